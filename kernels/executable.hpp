@@ -1,0 +1,67 @@
+// A design compiled for this machine: oneDNN primitives in execution order, batch norms folded into weights, activations
+// and residual additions fused as post-operations, blocked layouts kept between operators, one arena for activations.
+//
+// f32, bf16 and int8 (u8/s8 activations with one scale a tensor, s8 weights with one scale an output channel) are executed;
+// every other format is `Unsupported`. Not thread-safe: one thread calls run() at a time; oneDNN uses `threads` threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "spaces/design.hpp"
+
+namespace ridgeline {
+
+// This machine or library cannot run the design, with the operator and the reason. An answer, not an error.
+class Unsupported : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct ExecutableOptions {
+  int threads = 1;
+  bool keep_op_times = false;          // time every step of run(); costs a clock reading a step
+  std::uint64_t seed = 1;              // of the weights a design without weights is given, and of the calibration input
+  // Largest absolute value of each node's output, one entry a node, for int8 scales. Empty: found by running the design
+  // in f32 once on a seeded random input.
+  std::vector<float> activation_ranges;
+};
+
+// One executed step: an operator with everything fused into it, or a reorder.
+struct StepInfo {
+  NodeId node;                  // the operator whose result the step completes
+  std::vector<NodeId> fused;    // the operators folded into it (batch norms, activations, additions), ascending
+  std::string kind;             // "conv2d", "linear", "reorder", ...
+  std::string format;           // "f32", "bf16", "int8"
+  std::string implementation;   // oneDNN's name: "brgconv:avx512_core_amx"
+  std::string signature;        // everything that decides its time: kind, shape, stride, groups, format, post-operations,
+                                // layouts; equal signatures run the same code on equal sizes
+  std::int64_t macs;
+};
+
+class Executable {
+ public:
+  // Throws Unsupported.
+  explicit Executable(const Design& design, const ExecutableOptions& options = {});
+  Executable(Executable&&) noexcept;
+  Executable& operator=(Executable&&) noexcept;
+  ~Executable();
+
+  std::span<float> input();                 // plain f32 in the network's input shape, to be filled before run()
+  std::span<const float> output() const;    // plain f32 of the first output
+  void run();                               // one inference
+  std::span<const StepInfo> steps() const;
+  std::span<const double> step_times_s() const;  // of the last run; empty unless keep_op_times
+  std::int64_t arena_bytes() const;         // activations, placed from live ranges
+  std::int64_t weight_bytes() const;        // as packed for the primitives
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,62 @@
+// A directed acyclic graph of operators with inferred tensor shapes: the one representation that spaces, importers, cost
+// models, executors and predictors share.
+//
+// Node ids are 0, 1, 2 ... in the order of adding; a node's inputs must exist when it is added, so ids are a
+// topological order and the graph cannot have a cycle. A node is its own output tensor. Copyable; const access is
+// thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spaces/operator.hpp"
+
+namespace ridgeline {
+
+using NodeId = std::uint32_t;
+
+class Network {
+ public:
+  Network();
+  Network(const Network&);
+  Network(Network&&) noexcept;
+  Network& operator=(const Network&);
+  Network& operator=(Network&&) noexcept;
+  ~Network();
+
+  NodeId add_input(Shape shape, std::string name = "input");
+  // Infers the shape. Throws ConfigError: unknown input, wrong number of inputs, shapes that do not fit.
+  NodeId add(const Op& op, std::span<const NodeId> inputs, std::string name = {});
+  NodeId add(const Op& op, std::initializer_list<NodeId> inputs, std::string name = {});
+  // What the network computes; at least one. A node may be marked once.
+  void mark_output(NodeId node);
+
+  std::size_t size() const;
+  const Op& op(NodeId node) const;
+  const Shape& shape(NodeId node) const;
+  const std::string& name(NodeId node) const;
+  std::span<const NodeId> inputs(NodeId node) const;
+  std::vector<NodeId> consumers(NodeId node) const;  // ascending; a reader of the same tensor twice appears twice
+  std::span<const NodeId> outputs() const;
+
+  // A topological order (ids ascending satisfy it too) and the nodes from which some output is reachable, ascending.
+  std::vector<NodeId> topological_order() const;
+  std::vector<NodeId> live_nodes() const;
+
+ private:
+  struct Graph;
+  std::unique_ptr<Graph> graph_;
+};
+
+// A hash of what the network computes: equal for networks that differ only by dead nodes, identity nodes, additions of
+// zero, names, the order of adding, or the order of commuting inputs (add, mul). `plan_of` folds in how each live
+// operator reads its operands.
+struct PrecisionPlan;
+std::uint64_t structural_hash(const Network& network);
+std::uint64_t structural_hash(const Network& network, const PrecisionPlan& plan);
+
+}  // namespace ridgeline

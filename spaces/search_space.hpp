@@ -1,0 +1,87 @@
+// What may be chosen: the dimensions of a search space, which combinations are valid, and what each decodes to.
+//
+// A space is read from a JSON file (the language is described in spaces/README.md) and is immutable and thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "spaces/design.hpp"
+#include "spaces/json_reader.hpp"
+#include "spaces/rng.hpp"
+
+namespace ridgeline {
+
+struct Genome {
+  std::vector<std::uint16_t> genes;  // genes[i] indexes dims()[i].choices
+  friend auto operator<=>(const Genome&, const Genome&) = default;
+};
+
+enum class GeneGroup : std::uint8_t { architecture, precision, hardware, schedule, recipe };
+std::span<const std::string> gene_group_names();  // in the order of GeneGroup
+
+struct Dimension {
+  std::string name;                  // "kernel[2][0]": the declared name and, for repeated ones, the indices
+  GeneGroup group;
+  bool ordered;                      // neighbouring choices are alike: 3 < 5 < 7
+  std::vector<Json> choices;         // at least one; numbers, strings or booleans
+};
+
+struct SpaceOptions {
+  std::int64_t batch = 1;                   // images a forward pass
+  std::map<std::string, Json> parameters;   // overrides of the file's "parameters", e.g. {"classes", 10}
+};
+
+class SearchSpace {
+ public:
+  // Throws ConfigError with every problem of the file.
+  static SearchSpace load(const std::string& path, const SpaceOptions& options = {});
+  static SearchSpace parse(JsonDocument document, const SpaceOptions& options = {});
+  SearchSpace(SearchSpace&&) noexcept;
+  SearchSpace& operator=(SearchSpace&&) noexcept;
+  ~SearchSpace();
+
+  const std::string& name() const;
+  const std::string& about() const;
+  std::span<const Dimension> dims() const;
+
+  // Uniform over the choices of each dimension, repeated until valid. Always feasible by violation(); throws
+  // ConfigError naming the constraint that refused most when 10,000 draws found nothing valid.
+  Genome sample(Rng& rng) const;
+  // nullopt = valid, else the reason: wrong length, a gene out of range, or the broken constraint's own words.
+  std::optional<std::string> violation(const Genome& genome) const;
+  // Which genes matter: a dimension whose condition is false is inactive. One entry a dimension.
+  std::vector<bool> active(const Genome& genome) const;
+  // The same candidate with every inactive gene set to 0: equal genomes are equal candidates.
+  Genome normalise(Genome genome) const;
+  // The design; throws ConfigError when the file's templates do not fit this genome (shapes, unknown formats).
+  Design decode(const Genome& genome) const;
+
+  // log10 of the number of distinct normalised genomes (constraints not considered), by the formula over conditions
+  // where it is exact, else of the product of all choices.
+  double log10_size() const;
+  // Every valid normalised genome by index in a fixed order: 0 <= index < enumeration_size(). Only for spaces of at
+  // most 2^40 raw combinations; invalid or non-normal combinations give nullopt.
+  std::uint64_t enumeration_size() const;  // product of choice counts; 0 when it does not fit
+  std::optional<Genome> at(std::uint64_t index) const;
+
+  // Changes when anything that decides what a genome means changes (not the name or the comments).
+  std::uint64_t fingerprint() const;
+
+  // The choices of a genome by dimension name, active ones only; for reports.
+  Json describe(const Genome& genome) const;
+  // From {"name": choice} for every active dimension, or from an array of gene indices. Throws ConfigError.
+  Genome from_json(const Json& value) const;
+
+ private:
+  struct Impl;
+  explicit SearchSpace(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ridgeline
