@@ -1,0 +1,67 @@
+// One search, completely described: what `search` needs and nothing else is read after it is made.
+//
+//   { "ridgeline_study": 1, "name": "demo", "space": "ofa_mobilenet_v3", "seed": 1,
+//     "parameters": {"classes": 10}, "batch_images": 1,
+//     "precision": "f32",                                   // uniform, where the space has no precision genes
+//     "searcher": {"name": "nsga2", "population": 50}, "batch": 50,
+//     "objectives": [
+//       {"name": "accuracy", "unit": "%", "direction": "maximise", "from": {"evaluator": "table", "table": "nasbench_macro", "column": "accuracy"}},
+//       {"name": "latency_s", "unit": "s", "direction": "minimise", "limit": 0.02,
+//        "screen": {"evaluator": "cost", "device": "host.json", "keep": 0.25},
+//        "from": {"evaluator": "measured", "threads": 1, "cache": "hot"}} ],
+//     "constraints": [ {"name": "parameters", "limit": 5e6, "from": {"evaluator": "count", "quantity": "parameters"}} ],
+//     "stop": {"trials": 200, "wall_s": 600, "stagnation": 100}, "threads": 2,
+//     "verify_front": true }
+//
+// Tiers: an objective with "screen" is first estimated for the whole batch by the cheap evaluator; only the best `keep`
+// share by non-dominated rank is given to "from", the rest keep the estimate and its fidelity.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "experiments/resources.hpp"
+#include "search/trial.hpp"
+
+namespace ridgeline {
+
+struct ObjectiveConfig {
+  Objective objective;
+  Json from;                      // {"evaluator": ...}
+  std::optional<Json> screen;     // the cheap tier
+  double keep = 1.0;              // share of a batch that passes the screen
+};
+
+struct StopRules {
+  std::int64_t trials = 100;              // distinct trials in the study, resumed ones included
+  std::optional<double> wall_s;           // of this run
+  std::optional<std::int64_t> stagnation; // stop after so many trials without a new front member
+};
+
+struct StudyConfig {
+  std::string name;
+  std::string space;                       // name or path, as written
+  SpaceOptions space_options;
+  std::optional<std::string> precision;    // uniform format name
+  std::uint64_t seed = 1;
+  std::string searcher;
+  Json searcher_options;
+  std::int64_t batch = 0;                  // candidates asked for at once; 0 = the searcher's own default
+  std::vector<ObjectiveConfig> objectives; // objectives first, then constraint-only ones
+  StopRules stop;
+  int threads = 0;                         // for analytic costs; 0 = all
+  bool verify_front = true;                // measure the front again before it is reported
+
+  Json canonical;                          // the merged document, keys sorted
+  // Of everything that decides which trials come out: not the name, the stop rules, the thread count or verify_front.
+  std::uint64_t hash() const;
+};
+
+// Reads a study file and applies overrides "path=value" (JSON value or bare word; "searcher.population=20",
+// "objectives[0].limit=0.01"). Throws ConfigError with every problem found.
+StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);
+StudyConfig parse_study(JsonDocument document, const Resources& resources);
+
+}  // namespace ridgeline
