@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds with warnings as errors, and runs every check.
+#   ./scripts/test.sh                  format, naming, all tests, one minute on each fuzz target
+#   ./scripts/test.sh asan-ubsan       all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+#   ./scripts/test.sh tsan             the threaded tests under ThreadSanitizer
+#   ./scripts/test.sh lint             format and naming only
+# Tests that need the published tables look in RIDGELINE_DATA (default ../shared/data) and are skipped without them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-all}
+export CTEST_OUTPUT_ON_FAILURE=1
+RIDGELINE_DATA=${RIDGELINE_DATA:-$(realpath -m ../shared/data)}
+export RIDGELINE_DATA
+jobs=$(nproc)
+
+step() { printf '\n== %s (%s s)\n' "$1" "$SECONDS"; }
+
+sources() { git ls-files '*.cpp' '*.hpp'; }
+
+lint() {
+  step "clang-format"
+  sources | xargs clang-format --dry-run --Werror
+  step "clang-tidy"
+  cmake --preset ci >/dev/null
+  # The checks of .clang-tidy on the project's own sources, tests left to the compiler's warnings.
+  sources | grep '\.cpp$' | grep -v '^tests/' | xargs -P "$jobs" -n 4 clang-tidy -p build/ci --quiet 2>/dev/null
+}
+
+build_and_test() {  # preset, then arguments for ctest
+  local preset=$1
+  shift
+  step "build ($preset)"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" -j "$jobs"
+  step "tests ($preset)"
+  ctest --preset "$preset" -j "$jobs" "$@"
+}
+
+fuzz() {
+  step "fuzz targets, ${RIDGELINE_FUZZ_SECONDS:=60} s each"
+  cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DRIDGELINE_FUZZ=ON \
+        -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" >/dev/null
+  cmake --build build/fuzz -j "$jobs" --target fuzzers
+  RIDGELINE_FUZZ_SECONDS=$RIDGELINE_FUZZ_SECONDS ctest --test-dir build/fuzz -L fuzz -j "$jobs" --output-on-failure
+}
+
+step "setup"
+./scripts/setup.sh
+case "$what" in
+  lint) lint ;;
+  asan-ubsan) build_and_test asan-ubsan ;;
+  tsan) build_and_test tsan -L threads ;;
+  all)
+    lint
+    build_and_test ci
+    fuzz
+    ;;
+  *) echo "test.sh: unknown argument '$what'; see the head of the file" >&2; exit 2 ;;
+esac
+step "all passed"
