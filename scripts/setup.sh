@@ -7,7 +7,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build ccache libboost-graph-dev libeigen3-dev libcli11-dev libsqlite3-dev
        nlohmann-json3-dev libdnnl-dev libfmt-dev zlib1g-dev libjs-vega)
-test=(libgtest-dev libgmock-dev libbenchmark-dev clang clang-format clang-tidy libclang-rt-14-dev sqlite3 git)
+test=(libgtest-dev libgmock-dev libbenchmark-dev clang clang-format clang-tidy libclang-rt-14-dev libomp-14-dev sqlite3 git)
 
 case "${1:-all}" in
   build) packages=("${build[@]}") ;;

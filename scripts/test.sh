@@ -49,7 +49,7 @@ step "setup"
 case "$what" in
   lint) lint ;;
   asan-ubsan) build_and_test asan-ubsan ;;
-  tsan) build_and_test tsan -L threads ;;
+  tsan) build_and_test tsan -R Thread ;;
   all)
     lint
     build_and_test ci
