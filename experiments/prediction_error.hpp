@@ -1,0 +1,30 @@
+// How far predictions were from measurements: the figures that `device check` and every report print.
+//
+// Relative errors are (predicted - measured) / measured. Rank correlations treat ties as the literature does:
+// Spearman's rho is Pearson's correlation of mid-ranks, Kendall's is tau-b. Pure functions.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+namespace ridgeline {
+
+struct PredictionError {
+  std::size_t pairs = 0;
+  double mape = 0;                          // mean |relative error|, a share: 0.05 = 5 %
+  double bias = 0;                          // mean relative error, a share; > 0: predictions are too high
+  double worst = 0;                         // largest |relative error|, a share
+  double within_5 = 0;                      // share of pairs with |relative error| <= 0.05
+  double within_10 = 0;                     // ... <= 0.10
+  std::optional<double> spearman, kendall;  // none with fewer than two pairs or where either side is constant
+};
+
+// Spans of equal length; measured values finite and not 0. Throws std::invalid_argument otherwise. No pairs: all zero.
+PredictionError prediction_error(std::span<const double> predicted, std::span<const double> measured);
+
+// Of spans of equal length; nullopt where undefined. O(n log n).
+std::optional<double> spearman_rho(std::span<const double> x, std::span<const double> y);
+std::optional<double> kendall_tau_b(std::span<const double> x, std::span<const double> y);  // Knight (1966)
+
+}  // namespace ridgeline

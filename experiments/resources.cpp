@@ -1,0 +1,77 @@
+#include "experiments/resources.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "spaces/config_error.hpp"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Stems of the JSON files of a folder, sorted; empty where there is no folder.
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->path().extension() == ".json") names.push_back(it->path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// A shipped name wins over a file of the same name in the current folder: what a stored study means must not depend on
+// where it is resumed. "./name" says that the file is meant.
+std::string locate(const std::string& wanted, const fs::path& folder, const char* kind) {
+  const bool looks_like_path = wanted.find('/') != std::string::npos || wanted.ends_with(".json");
+  if (!looks_like_path && !wanted.empty() && is_file(folder / (wanted + ".json"))) {
+    return (folder / (wanted + ".json")).string();
+  }
+  if (is_file(wanted)) return wanted;
+  const std::vector<std::string> known = names_in(folder);
+  if (looks_like_path) {
+    std::error_code error;
+    const bool is_folder = fs::is_directory(wanted, error);
+    const std::string stem = fs::path(wanted).stem().string();
+    const bool shipped = std::find(known.begin(), known.end(), stem) != known.end();
+    throw ConfigError(
+        {wanted, "", fmt::format("a {} file", kind), is_folder ? "a folder" : "no such file",
+         shipped ? fmt::format("'{}' without folder and extension is a shipped {}", stem, kind) : "check the path"});
+  }
+  throw ConfigError({"", "", fmt::format("the name of a shipped {} or the path of a JSON file", kind),
+                     fmt::format("'{}'", wanted), known_words(wanted, known)});
+}
+
+}  // namespace
+
+Resources::Resources(std::string root, std::string data) : root_(std::move(root)), data_(std::move(data)) {}
+
+std::string Resources::space(const std::string& name_or_path) const {
+  return locate(name_or_path, fs::path(root_) / "spaces/library", "space");
+}
+std::string Resources::device(const std::string& name_or_path) const {
+  return locate(name_or_path, fs::path(root_) / "hwmodels/devices", "device");
+}
+std::string Resources::table(const std::string& name_or_path) const {
+  return locate(name_or_path, fs::path(root_) / "experiments/tables", "table");
+}
+std::string Resources::study(const std::string& name_or_path) const {
+  return locate(name_or_path, fs::path(root_) / "experiments/studies", "study");
+}
+
+std::vector<std::string> Resources::spaces() const { return names_in(fs::path(root_) / "spaces/library"); }
+std::vector<std::string> Resources::devices() const { return names_in(fs::path(root_) / "hwmodels/devices"); }
+std::vector<std::string> Resources::tables() const { return names_in(fs::path(root_) / "experiments/tables"); }
+std::vector<std::string> Resources::studies() const { return names_in(fs::path(root_) / "experiments/studies"); }
+
+}  // namespace ridgeline
