@@ -1,12 +1,14 @@
-// A directed acyclic graph of operators with inferred tensor shapes: the one representation that spaces, importers, cost
-// models, executors and predictors share.
+// A directed acyclic graph of operators with inferred tensor shapes: the one representation that spaces, importers,
+// cost models, executors and predictors share.
 //
 // Node ids are 0, 1, 2 ... in the order of adding; a node's inputs must exist when it is added, so ids are a
-// topological order and the graph cannot have a cycle. A node is its own output tensor. Copyable; const access is
+// topological order and the graph cannot have a cycle. A node is its own output tensor. References and spans hold until
+// the next add. Node ids that no add returned are undefined behaviour in const access. Copyable; const access is
 // thread-safe.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>

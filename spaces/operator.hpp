@@ -13,8 +13,8 @@ namespace ridgeline {
 
 using Shape = std::vector<std::int64_t>;
 
-std::int64_t elements(const Shape& shape);       // product of the extents
-std::string shape_text(const Shape& shape);      // "1x3x224x224"
+std::int64_t elements(const Shape& shape);   // product of the extents
+std::string shape_text(const Shape& shape);  // "1x3x224x224"
 
 enum class OpKind : std::uint8_t {
   input,
@@ -44,7 +44,7 @@ enum class OpKind : std::uint8_t {
   zero,
 };
 
-std::span<const std::string> op_names();          // in the order of OpKind: "input", "conv2d", ...
+std::span<const std::string> op_names();  // in the order of OpKind: "input", "conv2d", ...
 std::string_view name_of(OpKind kind);
 
 bool is_activation(OpKind kind);  // relu ... gelu: elementwise, one input, no parameters (softmax is none)
@@ -52,8 +52,8 @@ bool has_weights(OpKind kind);    // conv2d, linear, batch_norm, layer_norm
 
 struct Op {
   OpKind kind = OpKind::identity;
-  std::int64_t channels = 0;               // conv2d, linear: output channels or features
-  std::array<int, 2> kernel{1, 1};         // conv2d, max_pool, avg_pool: height, width
+  std::int64_t channels = 0;        // conv2d, linear: output channels or features
+  std::array<int, 2> kernel{1, 1};  // conv2d, max_pool, avg_pool: height, width
   std::array<int, 2> stride{1, 1};
   std::array<int, 2> dilation{1, 1};       // conv2d
   std::array<int, 4> padding{0, 0, 0, 0};  // top, left, bottom, right
@@ -69,11 +69,17 @@ struct Op {
 };
 
 // The output shape of `op` on inputs of these shapes. Throws ConfigError saying which rule is broken, with the shapes:
-//   conv2d [N,C,H,W] -> [N,channels,H',W'], H' = (H + top + bottom - dilation*(kernel-1) - 1)/stride + 1; groups divide both
-//   linear [...,C] -> [...,channels]; matmul [...,M,K]·[...,K,N] with equal leading axes
-//   add, mul: equal shapes, or the second [N,C,1,1] spread over the first (squeeze-excite)
-//   concat: equal but for `axis`; pools as conv2d; global_avg_pool [N,C,H,W] -> [N,C,1,1]; flatten -> [N, rest]
-//   zero keeps the shape (stride 1) or takes every stride-th position
+//   conv2d [N,C,H,W] -> [N,channels,H',W'], H' = (H + top + bottom - dilation*(kernel-1) - 1)/stride + 1; groups divide
+//   both linear [...,C] -> [...,channels]; matmul [...,M,K]·[...,K,N] with equal leading axes batch_norm [N,C,...],
+//   over axis 1; layer_norm over the last axis; activations and softmax keep any shape add, mul: equal shapes, or the
+//   second [N,C,1,1] spread over the first (squeeze-excite) concat: equal but for `axis`; pools as conv2d, padded by
+//   less than the kernel; global_avg_pool [N,C,H,W] -> [N,C,1,1] flatten [N,...] -> [N, rest]; reshape keeps the batch
+//   and the number of elements zero keeps the shape (stride 1) or takes every stride-th row and column of [N,C,H,W]
+// No tensor and no weight may have more than most_elements, no operator more than most_macs multiply-accumulates, so
+// that sums over a network fit 64 bits.
+inline constexpr std::int64_t most_elements = std::int64_t{1} << 40;
+inline constexpr std::int64_t most_macs = std::int64_t{1} << 48;
 Shape infer_shape(const Op& op, std::span<const Shape> inputs);
+Shape infer_shape(const Op& op, std::span<const Shape* const> inputs);  // the same without copies
 
 }  // namespace ridgeline

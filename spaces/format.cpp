@@ -1,0 +1,141 @@
+#include "spaces/format.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "spaces/config_error.hpp"
+#include "spaces/network.hpp"
+
+namespace ridgeline {
+namespace {
+
+// Reads decimal digits at the front of `text` and drops them; nullopt where there are none or they are over 65535.
+std::optional<int> take_number(std::string_view& text) {
+  std::uint16_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || (text.size() > 1 && text.front() == '0' && end != text.data() + 1)) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return value;
+}
+
+bool take_word(std::string_view& text, std::string_view word) {
+  if (!text.starts_with(word)) return false;
+  text.remove_prefix(word.size());
+  return true;
+}
+
+std::optional<Format> parse_base(std::string_view text) {
+  if (text == "f32") return f32;
+  if (text == "f16") return Format{Format::Kind::f16, Format::Granularity::tensor, 16, 5, 0};
+  if (text == "bf16") return bf16;
+  Format format = int8;
+  if (const bool is_signed = take_word(text, "int"); is_signed || take_word(text, "uint")) {
+    const auto bits = take_number(text);
+    if (!bits || !text.empty() || *bits < (is_signed ? 2 : 1) || *bits > 16) return std::nullopt;
+    format.kind = is_signed ? Format::Kind::integer : Format::Kind::unsigned_integer;
+    format.width_bits = static_cast<std::uint8_t>(*bits);
+    return format;
+  }
+  if (!take_word(text, "e")) return std::nullopt;
+  const auto exponent = take_number(text);
+  if (!exponent || !take_word(text, "m")) return std::nullopt;
+  const auto mantissa = take_number(text);
+  if (!mantissa || !text.empty() || *exponent < 1 || *exponent > 8 || *mantissa > 10) return std::nullopt;
+  format.kind = Format::Kind::minifloat;
+  format.width_bits = static_cast<std::uint8_t>(1 + *exponent + *mantissa);
+  format.exponent_bits = static_cast<std::uint8_t>(*exponent);
+  return format;
+}
+
+bool parse_granularity(std::string_view text, Format& format) {
+  if (text == "tensor") return true;
+  if (text == "channel") {
+    format.granularity = Format::Granularity::channel;
+    return true;
+  }
+  if (!take_word(text, "group")) return false;
+  const auto size = take_number(text);
+  if (!size || *size < 1 || !text.empty()) return false;
+  format.granularity = Format::Granularity::group;
+  format.group_size = static_cast<std::uint16_t>(*size);
+  return true;
+}
+
+// A format that holds what either reader asks for: the wider of the two. Different formats of one width cannot stand in
+// for each other, so both then read f32.
+Format widest(const Format& a, const Format& b) {
+  if (a == b) return a;
+  if (a.width_bits == b.width_bits) return f32;
+  return a.width_bits > b.width_bits ? a : b;
+}
+
+bool reads_by_plan(OpKind kind) { return kind == OpKind::conv2d || kind == OpKind::linear || kind == OpKind::matmul; }
+
+}  // namespace
+
+Format Format::parse(std::string_view text) {
+  const std::size_t at = text.find('@');
+  std::optional<Format> format = parse_base(text.substr(0, at));
+  if (format && at != std::string_view::npos &&
+      (!format->is_quantized() || !parse_granularity(text.substr(at + 1), *format))) {
+    format.reset();
+  }
+  if (format) return *format;
+  throw ConfigError({"", "", "a number format", fmt::format("'{}'", text),
+                     "known: f32, f16, bf16, int2 to int16, uint1 to uint16, minifloats such as e4m3 (exponent 1 to 8, "
+                     "mantissa 0 to 10 bits); all but the first three also with @channel or @groupN"});
+}
+
+std::string Format::text() const {
+  std::string base;
+  switch (kind) {
+    case Kind::f32:
+      return "f32";
+    case Kind::f16:
+      return "f16";
+    case Kind::bf16:
+      return "bf16";
+    case Kind::integer:
+      base = fmt::format("int{}", width_bits);
+      break;
+    case Kind::unsigned_integer:
+      base = fmt::format("uint{}", width_bits);
+      break;
+    case Kind::minifloat:
+      base = fmt::format("e{}m{}", exponent_bits, width_bits - 1 - exponent_bits);
+      break;
+  }
+  if (granularity == Granularity::channel) base += "@channel";
+  if (granularity == Granularity::group) base += fmt::format("@group{}", group_size);
+  return base;
+}
+
+PrecisionPlan PrecisionPlan::uniform(const Network& network, Format weights, Format activations) {
+  PrecisionPlan plan;
+  plan.operators.resize(network.size());
+  for (NodeId node = 0; node < network.size(); ++node) {
+    if (reads_by_plan(network.op(node).kind)) plan.operators[node] = {weights, activations};
+  }
+  return plan;
+}
+
+std::vector<Format> stored_formats(const Network& network, const PrecisionPlan& plan) {
+  std::vector<Format> stored(network.size(), f32);
+  std::vector<char> asked(network.size());  // a live node reads it, or it leaves the network
+  for (const NodeId output : network.outputs()) asked[output] = 1;
+  for (NodeId node = static_cast<NodeId>(network.size()); node-- > 0;) {  // readers come after what they read
+    if (asked[node] == 0) continue;
+    const Format read = reads_by_plan(network.op(node).kind) ? plan.at(node).activations : stored[node];
+    for (const NodeId input : network.inputs(node)) {
+      stored[input] = asked[input] != 0 ? widest(stored[input], read) : read;
+      asked[input] = 1;
+    }
+  }
+  return stored;
+}
+
+}  // namespace ridgeline
