@@ -1,7 +1,8 @@
 // Ask and tell: a searcher proposes genomes and is told what they turned out to be.
 //
 // Contract, checked for every registered searcher by the conformance suite:
-// - ask(n), n >= 1, returns at most n normalised, valid genomes (violation() == nullopt), at least one unless the searcher
+// - ask(n), n >= 1, returns at most n normalised, valid genomes (violation() == nullopt), at least one unless the
+// searcher
 //   is exhausted; duplicates of earlier genomes are allowed (the study answers them from its cache).
 // - Every genome asked for is told, once, in the order of asking, before the next ask. A told trial may have any
 //   status; only ok and infeasible ones have values.
@@ -33,7 +34,7 @@ class Searcher {
   virtual void tell(std::span<const Trial> trials) = 0;
   virtual bool exhausted() const { return false; }  // nothing is left to propose
   virtual State save() const = 0;
-  virtual void load(const State& state) = 0;        // throws ConfigError on another signature or a damaged state
+  virtual void load(const State& state) = 0;  // throws ConfigError on another signature or a damaged state
 };
 
 struct SearcherSetup {
@@ -45,7 +46,7 @@ struct SearcherSetup {
 
 struct SearcherEntry {
   std::string name;
-  std::string about;  // one line, with the paper
+  std::string about;                                                            // one line, with the paper
   std::unique_ptr<Searcher> (*make)(const SearchSpace&, const SearcherSetup&);  // throws ConfigError on bad options
 };
 

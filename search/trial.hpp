@@ -17,11 +17,11 @@ enum class Direction : std::uint8_t { minimise, maximise };
 
 // A quantity that a study minimises, maximises or only limits.
 struct Objective {
-  std::string name;                  // "accuracy", "latency_s": SI, unit in the name
-  std::string unit;                  // "%", "s", "B"; "" for a pure number
+  std::string name;  // "accuracy", "latency_s": SI, unit in the name
+  std::string unit;  // "%", "s", "B"; "" for a pure number
   Direction direction = Direction::minimise;
-  std::optional<double> limit;       // in natural units: an upper limit when minimised, a lower one when maximised
-  bool constraint_only = false;      // limited, not optimised: takes no part in dominance
+  std::optional<double> limit;   // in natural units: an upper limit when minimised, a lower one when maximised
+  bool constraint_only = false;  // limited, not optimised: takes no part in dominance
 };
 
 enum class Status : std::uint8_t { ok, infeasible, unsupported, unstable, failed };
@@ -31,14 +31,14 @@ std::span<const std::string> fidelity_names();
 
 // One evaluated candidate. `values` are minimised: a maximised objective's sign was flipped once, by the evaluator.
 struct Trial {
-  std::int64_t id = 0;                  // 0, 1, 2 ... in the order of asking
-  Genome genome;                        // normalised
-  std::uint64_t function_hash = 0;      // of what it decodes to
+  std::int64_t id = 0;              // 0, 1, 2 ... in the order of asking
+  Genome genome;                    // normalised
+  std::uint64_t function_hash = 0;  // of what it decodes to
   Status status = Status::ok;
   Fidelity fidelity = Fidelity::analytic;
-  std::vector<double> values;           // one an objective, minimised; empty unless status is ok or infeasible
-  double violation = 0.0;               // sum of relative excess over the limits; > 0 exactly when infeasible by a limit
-  std::string reason;                   // why the status is not ok
+  std::vector<double> values;  // one an objective, minimised; empty unless status is ok or infeasible
+  double violation = 0.0;      // sum of relative excess over the limits; > 0 exactly when infeasible by a limit
+  std::string reason;          // why the status is not ok
 
   bool has_values() const { return !values.empty(); }
 };
