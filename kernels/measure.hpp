@@ -1,15 +1,21 @@
 // The stated protocol for timing a design here.
 //
 // steady_clock around whole inferences; warm-up outside the timed region; repeats until a time or count target; every
-// sample kept; median with a distribution-free 95 % confidence interval (binomial order statistics) and the median absolute
-// deviation; threads pinned; caches hot (back to back) or cold (a buffer larger than the last-level cache is walked before
-// each run). A result whose spread is above the limit is `unstable`, not a number.
+// sample kept; median with a distribution-free 95 % confidence interval (binomial order statistics) and the median
+// absolute deviation; threads pinned; caches hot (back to back) or cold (cold_walk_bytes() are written before each run,
+// outside the timed region). A result whose spread is above the limit is `unstable`, not a number.
+//
+// measure_interleaved() times many designs so that they can be compared: all take turns, in a new random order each
+// round, so that slow drift of the machine falls on all of them alike.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "kernels/environment.hpp"
 #include "kernels/executable.hpp"
 
 namespace ridgeline {
@@ -19,12 +25,12 @@ enum class CacheState : std::uint8_t { hot, cold };
 struct MeasureOptions {
   int threads = 1;
   CacheState cache = CacheState::hot;
-  double warmup_s = 0.02;           // and at least two runs
-  double target_s = 0.2;            // stop when this much was timed and min_samples are there
+  double warmup_s = 0.02;  // and at least two runs
+  double target_s = 0.2;   // stop when this much was timed and min_samples are there
   int min_samples = 20;
   int max_samples = 2000;
-  double max_relative_mad = 0.10;   // MAD / median above this is unstable
-  bool per_operator = false;        // also time every step, in runs of their own
+  double max_relative_mad = 0.10;  // MAD / median above this is unstable
+  bool per_operator = false;       // also time every step, in runs of their own
   bool pin_threads = true;
   std::uint64_t seed = 1;
 };
@@ -37,18 +43,36 @@ struct OpTime {
 struct Measurement {
   enum class Outcome : std::uint8_t { ok, unstable, unsupported };
   Outcome outcome = Outcome::ok;
-  std::string reason;                // when not ok
-  std::vector<double> samples_s;     // every sample, in the order taken
+  std::string reason;             // when not ok
+  std::vector<double> samples_s;  // every sample, in the order taken
   double median_s = 0, ci_low_s = 0, ci_high_s = 0, mad_s = 0;
-  std::vector<OpTime> ops;           // when per_operator
-  double sum_of_ops_s = 0;           // when per_operator: to be seen beside median_s
+  std::vector<OpTime> ops;  // when per_operator
+  double sum_of_ops_s = 0;  // when per_operator: to be seen beside median_s
   std::int64_t arena_bytes = 0, weight_bytes = 0;
 };
 
 // Never throws for a design that cannot run or a noisy machine: the outcome says so.
 Measurement measure(const Design& design, const MeasureOptions& options);
 
-// median_s, ci_*, mad_s of samples (at least one, finite, positive).
-void summarise(Measurement& measurement);
+struct InterleaveOptions {
+  int rounds = 5;  // how often every design has its turn
+  std::int64_t block_bytes = std::int64_t{2}
+                             << 30;  // designs kept compiled at once; beyond this they are timed in blocks
+  std::function<void(std::size_t done, std::size_t total)> progress;  // turns
+};
+
+// Every design timed as by measure(), its samples split over the rounds; a turn starts with two runs that are not kept.
+// options.target_s and the sample limits are of all rounds together. One result a design, in their order.
+std::vector<Measurement> measure_interleaved(std::span<const Design> designs, const MeasureOptions& options,
+                                             const InterleaveOptions& interleave = {});
+
+// median_s, ci_*, mad_s of samples (at least one, finite, positive; throws std::invalid_argument otherwise), and
+// the outcome `unstable` with its reason when the spread is above `max_relative_mad`.
+void summarise(Measurement& measurement, double max_relative_mad);
+
+// What is written before each run with a cold cache: twice the last-level cache, but at least 64 MiB and at most 256
+// MiB, because a virtual machine reports the whole cache of its host, of which a guest has a share. Every core's
+// private caches are emptied with certainty; a shared cache above 256 MiB is not.
+std::int64_t cold_walk_bytes(const Environment& environment);
 
 }  // namespace ridgeline
