@@ -2,9 +2,9 @@
 //
 // Forward, every node gets a value: a hash of the expression it computes, with the following equalities built in.
 //   identity, and operators that change nothing here (a 1x1 pool, a reshape to the same shape ...), have their input's
-//   value. Sums and products are commutative and associative: the value of a sum is that of the wrapped 64-bit sum of
-//   its terms' (mixed) values, so nesting and order do not show and a zero adds nothing. A zero stays zero through
-//   every operator that certainly maps zeros to zeros.
+//   value; so has a second relu in a row. Sums and products are commutative and associative: the value of a sum is that
+//   of the wrapped 64-bit sum of its terms' (mixed) values, so nesting and order do not show and a zero adds nothing. A
+//   zero stays zero through every operator that certainly maps zeros to zeros.
 // Backward, the nodes that the outputs still need are found: a zero needs no input.
 //
 // The network's hash combines the outputs' values in their order with the multiset of the values of all needed
@@ -26,6 +26,7 @@ struct Value {
   std::uint64_t sum = 0;      // of the terms when the node is an addition, else of the node as the only term
   std::uint64_t product = 0;  // likewise for factors
   bool is_zero = false;
+  OpKind kind = OpKind::identity;  // of the operator that made it; identity where nothing depends on that
 };
 
 std::uint64_t mixed(std::uint64_t tag, std::uint64_t a, std::uint64_t b = 0) {
@@ -39,11 +40,12 @@ enum Tag : std::uint64_t {
   product_tag,
   zero_tag,
   shape_tag,
+  input_tag,
   output_tag,
   weights_tag
 };
 
-Value leaf(std::uint64_t hash) { return {hash, mixed(term_tag, hash), mixed(factor_tag, hash), false}; }
+Value leaf(std::uint64_t hash) { return {hash, mixed(term_tag, hash), mixed(factor_tag, hash)}; }
 
 std::uint64_t hash_of(const Shape& shape) {
   std::uint64_t hash = shape_tag;
@@ -101,8 +103,7 @@ std::uint64_t attribute_hash(const Network& network, NodeId node) {
       return mixed(kind, axis());
     case OpKind::reshape:
     case OpKind::flatten:
-    case OpKind::input:
-      return mixed(static_cast<std::uint64_t>(op.kind == OpKind::input), hash_of(network.shape(node)));
+      return hash_of(network.shape(node));
     case OpKind::transpose:
       return mixed(kind, hash_of(op.shape));
     default:
@@ -130,9 +131,6 @@ bool changes_nothing(const Network& network, NodeId node) {
         if (op.shape[i] != static_cast<std::int64_t>(i)) return false;
       }
       return true;
-    case OpKind::relu:
-    case OpKind::relu6:  // relu6 of relu is not looked for: no space writes it
-      return network.op(network.inputs(node)[0]).kind == op.kind;
     default:
       return false;
   }
@@ -180,6 +178,10 @@ class Canonical {
   }
 
  private:
+  Value input_value(NodeId node, std::uint64_t number) const {
+    return leaf(mixed(input_tag, hash_of(network_.shape(node)), number));
+  }
+
   Value value_of(NodeId node) const {
     const Op& op = network_.op(node);
     const auto inputs = network_.inputs(node);
@@ -187,6 +189,8 @@ class Canonical {
     if (op.kind == OpKind::add) return sum_of(inputs[0], inputs[1]);
     if (op.kind == OpKind::mul) return product_of(inputs[0], inputs[1]);
     if (changes_nothing(network_, node)) return values_[inputs[0]];
+    if ((op.kind == OpKind::relu || op.kind == OpKind::relu6) && values_[inputs[0]].kind == op.kind)
+      return values_[inputs[0]];
     if (keeps_zero(op) && all_zero(op, inputs)) return zero_of(network_.shape(node));
     std::uint64_t hash = attribute_hash(network_, node);
     for (const NodeId input : inputs) hash = mixed(hash, values_[input].hash);
@@ -194,7 +198,9 @@ class Canonical {
       const OperatorFormats formats = plan_.at(node);
       hash = mixed(hash, hash_of(formats.weights), hash_of(formats.activations));
     }
-    return leaf(hash);
+    Value value = leaf(hash);
+    value.kind = op.kind;
+    return value;
   }
 
   bool all_zero(const Op& op, std::span<const NodeId> inputs) const {
