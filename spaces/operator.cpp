@@ -45,7 +45,7 @@ void require_size(const Op& op, const Shape& shape, const char* what) {
   std::int64_t product = 1;
   for (const std::int64_t extent : shape) {
     if (extent < 1) refuse(op, fmt::format("positive extents of the {}", what), shape_text(shape));
-    if (extent > most_elements / product) {
+    if (extent > tensor_elements_limit / product) {
       refuse(op, fmt::format("at most 2^40 elements in the {}", what), shape_text(shape));
     }
     product *= extent;
@@ -53,7 +53,7 @@ void require_size(const Op& op, const Shape& shape, const char* what) {
 }
 
 void require_macs(const Op& op, const Shape& output, std::int64_t macs_an_element) {
-  if (macs_an_element > most_macs / elements(output)) {
+  if (macs_an_element > operator_macs_limit / elements(output)) {
     refuse(op, "at most 2^48 multiply-accumulates",
            fmt::format("{} for each element of {}", macs_an_element, shape_text(output)));
   }

@@ -75,10 +75,10 @@ struct Op {
 //   second [N,C,1,1] spread over the first (squeeze-excite) concat: equal but for `axis`; pools as conv2d, padded by
 //   less than the kernel; global_avg_pool [N,C,H,W] -> [N,C,1,1] flatten [N,...] -> [N, rest]; reshape keeps the batch
 //   and the number of elements zero keeps the shape (stride 1) or takes every stride-th row and column of [N,C,H,W]
-// No tensor and no weight may have more than most_elements, no operator more than most_macs multiply-accumulates, so
-// that sums over a network fit 64 bits.
-inline constexpr std::int64_t most_elements = std::int64_t{1} << 40;
-inline constexpr std::int64_t most_macs = std::int64_t{1} << 48;
+// No tensor and no weight may have more than tensor_elements_limit, no operator more than operator_macs_limit
+// multiply-accumulates, so that sums over a network fit 64 bits.
+inline constexpr std::int64_t tensor_elements_limit = std::int64_t{1} << 40;
+inline constexpr std::int64_t operator_macs_limit = std::int64_t{1} << 48;
 Shape infer_shape(const Op& op, std::span<const Shape> inputs);
 Shape infer_shape(const Op& op, std::span<const Shape* const> inputs);  // the same without copies
 
