@@ -14,14 +14,14 @@
 namespace ridgeline {
 
 struct CountRule {
-  bool bias_parameters = true;         // conv2d and linear biases
-  bool norm_parameters = true;         // batch_norm and layer_norm: 2 a channel
-  bool bias_macs = false;              // one MAC an output element with a bias
-  bool norm_macs = false;              // one MAC an element
-  bool activation_macs = false;        // one MAC an element of relu ... gelu
-  bool pool_macs = false;              // one MAC an input element read
-  bool elementwise_macs = false;       // one MAC an element of add and mul
-  bool live_only = true;               // skip nodes from which no output is reachable
+  bool bias_parameters = true;    // conv2d and linear biases
+  bool norm_parameters = true;    // batch_norm and layer_norm: 2 a channel
+  bool bias_macs = false;         // one MAC an output element with a bias
+  bool norm_macs = false;         // one MAC an element
+  bool activation_macs = false;   // one MAC an element of relu ... gelu
+  bool pool_macs = false;         // one MAC an element of every window (elements read twice count twice)
+  bool elementwise_macs = false;  // one MAC an element of add and mul
+  bool live_only = true;          // skip nodes from which no output is reachable
 };
 
 std::int64_t parameters(const Network& network, NodeId node, const CountRule& rule = {});
@@ -30,6 +30,8 @@ std::int64_t parameters(const Network& network, const CountRule& rule = {});
 std::int64_t macs(const Network& network, const CountRule& rule = {});
 
 // Bytes of the weights under a plan; scales of quantized formats are counted (4 bytes each), biases and norms are f32.
+// A norm counts its scale and shift: a batch norm's running mean and variance fold into them. Groups of a conv2d run
+// along the input channels of one kernel position, so it has channels * kh * kw * ceil(in/groups / group_size) scales.
 std::int64_t weight_bytes(const Network& network, NodeId node, const PrecisionPlan& plan);
 std::int64_t weight_bytes(const Network& network, const PrecisionPlan& plan);
 // Bytes of one node's output as stored under a plan (bits rounded up to whole bytes).

@@ -55,8 +55,10 @@ struct PrecisionPlan {
   friend bool operator==(const PrecisionPlan&, const PrecisionPlan&) = default;
 };
 
-// The format in which each node's output is stored, one entry a node: the widest of what its readers ask for, seen
-// through operators that follow (relu, pooling, add, reshape ...); f32 for what leaves the network.
+// The format in which each node's output is stored, one entry a node: the widest of what its live readers ask for, seen
+// through operators that follow (all but conv2d, linear and matmul); f32 for what leaves the network and for dead
+// nodes. Different formats of one width (int8 and e4m3, int8 and int8@channel) cannot stand in for each other: then
+// f32.
 std::vector<Format> stored_formats(const Network& network, const PrecisionPlan& plan);
 
 }  // namespace ridgeline

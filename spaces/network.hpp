@@ -54,9 +54,13 @@ class Network {
   std::unique_ptr<Graph> graph_;
 };
 
-// A hash of what the network computes: equal for networks that differ only by dead nodes, identity nodes, additions of
-// zero, names, the order of adding, or the order of commuting inputs (add, mul). `plan_of` folds in how each live
-// operator reads its operands.
+// A hash of what the network computes, the same on every machine. Equal for networks that differ only by
+//  * dead nodes, names, the order of adding (but inputs are told apart by their order among themselves),
+//  * nodes that change nothing: identity, a second relu, a 1x1 pool, a reshape to the same shape ...,
+//  * additions of a `zero`, products with one, and zeros through operators that certainly keep them,
+//  * the order and nesting of sums and products.
+// The order of concat and matmul inputs matters; weights are not looked at, but one convolution read twice is not two.
+// `plan` folds in how each live conv2d, linear and matmul reads its operands; an empty plan is one of all f32.
 struct PrecisionPlan;
 std::uint64_t structural_hash(const Network& network);
 std::uint64_t structural_hash(const Network& network, const PrecisionPlan& plan);

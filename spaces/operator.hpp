@@ -69,12 +69,17 @@ struct Op {
 };
 
 // The output shape of `op` on inputs of these shapes. Throws ConfigError saying which rule is broken, with the shapes:
-//   conv2d [N,C,H,W] -> [N,channels,H',W'], H' = (H + top + bottom - dilation*(kernel-1) - 1)/stride + 1; groups divide
-//   both linear [...,C] -> [...,channels]; matmul [...,M,K]·[...,K,N] with equal leading axes batch_norm [N,C,...],
-//   over axis 1; layer_norm over the last axis; activations and softmax keep any shape add, mul: equal shapes, or the
-//   second [N,C,1,1] spread over the first (squeeze-excite) concat: equal but for `axis`; pools as conv2d, padded by
-//   less than the kernel; global_avg_pool [N,C,H,W] -> [N,C,1,1] flatten [N,...] -> [N, rest]; reshape keeps the batch
-//   and the number of elements zero keeps the shape (stride 1) or takes every stride-th row and column of [N,C,H,W]
+//  * conv2d: [N,C,H,W] -> [N,channels,H',W'], H' = (H + top + bottom - dilation*(kernel-1) - 1) / stride + 1 rounded
+//    down; groups divide the channels of both
+//  * linear: [...,C] -> [...,channels]
+//  * matmul: [...,M,K] · [...,K,N] -> [...,M,N] with equal leading axes
+//  * batch_norm: [N,C,...], over axis 1; layer_norm: over the last axis; activations and softmax: any shape; kept
+//  * add, mul: equal shapes, or the second [N,C,1,1] spread over the first [N,C,H,W] (squeeze-excite)
+//  * concat: equal but for `axis`
+//  * max_pool, avg_pool: as conv2d, padded by less than the kernel; global_avg_pool: [N,C,H,W] -> [N,C,1,1]
+//  * flatten: [N,...] -> [N, rest]; reshape: keeps the batch and the number of elements; transpose: permutes all axes
+//  * zero: the same shape (stride 1), or every stride-th row and column of [N,C,H,W]
+//
 // No tensor and no weight may have more than tensor_elements_limit, no operator more than operator_macs_limit
 // multiply-accumulates, so that sums over a network fit 64 bits.
 inline constexpr std::int64_t tensor_elements_limit = std::int64_t{1} << 40;

@@ -14,16 +14,14 @@
 // subtracts a penalty for stages of unequal depth, which is left out here.
 //
 // What is a layer in any graph:
-//   * Layers are the conv2d and linear nodes of the main path: the path to an output with most of them, ties going to
-//   the
-//     larger sum of log w. A mul whose second input is spread over the first (squeeze-excite) passes its first input on
-//     only, so that gates are no depth, and projections beside a block are not on the path, both as in the authors'
-//     blocks. A zero passes nothing on.
-//   * The path stops at its first global_avg_pool or flatten behind a layer: the classifier is not scored.
-//   * A stage is a run of layers with equal output resolution (r^2 = elements / (batch * channels); 1 for [N, C]). A
-//   1x1
-//     convolution right before a strided convolution belongs to the strided one's stage, as it is of its block, unless
-//     it stands behind a depthwise convolution, where it ends a block. C_i is what the next stage's first layer reads.
+//  * Layers are the conv2d and linear nodes of the main path: the path to an output with most of them, ties going to
+//    the larger sum of log w. A mul whose second input is spread over the first (squeeze-excite) passes its first input
+//    on only, so that gates are no depth, and projections beside a block are not on the path, both as in the authors'
+//    blocks. A zero passes nothing on.
+//  * The path stops at its first global_avg_pool or flatten behind a layer: the classifier is not scored.
+//  * A stage is a run of layers of equal output resolution (r^2 = elements / (batch * channels); 1 for [N, C]). A 1x1
+//    convolution right before a strided convolution belongs to the strided one's stage, as it is of its block, unless
+//    it stands behind a depthwise convolution, where it ends a block. C_i is what the next stage's first layer reads.
 #pragma once
 
 #include "spaces/network.hpp"
