@@ -1,0 +1,151 @@
+#include "experiments/table_reader.hpp"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <optional>
+
+#include "spaces/json_reader.hpp"
+
+namespace ridgeline {
+namespace {
+
+// zlib reads plain files through the same calls.
+std::string read_text(const std::string& path) {
+  const auto close = [](gzFile file) { gzclose(file); };
+  const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
+  if (!file) throw ConfigError({path, "", "a readable table", "a file that cannot be opened", "check its rights"});
+  std::string text;
+  std::array<char, 1 << 16> buffer{};
+  int got = 0;
+  while ((got = gzread(file.get(), buffer.data(), buffer.size())) > 0) {
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  int error = Z_OK;
+  const char* message = gzerror(file.get(), &error);
+  if (got < 0 || error != Z_OK) {
+    throw ConfigError({path, "", "a whole table file", fmt::format("'{}' from zlib", message), "fetch the file again"});
+  }
+  return text;
+}
+
+std::vector<std::size_t> find_columns(const std::string& path, const std::vector<std::string>& wanted,
+                                      const std::vector<std::string>& known) {
+  std::vector<Problem> problems;
+  std::vector<std::size_t> indices;
+  for (const std::string& column : wanted) {
+    const auto it = std::find(known.begin(), known.end(), column);
+    if (it == known.end()) {
+      problems.push_back({path, "header", fmt::format("a column '{}'", column), "none", known_words(column, known)});
+    }
+    indices.push_back(static_cast<std::size_t>(it - known.begin()));
+  }
+  if (!problems.empty()) throw ConfigError(problems);
+  return indices;
+}
+
+// Reads one record from `at` on; returns where the next begins.
+std::size_t read_record(const std::string& text, std::size_t at, std::vector<std::string>& fields) {
+  fields.assign(1, {});
+  bool quoted = false;
+  for (; at < text.size(); ++at) {
+    const char c = text[at];
+    if (quoted) {
+      if (c != '"') {
+        fields.back() += c;
+      } else if (at + 1 < text.size() && text[at + 1] == '"') {
+        fields.back() += text[++at];
+      } else {
+        quoted = false;
+      }
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == ',') {
+      fields.emplace_back();
+    } else if (c == '\n') {
+      return at + 1;
+    } else if (c != '\r') {
+      fields.back() += c;
+    }
+  }
+  return at;
+}
+
+RawTable read_csv(const std::string& path, const std::string& text, const std::vector<std::string>& columns) {
+  std::vector<std::string> fields;
+  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+  std::size_t at = read_record(text, text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, fields);
+  const std::size_t width = fields.size();
+  const std::vector<std::size_t> wanted = find_columns(path, columns, fields);
+  RawTable table;
+  for (std::size_t row = 2; at < text.size(); ++row) {
+    at = read_record(text, at, fields);
+    if (fields.size() == 1 && fields[0].empty()) continue;  // an empty line
+    if (fields.size() != width) {
+      throw ConfigError({path, fmt::format("row {}", row), fmt::format("{} cells, as the header has", width),
+                         std::to_string(fields.size()), "correct the row or leave it out"});
+    }
+    for (const std::size_t column : wanted) table.cells.push_back(fields[column]);
+    table.places.push_back(fmt::format("row {}", row));
+    ++table.rows;
+  }
+  return table;
+}
+
+// The cell of a JSON row, or nothing where there is none.
+std::optional<std::string> json_cell(const Json& row, const std::string& key, const std::string& column) {
+  if (column == "@key") return key;
+  const std::size_t bracket = column.find('[');
+  const auto member = row.find(column.substr(0, bracket));
+  if (member == row.end()) return std::nullopt;
+  const Json* value = &*member;
+  if (bracket != std::string::npos) {
+    std::size_t index = 0;
+    const char* const end = column.data() + column.size();
+    const auto [next, error] = std::from_chars(column.data() + bracket + 1, end, index);
+    if (error != std::errc{} || next + 1 != end || *next != ']' || !value->is_array() || index >= value->size()) {
+      return std::nullopt;
+    }
+    value = &(*value)[index];
+  }
+  if (value->is_structured()) return std::nullopt;
+  return value->is_string() ? value->get<std::string>() : value->dump();
+}
+
+RawTable read_json(const std::string& path, const std::string& text, const std::vector<std::string>& columns) {
+  const JsonDocument document = JsonDocument::parse(text, path);
+  RawTable table;
+  for (const auto& [key, row] : document.value().items()) {
+    const std::string place = document.value().is_array() ? fmt::format("row {}", key) : fmt::format("row '{}'", key);
+    if (!row.is_object()) throw ConfigError({path, place, "an object with the row's values", describe(row), ""});
+    for (const std::string& column : columns) {
+      std::optional<std::string> cell = json_cell(row, key, column);
+      if (!cell) {
+        std::vector<std::string> known = {"@key"};
+        for (const auto& [name, value] : row.items()) known.push_back(name);
+        throw ConfigError({path, place, fmt::format("a value '{}'", column), "none", known_words(column, known)});
+      }
+      table.cells.push_back(std::move(*cell));
+    }
+    table.places.push_back(place);
+    ++table.rows;
+  }
+  return table;
+}
+
+}  // namespace
+
+RawTable read_table(const std::string& path, const std::vector<std::string>& columns) {
+  const std::string text = read_text(path);
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  const bool json = start != std::string::npos && (text[start] == '{' || text[start] == '[');
+  RawTable table = json ? read_json(path, text, columns) : read_csv(path, text, columns);
+  if (table.rows == 0) throw ConfigError({path, "", "a table with rows", "none", "fetch the file again"});
+  return table;
+}
+
+}  // namespace ridgeline
