@@ -158,7 +158,11 @@ class Canonical {
  public:
   Canonical(const Network& network, const PrecisionPlan& plan)
       : network_(network), plan_(plan), values_(network.size()) {
-    for (NodeId node = 0; node < network.size(); ++node) values_[node] = value_of(node);
+    std::uint64_t inputs = 0;
+    for (const NodeId node : network.live_nodes()) {
+      // Inputs are told apart by their order among themselves, as the parameters of a function are.
+      values_[node] = network.op(node).kind == OpKind::input ? input_value(node, inputs++) : value_of(node);
+    }
   }
 
   std::uint64_t hash() const {
