@@ -1,8 +1,10 @@
-// A design compiled for this machine: oneDNN primitives in execution order, batch norms folded into weights, activations
-// and residual additions fused as post-operations, blocked layouts kept between operators, one arena for activations.
+// A design compiled for this machine: oneDNN primitives in execution order, batch norms folded into weights,
+// activations and residual additions fused as post-operations, blocked layouts kept between operators, one arena for
+// activations.
 //
-// f32, bf16 and int8 (u8/s8 activations with one scale a tensor, s8 weights with one scale an output channel) are executed;
-// every other format is `Unsupported`. Not thread-safe: one thread calls run() at a time; oneDNN uses `threads` threads.
+// f32, bf16 and int8 (u8/s8 activations with one scale a tensor, s8 weights with one scale an output channel) are
+// executed; every other format is `Unsupported`. Not thread-safe: one thread calls run() at a time; oneDNN uses
+// `threads` threads.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +26,9 @@ class Unsupported : public std::runtime_error {
 
 struct ExecutableOptions {
   int threads = 1;
-  bool keep_op_times = false;          // time every step of run(); costs a clock reading a step
-  std::uint64_t seed = 1;              // of the weights a design without weights is given, and of the calibration input
+  bool keep_op_times = false;  // time every step of run(); costs a clock reading a step
+  bool fuse = true;            // false: every operator is a step of its own
+  std::uint64_t seed = 1;      // of the weights a design without weights is given, and of the calibration input
   // Largest absolute value of each node's output, one entry a node, for int8 scales. Empty: found by running the design
   // in f32 once on a seeded random input.
   std::vector<float> activation_ranges;
@@ -33,15 +36,25 @@ struct ExecutableOptions {
 
 // One executed step: an operator with everything fused into it, or a reorder.
 struct StepInfo {
-  NodeId node;                  // the operator whose result the step completes
-  std::vector<NodeId> fused;    // the operators folded into it (batch norms, activations, additions), ascending
-  std::string kind;             // "conv2d", "linear", "reorder", ...
-  std::string format;           // "f32", "bf16", "int8"
-  std::string implementation;   // oneDNN's name: "brgconv:avx512_core_amx"
-  std::string signature;        // everything that decides its time: kind, shape, stride, groups, format, post-operations,
-                                // layouts; equal signatures run the same code on equal sizes
+  NodeId node;                 // the operator that computes, or whose value a reorder converts
+  std::vector<NodeId> fused;   // the operators folded into it (batch norms, activations, additions), ascending
+  std::string kind;            // "conv2d", "linear", "reorder", ...
+  std::string format;          // "f32", "bf16", "int8"
+  std::string implementation;  // oneDNN's name: "brgconv:avx512_core_amx"
+  std::string signature;  // everything that decides its time: kind, shape, stride, groups, format, post-operations,
+                          // layouts; equal signatures run the same code on equal sizes
   std::int64_t macs;
 };
+
+// Where the arena keeps a tensor, and from which step to which (inclusive) its bytes are in use.
+struct Placement {
+  NodeId node;
+  std::size_t first_step, last_step;
+  std::int64_t offset, bytes;
+};
+
+// The largest absolute value of every node's output in one f32 run on `input`, one entry a node (0 for dead nodes).
+std::vector<float> activation_ranges(const Design& design, std::span<const float> input, int threads = 1);
 
 class Executable {
  public:
@@ -51,15 +64,18 @@ class Executable {
   Executable& operator=(Executable&&) noexcept;
   ~Executable();
 
-  std::span<float> input();                 // plain f32 in the network's input shape, to be filled before run()
-  std::span<const float> output() const;    // plain f32 of the first output
-  void run();                               // one inference
+  std::span<float> input();  // plain f32 in the network's input shape, to be filled before run()
+  // Plain f32 of one of the network's outputs, in the order they were marked; throws std::out_of_range.
+  std::span<const float> output(std::size_t index = 0) const;
+  void run();  // one inference
   std::span<const StepInfo> steps() const;
   std::span<const double> step_times_s() const;  // of the last run; empty unless keep_op_times
-  std::int64_t arena_bytes() const;         // activations, placed from live ranges
-  std::int64_t weight_bytes() const;        // as packed for the primitives
+  std::int64_t arena_bytes() const;              // activations, placed from live ranges
+  std::span<const Placement> placements() const;
+  std::int64_t weight_bytes() const;  // as packed for the primitives
 
  private:
+  friend std::vector<float> activation_ranges(const Design& design, std::span<const float> input, int threads);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,92 @@
+// A design as a list of oneDNN primitives over numbered buffers, before memory is given to them. Internal.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/executable.hpp"
+#include "kernels/onednn.hpp"
+#include "kernels/quantize.hpp"
+
+namespace ridgeline {
+
+// Memory of one or more tensors. Arena buffers live from the first step that touches them to the last; own buffers (the
+// input, constants) live always and are never overwritten.
+struct Buffer {
+  bool in_arena = true;
+  std::int64_t bytes = 0;
+  NodeId node = 0;
+  std::size_t first_step = 0, last_step = 0;
+  bool touched = false;
+};
+
+struct Operand {
+  int argument;  // DNNL_ARG_*
+  MemoryDesc desc;
+  bool is_weights;  // `index` is of Program::weights, else of Program::buffers
+  std::size_t index;
+};
+
+struct Step {
+  std::shared_ptr<const CompiledPrimitive> compiled;
+  std::vector<Operand> operands;
+  StepInfo info;
+};
+
+// A node's output is in `buffer` once this many steps are done.
+struct TensorMade {
+  NodeId node;
+  std::size_t buffer, steps_done;
+};
+
+struct Program {
+  std::vector<Buffer> buffers;
+  std::vector<Step> steps;
+  std::vector<std::shared_ptr<const AlignedBytes>> weights;
+  std::size_t input_buffer = 0;
+  std::vector<std::size_t> output_buffers;              // plain f32, in the order of Network::outputs()
+  std::vector<std::size_t> output_sizes;                // elements
+  std::vector<TensorMade> tensors;  // in the order of making
+};
+
+// Throws Unsupported.
+Program build_program(const Design& design, const ExecutableOptions& options, std::span<const float> ranges);
+
+// Kernels of conv2d and linear groups as a primitive wants them. Weights of designs without any are kept for the next
+// design that has a layer like it.
+class WeightPacker {
+ public:
+  WeightPacker(const Design& design, std::uint64_t seed) : design_(design), seed_(seed) {}
+
+  // The scales of the folded kernel in int8, one an output channel.
+  const std::vector<float>& scales(const Group& group, Format::Granularity granularity);
+
+  struct Packed {
+    std::shared_ptr<const AlignedBytes> kernel, bias;  // bias null where there is none
+  };
+  // `bias_unit`: one an output channel, what one unit of the accumulator is worth (int8), or empty for 1.
+  Packed pack(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled,
+              Format::Granularity granularity, std::span<const float> bias_unit);
+
+  bool has_bias(const Group& group) const;
+  NodeWeights weights_of(NodeId node) const;
+
+ private:
+  std::string layer_key(const Group& group, Format::Granularity granularity) const;
+  std::shared_ptr<const FoldedWeights> folded(const Group& group);
+  Packed pack_now(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled,
+                  Format::Granularity granularity, std::span<const float> bias_unit);
+
+  const Design& design_;
+  std::uint64_t seed_;
+  NodeId folded_for_ = 0;
+  std::shared_ptr<const FoldedWeights> folded_;
+  std::shared_ptr<const QuantizedKernel> quantized_;
+  NodeId quantized_for_ = 0;
+  std::shared_ptr<const std::vector<float>> scales_;
+  std::vector<std::pair<std::string, int>> uses_;  // how often this design has used a stored layer
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,115 @@
+#include "kernels/quantize.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace ridgeline {
+namespace {
+
+// Does the operator only move or select values, so that its output can keep its input's scale?
+bool keeps_values(OpKind kind) {
+  switch (kind) {
+    case OpKind::concat:
+    case OpKind::max_pool:
+    case OpKind::avg_pool:
+    case OpKind::reshape:
+    case OpKind::flatten:
+    case OpKind::transpose:
+    case OpKind::identity:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::size_t root_of(std::vector<std::size_t>& parent, std::size_t node) {
+  while (parent[node] != node) node = parent[node] = parent[parent[node]];
+  return node;
+}
+
+}  // namespace
+
+std::vector<bool> never_negative(const Network& network) {
+  std::vector<bool> result(network.size(), false);
+  for (NodeId node = 0; node < network.size(); ++node) {
+    const std::span<const NodeId> inputs = network.inputs(node);
+    const auto is_so = [&](NodeId input) { return result[input]; };
+    switch (network.op(node).kind) {
+      case OpKind::relu:
+      case OpKind::relu6:
+      case OpKind::hard_sigmoid:
+      case OpKind::sigmoid:
+      case OpKind::softmax:
+      case OpKind::zero:
+        result[node] = true;
+        break;
+      case OpKind::add:
+      case OpKind::mul:
+      case OpKind::concat:
+      case OpKind::max_pool:
+      case OpKind::avg_pool:
+      case OpKind::global_avg_pool:
+      case OpKind::reshape:
+      case OpKind::flatten:
+      case OpKind::transpose:
+      case OpKind::identity:
+        result[node] = std::all_of(inputs.begin(), inputs.end(), is_so);
+        break;
+      default:
+        break;
+    }
+  }
+  return result;
+}
+
+std::vector<TensorScale> plan_scales(const Network& network, const Lowered& lowered, std::span<const float> ranges) {
+  const std::vector<bool> positive = never_negative(network);
+  std::vector<std::size_t> parent(network.size());
+  std::iota(parent.begin(), parent.end(), std::size_t{0});
+  std::vector<bool> must_be_signed(network.size(), false);
+  for (const Group& group : lowered.groups) {
+    const OpKind kind = network.op(group.anchor).kind;
+    if (kind == OpKind::matmul) must_be_signed[group.inputs[1]] = true;  // oneDNN multiplies by s8 only
+    if (!keeps_values(kind)) continue;
+    for (const NodeId input : group.inputs) parent[root_of(parent, input)] = root_of(parent, group.result);
+  }
+  std::vector<float> range(network.size(), 0.0F);
+  std::vector<bool> is_signed(network.size(), false);
+  for (NodeId node = 0; node < network.size(); ++node) {
+    const std::size_t root = root_of(parent, node);
+    range[root] = std::max(range[root], node < ranges.size() ? ranges[node] : untrained_range);
+    if (!positive[node] || must_be_signed[node]) is_signed[root] = true;
+  }
+  std::vector<TensorScale> scales(network.size());
+  for (NodeId node = 0; node < network.size(); ++node) {
+    const std::size_t root = root_of(parent, node);
+    const float steps = is_signed[root] ? 127.0F : 255.0F;
+    const float largest = std::isfinite(range[root]) && range[root] > 0.0F ? range[root] : 1.0F;
+    scales[node] = {largest / steps, !is_signed[root]};
+  }
+  return scales;
+}
+
+QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t channels, Format::Granularity granularity) {
+  const std::size_t taps = kernel.size() / channels;
+  const auto largest = [](std::span<const float> values) {
+    float most = 0.0F;
+    for (const float value : values) most = std::max(most, std::abs(value));
+    return most > 0.0F ? most : 1.0F;
+  };
+  QuantizedKernel quantized{std::vector<std::int8_t>(kernel.size()), std::vector<float>(channels)};
+  const float common = largest(kernel);
+  for (std::size_t c = 0; c < channels; ++c) {
+    const std::span<const float> row = kernel.subspan(c * taps, taps);
+    const float scale = (granularity == Format::Granularity::tensor ? common : largest(row)) / 127.0F;
+    quantized.scales[c] = scale;
+    for (std::size_t i = 0; i < taps; ++i) {
+      quantized.values[c * taps + i] =
+          static_cast<std::int8_t>(std::clamp(std::nearbyint(row[i] / scale), -127.0F, 127.0F));
+    }
+  }
+  return quantized;
+}
+
+}  // namespace ridgeline
