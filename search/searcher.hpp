@@ -3,11 +3,13 @@
 // Contract, checked for every registered searcher by the conformance suite:
 // - ask(n), n >= 1, returns at most n normalised, valid genomes (violation() == nullopt), at least one unless the
 // searcher
-//   is exhausted; duplicates of earlier genomes are allowed (the study answers them from its cache).
+//   is exhausted; duplicates of earlier genomes are allowed (the study answers them from its cache). Fewer than n come
+//   where what follows depends on what these turn out to be: at the end of a generation, say.
 // - Every genome asked for is told, once, in the order of asking, before the next ask. A told trial may have any
-//   status; only ok and infeasible ones have values.
+//   status; only ok and infeasible ones have values, one for each objective, finite.
 // - What comes out depends on the space, the options, the seed and what was told, and on nothing else.
 // - save() between tell and the next ask holds everything: a searcher loaded with it continues identically.
+// A call out of this order, and a told trial of the wrong shape, throw std::logic_error: they are our own bugs.
 // A searcher sees no file, store, device or clock. Not thread-safe.
 #pragma once
 
@@ -21,7 +23,8 @@
 
 namespace ridgeline {
 
-// A searcher's whole state: `signature` is "name/version" and is refused by a searcher with another.
+// A searcher's whole state: `signature` is "name/version" and is refused by a searcher with another. It is written with
+// every batch, so it holds what the searcher still uses (a population, a front, a position), never the history.
 struct State {
   std::string signature;
   Json data;
@@ -34,24 +37,29 @@ class Searcher {
   virtual void tell(std::span<const Trial> trials) = 0;
   virtual bool exhausted() const { return false; }  // nothing is left to propose
   virtual State save() const = 0;
-  virtual void load(const State& state) = 0;  // throws ConfigError on another signature or a damaged state
+  // Throws ConfigError on another signature, another space or a damaged state; the searcher is of no use after that.
+  virtual void load(const State& state) = 0;
 };
 
 struct SearcherSetup {
   std::uint64_t seed = 0;
-  std::vector<Objective> objectives;  // without the constraint-only ones the order is that of Trial::values
+  std::vector<Objective> objectives;  // in the order of Trial::values, those that are only limited included
   Json options = Json::object();      // the searcher's own, e.g. {"population": 50}
   std::string origin = "searcher";    // where the options were written, for messages
 };
 
 struct SearcherEntry {
   std::string name;
-  std::string about;                                                            // one line, with the paper
+  std::string about;  // one line, with the paper
+  std::size_t batch;  // how many candidates a study asks for at a time where it does not say
   std::unique_ptr<Searcher> (*make)(const SearchSpace&, const SearcherSetup&);  // throws ConfigError on bad options
 };
 
 // The registry: a visible table, in search/registry.cpp.
 std::span<const SearcherEntry> searchers();
+// The entry of that name. Throws ConfigError listing the known names; `origin` and `path` say where the name stood.
+const SearcherEntry& find_searcher(const std::string& name, const std::string& origin = "searcher",
+                                   const std::string& path = "");
 // Throws ConfigError listing the known names. The space must outlive the searcher.
 std::unique_ptr<Searcher> make_searcher(const std::string& name, const SearchSpace& space, const SearcherSetup& setup);
 

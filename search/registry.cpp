@@ -1,0 +1,39 @@
+#include <algorithm>
+#include <array>
+
+#include "search/exhaustive_search.hpp"
+#include "search/local_search.hpp"
+#include "search/nsga2.hpp"
+#include "search/random_search.hpp"
+#include "search/regularized_evolution.hpp"
+#include "search/searcher.hpp"
+
+namespace ridgeline {
+
+std::span<const SearcherEntry> searchers() {
+  static const std::array<SearcherEntry, 5> entries = {{
+      {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
+      {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
+      {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
+       make_local_search},
+      {"regularized-evolution", "aging evolution by mutation and tournaments (Real et al., 2019)", 1,
+       make_regularized_evolution},
+      {"nsga2", "multi-objective genetic algorithm with constraint domination (Deb et al., 2002)", 10, make_nsga2},
+  }};
+  return entries;
+}
+
+const SearcherEntry& find_searcher(const std::string& name, const std::string& origin, const std::string& path) {
+  const auto entries = searchers();
+  const auto found = std::ranges::find(entries, name, &SearcherEntry::name);
+  if (found != entries.end()) return *found;
+  std::vector<std::string> known;
+  for (const SearcherEntry& entry : entries) known.push_back(entry.name);
+  throw ConfigError({origin, path, "the name of a searcher", "'" + name + "'", known_words(name, known)});
+}
+
+std::unique_ptr<Searcher> make_searcher(const std::string& name, const SearchSpace& space, const SearcherSetup& setup) {
+  return find_searcher(name, setup.origin).make(space, setup);
+}
+
+}  // namespace ridgeline
