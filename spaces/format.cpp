@@ -65,13 +65,22 @@ bool parse_granularity(std::string_view text, Format& format) {
   return true;
 }
 
-// A format that holds what either reader asks for: the wider of the two. Different formats of one width cannot stand in
-// for each other, so both then read f32.
-Format widest(const Format& a, const Format& b) {
-  if (a == b) return a;
-  if (a.width_bits == b.width_bits) return f32;
-  return a.width_bits > b.width_bits ? a : b;
-}
+// The widest of the formats asked for, in whatever order they come. Different formats of one width cannot stand in for
+// each other: where the widest are such, their readers need f32.
+struct Widest {
+  Format format;
+  bool asked = false;
+  bool tied = false;
+
+  void ask(const Format& other) {
+    if (!asked || other.width_bits > format.width_bits) {
+      *this = {other, true, false};
+    } else if (other.width_bits == format.width_bits && other != format) {
+      tied = true;
+    }
+  }
+  Format result() const { return !asked || tied ? f32 : format; }
+};
 
 bool reads_by_plan(OpKind kind) { return kind == OpKind::conv2d || kind == OpKind::linear || kind == OpKind::matmul; }
 
@@ -125,15 +134,13 @@ PrecisionPlan PrecisionPlan::uniform(const Network& network, Format weights, For
 
 std::vector<Format> stored_formats(const Network& network, const PrecisionPlan& plan) {
   std::vector<Format> stored(network.size(), f32);
-  std::vector<char> asked(network.size());  // a live node reads it, or it leaves the network
-  for (const NodeId output : network.outputs()) asked[output] = 1;
+  std::vector<Widest> wanted(network.size());
+  for (const NodeId output : network.outputs()) wanted[output].ask(f32);
   for (NodeId node = static_cast<NodeId>(network.size()); node-- > 0;) {  // readers come after what they read
-    if (asked[node] == 0) continue;
+    if (!wanted[node].asked) continue;                                    // dead
+    stored[node] = wanted[node].result();
     const Format read = reads_by_plan(network.op(node).kind) ? plan.at(node).activations : stored[node];
-    for (const NodeId input : network.inputs(node)) {
-      stored[input] = asked[input] != 0 ? widest(stored[input], read) : read;
-      asked[input] = 1;
-    }
+    for (const NodeId input : network.inputs(node)) wanted[input].ask(read);
   }
   return stored;
 }
