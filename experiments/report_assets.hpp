@@ -1,0 +1,12 @@
+// The files that an HTML report is made of, embedded at build time (scripts/cmake/RidgelineReport.cmake).
+#pragma once
+
+#include <string_view>
+
+namespace ridgeline {
+
+extern const std::string_view report_page;    // experiments/report.html.in, with {{name}} where text is put in
+extern const std::string_view report_charts;  // experiments/report_charts.js
+extern const std::string_view report_vega;    // defines the constant `vega`; with its licence
+
+}  // namespace ridgeline

@@ -1,0 +1,408 @@
+#include "experiments/report_html.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "experiments/report_assets.hpp"
+#include "experiments/report_text.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t most_rows = 200;  // of the front's table; the picture and the CSV have them all
+
+std::string cell(std::string_view html, bool number = false) {
+  return fmt::format("<td{}>{}</td>", number ? " class=\"n\"" : "", html);
+}
+
+std::string fact(std::string_view name, std::string_view html) {
+  return fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", html_escaped(name), html);
+}
+
+std::string figure(std::string_view name, std::string_view value, std::string_view about) {
+  return fmt::format("<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>", html_escaped(name), html_escaped(value),
+                     html_escaped(about));
+}
+
+std::string figures(const StudyReport& report) {
+  const auto trials = static_cast<std::int64_t>(report.record.trials);
+  const std::int64_t ok = report.counts[static_cast<std::size_t>(Status::ok)];
+  std::string html = figure(
+      "Trials", grouped(trials),
+      report.space_log10_size ? fmt::format("of {} candidates", size_text(*report.space_log10_size)) : std::string());
+  const double share = trials > 0 ? static_cast<double>(ok) / static_cast<double>(trials) : 0.0;
+  html += figure("Feasible", percent(share), fmt::format("{} trials", grouped(ok)));
+  if (report.optimised.size() == 1 && !report.front.empty()) {
+    const ReportObjective& objective = report.objectives[report.optimised[0]];
+    html += figure("Best " + objective.label, objective.scale.text(report.front[0].values[report.optimised[0]]),
+                   fmt::format("trial {}", report.front[0].trial));
+  } else {
+    html +=
+        figure("Front", grouped(static_cast<std::int64_t>(report.front.size())),
+               report.front.empty() ? "no feasible candidate"
+                                    : fidelity_names()[static_cast<std::size_t>(report.front_fidelity)] + " values");
+    const std::string value =
+        report.hypervolume.empty() ? std::string("–") : fmt::format("{:.3f}", report.hypervolume.back().value);
+    html += figure("Hypervolume", value, "share of the box from worst to best");
+  }
+  html += figure("Timings", grouped(report.timed), fmt::format("{} raw samples kept", grouped(report.samples)));
+  return html;
+}
+
+std::string value_cell(const FrontMember& member, const ReportObjective& objective, std::size_t i, bool timed) {
+  std::string html = html_escaped(objective.scale.number(member.values[i]));
+  if (member.tied[i]) {
+    html += "<span class=\"tie\" title=\"not distinguishable from another member: their intervals overlap\">≈</span>";
+  }
+  if (!timed) return cell(html, true);
+  std::string interval;
+  if (member.intervals[i]) {
+    interval =
+        objective.scale.number(member.intervals[i]->low) + " to " + objective.scale.number(member.intervals[i]->high);
+  }
+  return cell(html, true) + "<td class=\"n ci\">" + interval + "</td>";
+}
+
+std::string genome_cell(const FrontMember& member) {
+  std::string summary, rows;
+  for (const auto& [name, choices] : member.choices) {
+    summary += (summary.empty() ? "" : ", ") + name + " " + choices;
+    rows += fmt::format("<span>{}</span><span>{}</span>", html_escaped(name), html_escaped(choices));
+  }
+  if (member.choices.empty()) summary = member.genome.dump();
+  if (summary.size() <= 60) return "<td class=\"wide\">" + html_escaped(summary) + "</td>";
+  if (rows.empty()) rows = "<span>genes</span><span>" + html_escaped(summary) + "</span>";
+  return fmt::format("<td class=\"wide\"><details><summary>{}</summary><div class=\"genome\">{}</div></details></td>",
+                     html_escaped(shortened(summary, 64)), rows);
+}
+
+std::string front_table(const StudyReport& report) {
+  if (report.front.empty()) return "";
+  std::string html = "<div class=\"scroll\"><table><thead><tr><th class=\"n\">trial</th>";
+  std::vector<bool> timed;  // has a column for its intervals
+  for (std::size_t i = 0; i < report.objectives.size(); ++i) {
+    const ReportObjective& objective = report.objectives[i];
+    timed.push_back(std::any_of(report.front.begin(), report.front.end(),
+                                [i](const FrontMember& member) { return member.intervals[i].has_value(); }));
+    html += fmt::format("<th class=\"n\">{}</th>", html_escaped(objective.scale.heading(objective.label)));
+    if (timed[i]) html += "<th class=\"n ci\">95 % interval</th>";
+  }
+  html += "<th class=\"wide\">genome</th></tr></thead><tbody>\n";
+  const std::size_t shown = std::min(report.front.size(), most_rows);
+  for (std::size_t k = 0; k < shown; ++k) {
+    const FrontMember& member = report.front[k * report.front.size() / shown];
+    html += "<tr>" + cell(std::to_string(member.trial), true);
+    for (std::size_t i = 0; i < report.objectives.size(); ++i) {
+      html += value_cell(member, report.objectives[i], i, timed[i]);
+    }
+    html += genome_cell(member) + "</tr>\n";
+  }
+  html += "</tbody></table></div>";
+  if (shown < report.front.size()) {
+    html += fmt::format("<p class=\"note\">{} of {} members, evenly spaced.</p>", shown, report.front.size());
+  }
+  return html;
+}
+
+std::string front_note(const StudyReport& report) {
+  if (report.front.empty()) {
+    return report.record.trials == 0 ? "No trial has been evaluated yet."
+                                     : "No feasible candidate was found. What stood in the way is listed below.";
+  }
+  std::string note = "Hover a point for its genome. ";
+  if (report.trials_with_values > static_cast<std::int64_t>(report.points.size())) {
+    note += fmt::format("The picture shows {} of {} trials, every front member and an even share of the others. ",
+                        grouped(static_cast<std::int64_t>(report.points.size())), grouped(report.trials_with_values));
+  }
+  for (const ReportObjective& objective : report.objectives) {
+    if (objective.proxy) {
+      note += html_escaped(plain_name(objective.objective.name, objective.objective.unit)) +
+              " is a training-free proxy, not a trained accuracy. ";
+    }
+  }
+  const auto tied = [](const FrontMember& m) { return std::find(m.tied.begin(), m.tied.end(), true) != m.tied.end(); };
+  if (std::any_of(report.front.begin(), report.front.end(), tied)) {
+    note += "≈ marks a tie: the 95 % intervals of two members overlap.";
+  }
+  return note;
+}
+
+std::string error_rows(const PredictionError& error) {
+  const auto rank = [](const std::optional<double>& value) {
+    return value ? fmt::format("{:.4f}", *value) : std::string("undefined");
+  };
+  return fact("pairs", grouped(static_cast<std::int64_t>(error.pairs))) + fact("within ±5 %", percent(error.within_5)) +
+         fact("within ±10 %", percent(error.within_10)) + fact("mean absolute error", percent(error.mape)) +
+         fact("bias", fmt::format("{:+.1f} %", error.bias * 100)) + fact("worst", percent(error.worst)) +
+         fact("Spearman", rank(error.spearman)) + fact("Kendall", rank(error.kendall));
+}
+
+std::string comparisons(const StudyReport& report) {
+  std::string html;
+  for (std::size_t i = 0; i < report.comparisons.size(); ++i) {
+    const Comparison& one = report.comparisons[i];
+    html += fmt::format(
+        "<h3>{}: {} against {}</h3><div class=\"pair\"><div class=\"panel\"><div class=\"chart\" "
+        "id=\"comparison-{}\" role=\"img\" aria-label=\"predicted against measured\"></div></div>"
+        "<table class=\"facts\"><tbody>{}</tbody></table></div>\n",
+        html_escaped(report.objectives[one.objective].label), html_escaped(one.predicted_by), html_escaped(one.against),
+        i, error_rows(one.error));
+  }
+  if (html.empty()) {
+    return "<p class=\"note\">No objective of this study was both predicted and measured, so there is nothing to "
+           "compare.</p>";
+  }
+  return "<p class=\"note\">The dashed line is perfect agreement; the bands are ±5 % and ±10 % of the "
+         "measurement.</p>" +
+         html;
+}
+
+std::string limits(const StudyReport& report) {
+  std::string rows;
+  for (const ReportObjective& one : report.objectives) {
+    if (!one.objective.limit) continue;
+    rows += "<tr>" + cell(html_escaped(one.label)) +
+            cell(fmt::format("{} {}", one.objective.direction == Direction::minimise ? "≤" : "≥",
+                             html_escaped(pretty(*one.objective.limit, one.objective.unit))),
+                 true) +
+            cell(grouped(one.broken), true) +
+            cell(one.nearest ? html_escaped(pretty(*one.nearest, one.objective.unit)) : "–", true) + "</tr>\n";
+  }
+  if (rows.empty()) return "<p class=\"note\">No objective has a limit.</p>";
+  return "<div class=\"scroll\"><table class=\"fit\"><thead><tr><th>limit on</th><th class=\"n\">limit</th><th "
+         "class=\"n\">trials "
+         "that break it</th><th class=\"n\">best value reached</th></tr></thead><tbody>" +
+         rows + "</tbody></table></div>";
+}
+
+std::string reasons(const StudyReport& report) {
+  if (report.reasons.empty()) return "<p class=\"note\">Every candidate was evaluated and kept every limit.</p>";
+  std::string html =
+      "<div class=\"scroll\"><table><thead><tr><th class=\"n\">trials</th><th class=\"wide\">reason</th><th>status</th>"
+      "<th class=\"n\">for example</th></tr></thead><tbody>";
+  for (const DeathReason& one : report.reasons) {
+    html += "<tr>" + cell(grouped(one.trials), true) + "<td class=\"wide\">" +
+            html_escaped(one.reason.empty() ? "–" : one.reason) + "</td>" +
+            cell(status_names()[static_cast<std::size_t>(one.status)]) +
+            cell(fmt::format("trial {}", one.example), true) + "</tr>\n";
+  }
+  html += "</tbody></table></div>";
+  if (report.other_reasons > 0) {
+    html +=
+        fmt::format("<p class=\"note\">Another {} trials died of rarer reasons.</p>", grouped(report.other_reasons));
+  }
+  return html;
+}
+
+std::string protocol(const StudyReport& report) {
+  std::string rows;
+  for (const ReportObjective& one : report.objectives) {
+    rows +=
+        fact(one.label, html_escaped(fmt::format(
+                            "{}{}, {}", one.objective.constraint_only ? "limited only, " : "",
+                            one.objective.direction == Direction::minimise ? "minimised" : "maximised", one.origin)));
+  }
+  for (const std::string& one : report.protocols) rows += fact("timing protocol", html_escaped(protocol_text(one)));
+  if (report.timed > 0) {
+    rows += fact("interval", "95 %, distribution-free (order statistics) around the median of the raw samples");
+  }
+  for (const auto& [name, value] : environment_facts(report.environment)) rows += fact(name, html_escaped(value));
+  return "<table class=\"facts\"><tbody>" + rows + "</tbody></table>";
+}
+
+std::string reproduce(const StudyReport& report) {
+  const StudyRecord& record = report.record;
+  std::string html = fmt::format("<pre>{}</pre>", html_escaped(record.command));
+  std::string rows =
+      fact("space",
+           html_escaped(fmt::format("{} (fingerprint {})", record.space_name, hex64_text(record.space_fingerprint)))) +
+      fact("seed", std::to_string(record.seed)) + fact("configuration hash", hex64_text(record.config_hash)) +
+      fact("program", html_escaped(record.program_version)) +
+      fact("started, last written", html_escaped(record.created_utc + ", " + record.updated_utc)) +
+      fact("state", html_escaped(record.state));
+  html += "<table class=\"facts\"><tbody>" + rows + "</tbody></table>";
+  const Json config = Json::parse(record.config, nullptr, false);
+  html += fmt::format(
+      "<details style=\"margin-top:14px\"><summary>Complete configuration</summary><pre "
+      "class=\"long\">{}</pre></details>",
+      html_escaped(config.is_discarded() ? record.config : config.dump(2)));
+  return html;
+}
+
+Json chart_objectives(const StudyReport& report) {
+  Json list = Json::array();
+  for (const ReportObjective& one : report.objectives) {
+    list.push_back({{"label", one.label},
+                    {"heading", one.scale.heading(one.label)},
+                    {"unit", one.scale.unit},
+                    {"factor", one.scale.factor},
+                    {"decimals", one.scale.decimals},
+                    {"minimise", one.objective.direction == Direction::minimise},
+                    {"limit", one.objective.limit ? Json(*one.objective.limit) : Json()}});
+  }
+  return list;
+}
+
+Json chart_data(const StudyReport& report) {
+  Json data;
+  data["objectives"] = chart_objectives(report);
+  data["optimised"] = report.optimised;
+  data["front_label"] = report.optimised.size() == 1 ? "best" : "front";
+  data["explain"] =
+      fmt::format("ridgeline explain {} --db {}", shell_quoted(report.record.name), shell_quoted(report.database));
+  data["dimension_names"] = report.dimension_names;
+  data["dimension_choices"] = report.dimension_choices;
+  data["points"] = Json::array();
+  for (const ReportPoint& p : report.points) {
+    data["points"].push_back({p.trial, status_names()[static_cast<std::size_t>(p.status)],
+                              fidelity_names()[static_cast<std::size_t>(p.fidelity)], p.on_front, p.genes, p.values});
+  }
+  data["intervals"] = Json::object();
+  for (const FrontMember& member : report.front) {
+    for (std::size_t i = 0; i < member.intervals.size(); ++i) {
+      if (!member.intervals[i]) continue;
+      data["intervals"][std::to_string(member.trial)][std::to_string(i)] = {member.intervals[i]->low,
+                                                                            member.intervals[i]->high};
+    }
+  }
+  data["hypervolume"] = Json::array();
+  for (const HypervolumeStep& step : report.hypervolume) data["hypervolume"].push_back({step.evaluations, step.value});
+  data["comparisons"] = Json::array();
+  for (const Comparison& one : report.comparisons) {
+    const UnitScale& scale = report.objectives[one.objective].scale;
+    Json pairs = Json::array();
+    for (const ComparedPair& pair : one.pairs) pairs.push_back({pair.trial, pair.predicted, pair.measured});
+    data["comparisons"].push_back({{"objective", one.objective},
+                                   {"predicted_heading", scale.heading(shortened(one.predicted_by, 44))},
+                                   {"measured_heading", scale.heading(shortened(one.against, 44))},
+                                   {"pairs", pairs}});
+  }
+  return data;
+}
+
+std::string warnings(const StudyReport& report) {
+  std::string html;
+  if (!report.space_problem.empty()) {
+    html += "<p class=\"warn\">" + html_escaped("Genomes are shown as gene indices: " + report.space_problem) + "</p>";
+  }
+  if (report.record.state == "running" || report.record.state == "interrupted") {
+    html += "<p class=\"warn\">This study has not finished: " + html_escaped(report.record.state) + ".</p>";
+  }
+  return html;
+}
+
+std::string progress_note(const StudyReport& report) {
+  if (report.hypervolume.empty()) return "There is no feasible trial to show progress with.";
+  if (report.optimised.size() == 1) return "The best feasible value after so many candidates.";
+  std::string reference;
+  for (std::size_t k = 0; k < report.optimised.size(); ++k) {
+    const ReportObjective& one = report.objectives[report.optimised[k]];
+    reference += (k > 0 ? ", " : "") + one.label + " " + one.scale.text(report.reference[k]);
+  }
+  return html_escaped(
+      fmt::format("The share of the box between the worst and the best feasible values that the front dominates. "
+                  "Reference point: {}; {:.6g} in the objectives' own units.",
+                  reference, report.final_hypervolume));
+}
+
+std::string chart_panel(std::string_view id, std::string_view label, bool has_controls) {
+  return fmt::format(
+      "<div class=\"panel\">{}<div class=\"chart\" id=\"{}\" role=\"img\" aria-label=\"{}\"></div></div>",
+      has_controls ? "<div class=\"controls\" id=\"front-controls\"></div>" : "", id, label);
+}
+
+// Puts texts into the page in one pass, so that a marker inside a user's text stays text.
+std::string filled(std::string_view page, const std::map<std::string, std::string, std::less<>>& texts) {
+  std::string html;
+  for (std::size_t at = 0; at < page.size();) {
+    const std::size_t open = page.find("{{", at);
+    const std::size_t close = open == std::string_view::npos ? open : page.find("}}", open);
+    if (close == std::string_view::npos) return html.append(page.substr(at));
+    html.append(page.substr(at, open - at)).append(texts.at(std::string(page.substr(open + 2, close - open - 2))));
+    at = close + 2;
+  }
+  return html;
+}
+
+}  // namespace
+
+std::string html_escaped(std::string_view text) {
+  std::string escaped;
+  escaped.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string script_safe(const Json& value) {
+  // With every non-ASCII character as \uXXXX, and "<" too, nothing in the text can look like markup.
+  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  std::string safe;
+  safe.reserve(text.size());
+  for (const char c : text) {
+    if (c == '<') {
+      safe += "\\u003c";
+    } else if (c == '&') {
+      safe += "\\u0026";
+    } else {
+      safe += c;
+    }
+  }
+  return safe;
+}
+
+std::string report_html(const StudyReport& report) {
+  const bool single = report.optimised.size() == 1;
+  const std::string front_heading = single ? "Candidates" : "Pareto front";
+  const std::string progress_heading = single ? "Best value over evaluations" : "Hypervolume over evaluations";
+  return filled(
+      report_page,
+      {
+          {"title", html_escaped(report.record.name)},
+          {"summary", html_escaped(summary_text(report))},
+          {"warnings", warnings(report)},
+          {"figures", figures(report)},
+          {"front_heading", front_heading},
+          {"front_panel", report.points.empty() ? "" : chart_panel("front-chart", front_heading, true)},
+          {"front_note", front_note(report)},
+          {"front_table", front_table(report)},
+          {"progress_heading", progress_heading},
+          {"progress_panel", report.hypervolume.empty() ? "" : chart_panel("progress-chart", progress_heading, false)},
+          {"progress_note", progress_note(report)},
+          {"comparisons", comparisons(report)},
+          {"limits", limits(report)},
+          {"reasons", reasons(report)},
+          {"protocol", protocol(report)},
+          {"reproduce", reproduce(report)},
+          {"footer", html_escaped(fmt::format(
+                         "Made by Ridgeline {} from {}. Charts: Vega 5.22 (BSD-3-Clause), included in this file; "
+                         "nothing is loaded from elsewhere.",
+                         report.record.program_version, report.database))},
+          {"data", script_safe(chart_data(report))},
+          {"vega", std::string(report_vega)},
+          {"charts", std::string(report_charts)},
+      });
+}
+
+}  // namespace ridgeline

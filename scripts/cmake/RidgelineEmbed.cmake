@@ -1,0 +1,34 @@
+# Run by the build: writes OUTPUT, a C++ file with the report's page, script, Vega and notice as string literals.
+# SOURCE: experiments/; VEGA: folder of vega-*.min.js; MODULES: which of them.
+
+file(READ ${SOURCE}/report.html.in page)
+file(READ ${SOURCE}/report_charts.js charts)
+file(READ ${SOURCE}/report_notice.txt notice)
+
+# Vega's files are CommonJS modules where `exports` and `module` exist, so each gets a function with its own.
+# vega-functions asks for "vega-selections", which Debian ships under the name of its source folder.
+string(APPEND vega "/*\n${notice}*/\nconst vega = (() => {\nconst sources = {}, made = {};\n"
+  "const need = (name) => {\n  if (name === 'vega-selections') name = 'vega-selection';\n"
+  "  if (!made[name]) sources[name](made[name] = {}, need, {});\n  return made[name];\n};\n")
+foreach(module IN LISTS MODULES)
+  file(READ ${VEGA}/vega-${module}.min.js text)
+  string(REGEX REPLACE "//# sourceMappingURL=[^\n]*" "" text "${text}")
+  string(APPEND vega "sources['vega-${module}'] = function (exports, require, module) {\n${text}\n};\n")
+endforeach()
+string(APPEND vega
+  "const transforms = need('vega-dataflow').transforms;\n"
+  "for (const name of ['encode', 'transforms', 'view-transforms']) Object.assign(transforms, need('vega-' + name));\n"
+  "return Object.assign({}, ...['util', 'parser', 'view', 'interpreter'].map((name) => need('vega-' + name)), {transforms});\n"
+  "})();\n")
+string(TOLOWER "${vega}" lower)
+if(lower MATCHES "</script" OR lower MATCHES "<!--")
+  message(FATAL_ERROR "Vega's files hold text that would end an HTML script element")
+endif()
+
+set(literals)
+foreach(name page charts vega)
+  string(APPEND literals "const std::string_view report_${name} = R\"RIDGELINE(${${name}})RIDGELINE\";\n")
+endforeach()
+file(WRITE ${OUTPUT}.new "// Generated at build time from experiments/report* and Vega's files.\n"
+  "#include \"experiments/report_assets.hpp\"\n\nnamespace ridgeline {\n${literals}}  // namespace ridgeline\n")
+file(RENAME ${OUTPUT}.new ${OUTPUT})
