@@ -1,6 +1,6 @@
 // What may be chosen: the dimensions of a search space, which combinations are valid, and what each decodes to.
 //
-// A space is read from a JSON file (the language is described in spaces/README.md) and is immutable and thread-safe.
+// A space is read from a JSON file (the language is described in spaces/LANGUAGE.md) and is immutable and thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -26,15 +26,15 @@ enum class GeneGroup : std::uint8_t { architecture, precision, hardware, schedul
 std::span<const std::string> gene_group_names();  // in the order of GeneGroup
 
 struct Dimension {
-  std::string name;                  // "kernel[2][0]": the declared name and, for repeated ones, the indices
+  std::string name;  // "kernel[2][0]": the declared name and, for repeated ones, the indices
   GeneGroup group;
-  bool ordered;                      // neighbouring choices are alike: 3 < 5 < 7
-  std::vector<Json> choices;         // at least one; numbers, strings or booleans
+  bool ordered;               // neighbouring choices are alike: 3 < 5 < 7
+  std::vector<Json> choices;  // at least one; numbers, strings or booleans
 };
 
 struct SpaceOptions {
-  std::int64_t batch = 1;                   // images a forward pass
-  std::map<std::string, Json> parameters;   // overrides of the file's "parameters", e.g. {"classes", 10}
+  std::int64_t batch = 1;                  // images a forward pass
+  std::map<std::string, Json> parameters;  // overrides of the file's "parameters", e.g. {"classes", 10}
 };
 
 class SearchSpace {
@@ -50,8 +50,8 @@ class SearchSpace {
   const std::string& about() const;
   std::span<const Dimension> dims() const;
 
-  // Uniform over the choices of each dimension, repeated until valid. Always feasible by violation(); throws
-  // ConfigError naming the constraint that refused most when 10,000 draws found nothing valid.
+  // Uniform over the choices of each dimension, normalised, repeated until valid. Always feasible by violation();
+  // throws ConfigError naming the constraint that refused most when 10,000 draws found nothing valid.
   Genome sample(Rng& rng) const;
   // nullopt = valid, else the reason: wrong length, a gene out of range, or the broken constraint's own words.
   std::optional<std::string> violation(const Genome& genome) const;
@@ -78,8 +78,9 @@ class SearchSpace {
   // From {"name": choice} for every active dimension, or from an array of gene indices. Throws ConfigError.
   Genome from_json(const Json& value) const;
 
+  struct Impl;  // internal to spaces/
+
  private:
-  struct Impl;
   explicit SearchSpace(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,55 @@
+// The insides of a search space, shared by the files that read, count and use it. Internal to spaces/.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "spaces/search_space.hpp"
+#include "spaces/template.hpp"
+
+namespace ridgeline {
+
+struct Constraint {
+  Expr require = no_expr;
+  std::string text;  // the author's "why", else the expression
+  std::string path;
+};
+
+struct SearchSpace::Impl {
+  std::string origin, name, about;
+  std::int64_t batch = 1;
+  Expressions pool;
+  std::vector<Dimension> dims;
+  std::vector<std::string> paths;                 // of each dimension, in the file
+  std::vector<Value> values;                      // of the choices of all dimensions, one after the other
+  std::vector<std::uint32_t> first_value;         // where each dimension's begin
+  std::vector<Expr> conditions;                   // one a dimension; no_expr: always active
+  std::vector<std::vector<std::uint32_t>> reads;  // the dimensions each condition refers to, ascending
+  std::vector<std::uint32_t> conditional;         // dimensions with a condition, each after those its condition reads
+  std::vector<Constraint> constraints;
+  NetworkTemplate network;
+  std::map<std::string, std::uint32_t> by_name;
+  double log10_size = 0.0;
+  std::uint64_t enumeration_size = 0;
+  std::uint64_t fingerprint = 0;
+
+  std::size_t choices(std::size_t dimension) const { return dims[dimension].choices.size(); }
+  const Value& value(std::size_t dimension, std::uint16_t gene) const { return values[first_value[dimension] + gene]; }
+  // Why the genome does not belong to this space (length, range); empty when it does.
+  std::string misfit(const Genome& genome) const;
+  // Sets inactive genes to 0 and returns every gene's value. Throws ConfigError when the genome does not fit or a
+  // condition fails.
+  std::vector<Value> settle(Genome& genome, std::vector<bool>* active = nullptr) const;
+  bool holds(Expr condition, Evaluation& state) const;
+  // The first broken constraint of these values; constraints.size() when none is. `why` says what is wrong with it.
+  std::size_t broken(std::span<const Value> genes, std::string& why) const;
+  Problem problem(std::string path, std::string expected, std::string found, std::string remedy = {}) const {
+    return {origin, std::move(path), std::move(expected), std::move(found), std::move(remedy)};
+  }
+};
+
+// The number of distinct normalised genomes, as in SearchSpace::log10_size().
+double count_log10(const SearchSpace::Impl& space);
+
+}  // namespace ridgeline
