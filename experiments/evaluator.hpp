@@ -1,10 +1,21 @@
 // What turns a batch of candidates into objective values.
 //
-// An evaluator is made for one objective of one study from its "from" object: {"evaluator": "table", ...}. It fills
-// natural values (not sign-flipped); the study flips, checks for finiteness, applies limits and sets the status.
+// An evaluator is made for one objective of one study from its "from" (or "screen") object: {"evaluator": "table",
+// ...}. It fills natural values (not sign-flipped); the study flips, checks for finiteness, applies limits and sets the
+// status.
+//
+//   table     {"table": NAME, "column": VALUE}                     a published table, experiments/table.hpp
+//   cost      {"device": NAME, "quantity": "latency_s"}            a hardware model; latency_s, energy_j, peak_bytes,
+//                                                                  weight_bytes
+//   measured  {"threads": 1, "cache": "hot", "target_s": 0.2, ...} timed here, kernels/measure.hpp; "reuse": true takes
+//   a
+//             stored timing of the same function, protocol and environment, and says so
+//   count     {"quantity": "macs", "rule": {"norm_macs": true}}    parameters, macs, weight_bytes, peak_bytes
+//   proxy     {"quantity": "entropy"}                              entropy, effectiveness: spaces/proxies.hpp
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -12,6 +23,7 @@
 #include <vector>
 
 #include "experiments/resources.hpp"
+#include "experiments/worker_pool.hpp"
 #include "kernels/measure.hpp"
 #include "search/trial.hpp"
 #include "spaces/design.hpp"
@@ -21,15 +33,16 @@ namespace ridgeline {
 struct Candidate {
   std::int64_t trial_id;
   const Genome* genome;
-  const Design* design;   // decoded once, shared by all evaluators
+  const Design* design;             // decoded once, shared by all evaluators
+  std::uint64_t function_hash = 0;  // 0 = not known: nothing computed for another candidate is used again
 };
 
 // One value of one candidate, or why there is none.
 struct Score {
-  double value = 0.0;                       // natural units
-  Status status = Status::ok;               // ok, unsupported, unstable or failed
-  std::string reason;
-  std::optional<Measurement> measurement;   // to be stored, where the value was measured
+  double value = 0.0;                      // natural units
+  Status status = Status::ok;              // ok, unsupported, unstable or failed
+  std::string reason;                      // without numbers of the candidate's own, so that reasons can be counted
+  std::optional<Measurement> measurement;  // to be stored, where the value was measured
 };
 
 class Evaluator {
@@ -40,22 +53,36 @@ class Evaluator {
   virtual bool exclusive() const { return false; }
   // scores.size() == candidates.size(). Must not throw for a candidate's own failure.
   virtual void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) = 0;
+  // Changes when the contents behind the options change (a table's rows, a device's numbers); part of the study's
+  // identity, so that a search is not resumed on other numbers.
+  virtual std::uint64_t fingerprint() const { return 0; }
+  // Exclusive evaluators: what a timing holds for, canonical JSON; and whether a stored one may stand for a new one.
+  virtual std::string protocol() const { return {}; }
+  virtual bool may_reuse() const { return false; }
 };
+
+using MeasureFunction = std::function<Measurement(const Design&, const MeasureOptions&)>;
+class DeviceCosts;
 
 // What an evaluator may need to be made.
 struct EvaluatorSetup {
-  const SearchSpace* space;
-  const Resources* resources;   // where tables and devices are found by name
-  std::string objective;        // its name
+  const SearchSpace* space = nullptr;
+  const Resources* resources = nullptr;  // where tables and devices are found by name
+  std::string objective{};               // its name
   std::uint64_t seed = 0;
+  WorkerPool* pool = nullptr;            // for batches; null: in the caller's thread
+  MeasureFunction measure{};             // what times a design; empty: measure()
+  std::shared_ptr<DeviceCosts> costs{};  // estimates shared by a study's evaluators; null: the evaluator's own
 };
 
 struct EvaluatorEntry {
   std::string name;
   std::string about;
-  std::unique_ptr<Evaluator> (*make)(JsonReader options, const EvaluatorSetup& setup);  // notes problems in the reader
+  // Notes problems in the reader and may then return null; throws ConfigError for the files it names.
+  std::unique_ptr<Evaluator> (*make)(JsonReader options, const EvaluatorSetup& setup);
 };
 std::span<const EvaluatorEntry> evaluators();  // experiments/evaluators.cpp
+// Notes an unknown name (with the nearest known one) and returns null.
 std::unique_ptr<Evaluator> make_evaluator(JsonReader options, const EvaluatorSetup& setup);
 
 }  // namespace ridgeline

@@ -5,13 +5,16 @@
 //     "precision": "f32",                                   // uniform, where the space has no precision genes
 //     "searcher": {"name": "nsga2", "population": 50}, "batch": 50,
 //     "objectives": [
-//       {"name": "accuracy", "unit": "%", "direction": "maximise", "from": {"evaluator": "table", "table": "nasbench_macro", "column": "accuracy"}},
+//       {"name": "accuracy", "unit": "%", "direction": "maximise", "from": {"evaluator": "table", "table":
+//       "nasbench_macro", "column": "accuracy"}},
 //       {"name": "latency_s", "unit": "s", "direction": "minimise", "limit": 0.02,
 //        "screen": {"evaluator": "cost", "device": "host.json", "keep": 0.25},
 //        "from": {"evaluator": "measured", "threads": 1, "cache": "hot"}} ],
-//     "constraints": [ {"name": "parameters", "limit": 5e6, "from": {"evaluator": "count", "quantity": "parameters"}} ],
-//     "stop": {"trials": 200, "wall_s": 600, "stagnation": 100}, "threads": 2,
-//     "verify_front": true }
+//     "constraints": [ {"name": "parameters", "limit": 5e6, "from": {"evaluator": "count", "quantity": "parameters"}}
+//     ], "stop": {"trials": 200, "wall_s": 600, "stagnation": 100}, "threads": 2, "verify_front": true }
+//
+// The space, the searcher's and the evaluators' own keys are described where they are: spaces/README.md, search/*.hpp,
+// experiments/evaluators.cpp. "stagnation" counts trials since the front last changed.
 //
 // Tiers: an objective with "screen" is first estimated for the whole batch by the cheap evaluator; only the best `keep`
 // share by non-dominated rank is given to "from", the rest keep the estimate and its fidelity.
@@ -29,39 +32,49 @@ namespace ridgeline {
 
 struct ObjectiveConfig {
   Objective objective;
-  Json from;                      // {"evaluator": ...}
-  std::optional<Json> screen;     // the cheap tier
-  double keep = 1.0;              // share of a batch that passes the screen
+  Json from;                   // {"evaluator": ...}
+  std::optional<Json> screen;  // the cheap tier
+  double keep = 1.0;           // share of a batch that passes the screen
 };
 
 struct StopRules {
-  std::int64_t trials = 100;              // distinct trials in the study, resumed ones included
-  std::optional<double> wall_s;           // of this run
-  std::optional<std::int64_t> stagnation; // stop after so many trials without a new front member
+  std::int64_t trials = 100;               // distinct trials in the study, resumed ones included
+  std::optional<double> wall_s;            // of this run
+  std::optional<std::int64_t> stagnation;  // stop after so many trials without a new front member
 };
 
 struct StudyConfig {
   std::string name;
-  std::string space;                       // name or path, as written
+  std::string space;  // name or path, as written
   SpaceOptions space_options;
-  std::optional<std::string> precision;    // uniform format name
+  std::optional<std::string> precision;  // uniform format name
   std::uint64_t seed = 1;
   std::string searcher;
   Json searcher_options;
-  std::int64_t batch = 0;                  // candidates asked for at once; 0 = the searcher's own default
-  std::vector<ObjectiveConfig> objectives; // objectives first, then constraint-only ones
+  std::int64_t batch = 0;                   // candidates asked for at once; 0 = the searcher's own default
+  std::vector<ObjectiveConfig> objectives;  // objectives first, then constraint-only ones
   StopRules stop;
-  int threads = 0;                         // for analytic costs; 0 = all
-  bool verify_front = true;                // measure the front again before it is reported
+  int threads = 0;           // for analytic costs; 0 = all
+  bool verify_front = true;  // measure the front again before it is reported
 
-  Json canonical;                          // the merged document, keys sorted
+  Json canonical;      // the merged document, keys sorted
+  std::string origin;  // the file, for messages
   // Of everything that decides which trials come out: not the name, the stop rules, the thread count or verify_front.
+  // The space is not in it either: it has a fingerprint of its own.
   std::uint64_t hash() const;
 };
 
 // Reads a study file and applies overrides "path=value" (JSON value or bare word; "searcher.population=20",
-// "objectives[0].limit=0.01"). Throws ConfigError with every problem found.
+// "objectives[0].limit=0.01"). Throws ConfigError with every problem found, those of the space, the searcher and the
+// evaluators it names included.
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);
-StudyConfig parse_study(JsonDocument document, const Resources& resources);
+// The study alone: what it names (space, tables, devices) is not opened. For stored configurations.
+StudyConfig parse_study(JsonDocument document);
+
+// The document with overrides applied. Throws ConfigError naming the override.
+Json with_overrides(Json document, const std::vector<std::string>& overrides);
+
+// The genome's design in the study's formats: what every evaluator, report and explanation looks at.
+Design decode_for(const StudyConfig& config, const SearchSpace& space, const Genome& genome);
 
 }  // namespace ridgeline

@@ -429,4 +429,12 @@ std::size_t Table::column(const std::string& value_name) const {
 
 const Objective& Table::objective(std::size_t column) const { return impl_->objectives[column]; }
 
+std::uint64_t Table::fingerprint(std::size_t column) const {
+  Hasher hasher;
+  for (const std::uint16_t gene : impl_->genes) hasher.add(std::uint64_t{gene});
+  for (std::size_t row = 0; row < impl_->rows; ++row)
+    hasher.add(impl_->values[row * impl_->objectives.size() + column]);
+  return hasher.value();
+}
+
 }  // namespace ridgeline

@@ -50,6 +50,7 @@ class Table {
   // Throws ConfigError listing the known names.
   std::size_t column(const std::string& value_name) const;
   const Objective& objective(std::size_t column) const;  // name, unit and direction as described
+  std::uint64_t fingerprint(std::size_t column) const;   // of every key and value of the column
 
  private:
   struct Impl;

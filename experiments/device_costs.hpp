@@ -1,0 +1,38 @@
+// Hardware models by device file, each loaded once, with the estimates of the last batch: objectives of one study that
+// ask one device for several quantities share one estimate a candidate. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "experiments/evaluator.hpp"
+#include "hwmodels/hardware_model.hpp"
+
+namespace ridgeline {
+
+class DeviceCosts {
+ public:
+  // Throws ConfigError. The reference stays valid.
+  const HardwareModel& model(const std::string& path);
+  // Of the device file's text.
+  std::uint64_t fingerprint(const std::string& path);
+  // One a candidate, valid until the next call.
+  std::vector<const Cost*> estimate(const std::string& path, std::span<const Candidate> candidates, WorkerPool* pool);
+
+ private:
+  struct Device {
+    std::unique_ptr<HardwareModel> model;
+    std::uint64_t fingerprint = 0;
+    std::vector<Cost> costs;
+    std::unordered_map<std::uint64_t, std::size_t> known;  // function hash -> costs
+  };
+  Device& device(const std::string& path);
+
+  std::map<std::string, Device> devices_;
+};
+
+}  // namespace ridgeline

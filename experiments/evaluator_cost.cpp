@@ -1,0 +1,122 @@
+// "cost": what a described device's model estimates.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "experiments/device_costs.hpp"
+#include "experiments/evaluators.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+
+DeviceCosts::Device& DeviceCosts::device(const std::string& path) {
+  const auto known = devices_.find(path);
+  if (known != devices_.end()) return known->second;
+  Device made;
+  made.model = load_device(path);
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  made.fingerprint = Hasher().add(std::string_view(text.str())).value();
+  return devices_.emplace(path, std::move(made)).first->second;
+}
+
+const HardwareModel& DeviceCosts::model(const std::string& path) { return *device(path).model; }
+
+std::uint64_t DeviceCosts::fingerprint(const std::string& path) { return device(path).fingerprint; }
+
+std::vector<const Cost*> DeviceCosts::estimate(const std::string& path, std::span<const Candidate> candidates,
+                                               WorkerPool* pool) {
+  Device& device = this->device(path);
+  const auto is_known = [&](const Candidate& candidate) {
+    return candidate.function_hash != 0 && device.known.contains(candidate.function_hash);
+  };
+  if (!std::all_of(candidates.begin(), candidates.end(), is_known)) {
+    device.known.clear();
+    device.costs.assign(candidates.size(), {});
+    for_each(pool, candidates.size(), [&](std::size_t i) {
+      device.model->estimate(std::span(candidates[i].design, 1), std::span(&device.costs[i], 1));
+    });
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (candidates[i].function_hash != 0) device.known.emplace(candidates[i].function_hash, i);
+    }
+  }
+  std::vector<const Cost*> costs;
+  costs.reserve(candidates.size());
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const bool shared = candidates[i].function_hash != 0;
+    costs.push_back(&device.costs[shared ? device.known.at(candidates[i].function_hash) : i]);
+  }
+  return costs;
+}
+
+namespace {
+
+using Quantity = double (*)(const Cost&);
+
+Quantity find_quantity(const std::string& name) {
+  if (name == "energy_j") return [](const Cost& cost) { return cost.energy_j; };
+  if (name == "peak_bytes") return [](const Cost& cost) { return static_cast<double>(cost.peak_bytes); };
+  if (name == "weight_bytes") return [](const Cost& cost) { return static_cast<double>(cost.weight_bytes); };
+  return [](const Cost& cost) { return cost.latency_s; };
+}
+
+class CostEvaluator : public Evaluator {
+ public:
+  CostEvaluator(std::string path, Quantity quantity, const EvaluatorSetup& setup)
+      : path_(std::move(path)),
+        quantity_(quantity),
+        pool_(setup.pool),
+        costs_(setup.costs ? setup.costs : std::make_shared<DeviceCosts>()) {}
+
+  Fidelity fidelity() const override { return Fidelity::analytic; }
+  std::uint64_t fingerprint() const override { return costs_->fingerprint(path_); }
+  const HardwareModel& model() const { return costs_->model(path_); }
+
+  void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
+    const std::vector<const Cost*> costs = costs_->estimate(path_, candidates, pool_);
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      if (costs[i]->unsupported.empty()) {
+        scores[i].value = quantity_(*costs[i]);
+      } else {
+        scores[i].status = Status::unsupported;
+        scores[i].reason = costs[i]->unsupported;
+      }
+    }
+  }
+
+ private:
+  std::string path_;
+  Quantity quantity_;
+  WorkerPool* pool_;
+  std::shared_ptr<DeviceCosts> costs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const EvaluatorSetup& setup) {
+  static const std::vector<std::string> quantities = {"latency_s", "energy_j", "peak_bytes", "weight_bytes"};
+  const std::string device = options.string("device");
+  const std::string quantity = options.word("quantity", quantities, "latency_s");
+  options.finish();
+  if (device.empty()) return nullptr;
+  std::string path;
+  try {
+    path = setup.resources->device(device);
+  } catch (const ConfigError& error) {
+    const Problem& problem = error.problems().front();
+    options.note("device", problem.expected, problem.found, problem.remedy);
+    return nullptr;
+  }
+  auto evaluator = std::make_unique<CostEvaluator>(path, find_quantity(quantity), setup);
+  if (quantity == "energy_j" && !evaluator->model().has_energy()) {
+    options.note("quantity", "a quantity that the device states", "'energy_j'",
+                 fmt::format("{} gives no energy figures; use a device that does", path));
+  }
+  return evaluator;
+}
+
+}  // namespace ridgeline

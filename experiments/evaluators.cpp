@@ -1,0 +1,35 @@
+#include "experiments/evaluators.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace ridgeline {
+
+std::span<const EvaluatorEntry> evaluators() {
+  static const std::array<EvaluatorEntry, 5> entries = {{
+      {"table", "a column of a published table", make_table_evaluator},
+      {"cost", "a hardware model's estimate: latency_s, energy_j, peak_bytes, weight_bytes", make_cost_evaluator},
+      {"measured", "whole-network latency timed on this machine", make_measured_evaluator},
+      {"count", "parameters, macs, weight_bytes or peak_bytes of the network", make_count_evaluator},
+      {"proxy", "a training-free score: DeepMAD's entropy or effectiveness", make_proxy_evaluator},
+  }};
+  return entries;
+}
+
+std::unique_ptr<Evaluator> make_evaluator(JsonReader options, const EvaluatorSetup& setup) {
+  if (!options.value().is_object()) {
+    options.note("", "an object such as {\"evaluator\": \"table\", ...}", describe(options.value()));
+    return nullptr;
+  }
+  const std::string name = options.string("evaluator");
+  const auto entry = std::ranges::find(evaluators(), name, &EvaluatorEntry::name);
+  if (entry != evaluators().end()) return entry->make(std::move(options), setup);
+  if (!name.empty()) {
+    std::vector<std::string> known;
+    for (const EvaluatorEntry& one : evaluators()) known.push_back(one.name);
+    options.note("evaluator", "the name of an evaluator", "'" + name + "'", known_words(name, known));
+  }
+  return nullptr;
+}
+
+}  // namespace ridgeline

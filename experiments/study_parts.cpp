@@ -1,0 +1,92 @@
+#include "experiments/study_parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "experiments/device_costs.hpp"
+
+namespace ridgeline {
+namespace {
+
+// Runs `make`, noting what it throws. Problems that came from inside the study keep their own file and place.
+template <typename Make>
+void noting(JsonDocument& document, const std::string& path, const Make& make) {
+  try {
+    make();
+  } catch (const ConfigError& error) {
+    for (Problem problem : error.problems()) {
+      if (problem.file.empty()) {
+        problem.file = document.origin();
+        problem.path = path;
+      }
+      document.note(std::move(problem));
+    }
+  }
+}
+
+void make_space(const StudyConfig& config, const Resources& resources, JsonDocument& document, StudyParts& parts) {
+  if (config.space.empty()) return;  // noted where it was read
+  noting(document, "space", [&] {
+    parts.space = std::make_unique<SearchSpace>(SearchSpace::load(resources.space(config.space), config.space_options));
+    const auto dims = parts.space->dims();
+    const bool mixed =
+        std::ranges::any_of(dims, [](const Dimension& dim) { return dim.group == GeneGroup::precision; });
+    if (mixed && config.precision) {
+      document.note({document.origin(), "precision", "nothing, as the space has precision genes of its own",
+                     fmt::format("'{}'", *config.precision), "leave it out"});
+    }
+    // One candidate shows a space whose constraints admit nothing, or whose templates do not fit, before anything runs.
+    Rng rng(config.seed, "space check");
+    decode_for(config, *parts.space, parts.space->sample(rng));
+  });
+}
+
+}  // namespace
+
+StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
+                      const PartOptions& options) {
+  StudyParts parts;
+  make_space(config, resources, document, parts);
+  SearcherSetup search{config.seed, {}, config.searcher_options, document.origin() + ": searcher"};
+  if (search.options.is_null()) search.options = Json::object();
+  const auto costs = std::make_shared<DeviceCosts>();
+  std::vector<Problem> problems;
+  std::size_t position = 0;
+  for (const ObjectiveConfig& one : config.objectives) {
+    search.objectives.push_back(one.objective);
+    const std::size_t constraints = static_cast<std::size_t>(std::ranges::count_if(
+        config.objectives, [](const ObjectiveConfig& other) { return !other.objective.constraint_only; }));
+    const bool constraint = one.objective.constraint_only;
+    const std::string path =
+        constraint ? fmt::format("constraints[{}]", position - constraints) : fmt::format("objectives[{}]", position);
+    ++position;
+    const EvaluatorSetup setup{parts.space.get(), &resources, one.objective.name, config.seed, options.pool,
+                               options.measure,   costs};
+    const auto make = [&](const Json* from, const std::string& key) -> std::unique_ptr<Evaluator> {
+      std::unique_ptr<Evaluator> evaluator;
+      if (from == nullptr || from->is_null()) return evaluator;
+      noting(document, path + "." + key, [&] {
+        evaluator = make_evaluator(JsonReader(*from, path + "." + key, document.origin(), problems), setup);
+      });
+      return evaluator;
+    };
+    parts.from.push_back(make(&one.from, "from"));
+    parts.screen.push_back(make(one.screen ? &*one.screen : nullptr, "screen"));
+    if (parts.screen.back() && parts.screen.back()->exclusive()) {
+      problems.push_back({document.origin(), path + ".screen.evaluator", "a cheap evaluator", "'measured'",
+                          "a screen is given whole batches: use \"cost\" or \"count\""});
+    }
+  }
+  for (Problem& problem : problems) document.note(std::move(problem));
+  const auto known = searchers();
+  const bool named = std::ranges::find(known, config.searcher, &SearcherEntry::name) != known.end();
+  const bool counted =
+      std::ranges::any_of(config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; });
+  if (parts.space && named && counted) {
+    noting(document, "searcher", [&] { parts.searcher = make_searcher(config.searcher, *parts.space, search); });
+  }
+  return parts;
+}
+
+}  // namespace ridgeline

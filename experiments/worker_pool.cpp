@@ -1,0 +1,114 @@
+#include "experiments/worker_pool.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace ridgeline {
+
+struct WorkerPool::Impl {
+  std::mutex mutex;
+  std::condition_variable begin, end;
+  std::uint64_t round = 0;  // counts the batches; a worker takes part in each once
+  std::size_t busy = 0;     // workers that have not finished the round
+  bool stopping = false;
+
+  const std::function<void(std::size_t)>* work = nullptr;
+  std::size_t n = 0;
+  std::size_t chunk = 1;
+  std::atomic<std::size_t> next = 0;
+
+  std::exception_ptr failure;  // under the mutex
+  std::size_t failed_at = 0;
+
+  std::vector<std::thread> workers;
+
+  void share() {
+    for (;;) {
+      const std::size_t first = next.fetch_add(chunk);
+      if (first >= n) return;
+      for (std::size_t i = first; i < std::min(first + chunk, n); ++i) {
+        try {
+          (*work)(i);
+        } catch (...) {
+          const std::scoped_lock lock(mutex);
+          if (!failure || i < failed_at) {
+            failure = std::current_exception();
+            failed_at = i;
+          }
+        }
+      }
+    }
+  }
+
+  void serve() {
+    std::uint64_t seen = 0;
+    for (;;) {
+      {
+        std::unique_lock lock(mutex);
+        begin.wait(lock, [&] { return stopping || round != seen; });
+        if (stopping) return;
+        seen = round;
+      }
+      share();
+      const std::scoped_lock lock(mutex);
+      if (--busy == 0) end.notify_one();
+    }
+  }
+};
+
+WorkerPool::WorkerPool(int threads) : impl_(std::make_unique<Impl>()) {
+  const unsigned hardware = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned wanted = threads > 0 ? static_cast<unsigned>(threads) : hardware;
+  for (unsigned i = 1; i < wanted; ++i) impl_->workers.emplace_back([impl = impl_.get()] { impl->serve(); });
+}
+
+WorkerPool::~WorkerPool() {
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->begin.notify_all();
+  for (std::thread& worker : impl_->workers) worker.join();
+}
+
+int WorkerPool::threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
+
+void WorkerPool::for_each(std::size_t n, const std::function<void(std::size_t)>& work) {
+  Impl& impl = *impl_;
+  const std::size_t sharers = impl.workers.size() + 1;
+  const bool alone = n < 2 || impl.workers.empty();
+  {
+    const std::scoped_lock lock(impl.mutex);
+    impl.work = &work;
+    impl.n = n;
+    impl.chunk = std::clamp<std::size_t>(n / (8 * sharers), 1, 64);
+    impl.next = 0;
+    impl.failure = nullptr;
+    if (!alone) {
+      impl.busy = impl.workers.size();
+      ++impl.round;
+    }
+  }
+  if (!alone) impl.begin.notify_all();
+  impl.share();
+  std::unique_lock lock(impl.mutex);
+  if (!alone) impl.end.wait(lock, [&] { return impl.busy == 0; });
+  if (impl.failure) std::rethrow_exception(std::exchange(impl.failure, nullptr));
+}
+
+void for_each(WorkerPool* pool, std::size_t n, const std::function<void(std::size_t)>& work) {
+  if (pool != nullptr) {
+    pool->for_each(n, work);
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i) work(i);
+}
+
+}  // namespace ridgeline
