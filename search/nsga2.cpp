@@ -48,7 +48,7 @@ class SeenSet {
 class Nsga2 final : public SearcherBase {
  public:
   Nsga2(const SearchSpace& space, const SearcherSetup& setup)
-      : SearcherBase(space, setup, "nsga2/1"), members_(space, setup), variation_(space) {
+      : SearcherBase(space, setup, "nsga2/1"), members_(space, setup), text_(space), variation_(space) {
     OptionsReader options(setup);
     capacity_ = options.count("population", 20, 2, 1'000'000);
     offspring_ = options.count("offspring", 10, 1, 1'000'000);
@@ -69,11 +69,11 @@ class Nsga2 final : public SearcherBase {
 
   std::size_t generation_size() const { return parents_ == 0 ? capacity_ : offspring_; }
 
-  // What must not be made again: the members and, below them, the children told so far. Those that failed may come
-  // again after a batch: they are not in the state, so nothing may depend on them.
+  // What must not be made again: the parents and all children of this generation.
   void refill_seen() {
     seen_.clear(2 * (capacity_ + offspring_));
     for (std::size_t i = 0; i < members_.size(); ++i) seen_.insert(members_.hash(i));
+    for (const Genome& genome : failed_) seen_.insert(hash_genes(genome.genes));
     seen_is_stale_ = false;
   }
 
@@ -109,13 +109,16 @@ class Nsga2 final : public SearcherBase {
   }
 
   void learn(std::span<const Trial> trials) override {
-    for (const Trial& trial : trials) seen_is_stale_ |= !members_.add(trial);
+    for (const Trial& trial : trials) {
+      if (!members_.add(trial)) failed_.push_back(trial.genome);
+    }
     told_ += trials.size();
     if (told_ == generation_size()) next_generation();
   }
 
   void next_generation() {
     told_ = 0;
+    failed_.clear();
     if (members_.size() > capacity_) {
       ranking_.update(members_, members_.size());
       members_.keep(ranking_.best(capacity_));
@@ -135,6 +138,9 @@ class Nsga2 final : public SearcherBase {
     data["parents"] = parents_;
     data["told"] = told_;
     data["members"] = members_.save();
+    Json failed = Json::array();
+    for (const Genome& genome : failed_) failed.push_back(text_.write(genome.genes));
+    data["failed"] = std::move(failed);
   }
 
   void read(JsonReader& data) override {
@@ -144,9 +150,14 @@ class Nsga2 final : public SearcherBase {
     parents_ = parents;
     told_ = static_cast<std::size_t>(
         data.integer("told", {.fallback = {}, .least = 0, .most = static_cast<std::int64_t>(generation_size()) - 1}));
-    if (parents > members_.size() || members_.size() - parents > told_) {
-      data.note("parents", "parents and told children that are the members",
-                fmt::format("{} parents, {} told, {} members", parents, told_, members_.size()));
+    failed_.clear();
+    for (const std::string& text : data.strings("failed")) {
+      if (auto genome = text_.read(text, data, "failed")) failed_.push_back(std::move(*genome));
+    }
+    if (parents > members_.size() || members_.size() - parents + failed_.size() != told_) {
+      data.note(
+          "told", "as many as the children that are members or failed",
+          fmt::format("{} parents, {} members, {} failed, {} told", parents, members_.size(), failed_.size(), told_));
       return;
     }
     take_parents(parents);
@@ -156,7 +167,9 @@ class Nsga2 final : public SearcherBase {
   std::size_t offspring_;
   double crossover_;
   double mutation_;
-  Population members_;  // the parents, then the children told so far
+  Population members_;          // the parents, then the children told so far
+  std::vector<Genome> failed_;  // the children told so far that are no members
+  GenomeText text_;
   std::size_t parents_ = 0;
   std::size_t told_ = 0;                           // trials of this generation
   Ranking ranking_;                                // of the parents

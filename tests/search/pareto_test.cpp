@@ -1,6 +1,7 @@
 // Fronts, hypervolume and distance against hand cases, closed forms and brute force.
 #include "search/pareto.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -253,7 +254,7 @@ TEST(InvertedGenerationalDistance, HandCases) {
 
 std::vector<Objective> objectives(std::size_t n) {
   std::vector<Objective> made(n);
-  for (std::size_t i = 0; i < n; ++i) made[i].name = "f" + std::to_string(i);
+  for (std::size_t i = 0; i < n; ++i) made[i].name = fmt::format("f{}", i);
   return made;
 }
 
