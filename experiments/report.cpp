@@ -126,7 +126,7 @@ std::optional<std::size_t> objective_index(const StudyRecord& record, const std:
 
 IntervalMap intervals_of(const StudyRecord& record, const std::vector<MeasurementRecord>& measurements) {
   IntervalMap intervals;
-  for (const char* purpose : {"search", "verify"}) {
+  for (const char* purpose : {"reuse", "search", "verify"}) {
     for (const MeasurementRecord& one : measurements) {
       const std::optional<std::size_t> objective = objective_index(record, one.objective);
       if (one.purpose != purpose || !objective || one.measurement.outcome != Measurement::Outcome::ok) continue;
@@ -210,21 +210,6 @@ void describe_dimensions(StudyReport& report, const SearchSpace& space) {
   }
 }
 
-std::vector<ReportObjective> described_objectives(const StudyRecord& record) {
-  const Json config = Json::parse(record.config, nullptr, false);
-  std::vector<ReportObjective> described;
-  for (const Objective& objective : record.objectives) {
-    const Json source = objective_source(config, objective.name);
-    ReportObjective one;
-    one.objective = objective;
-    one.proxy = is_proxy(source);
-    one.label = plain_name(objective.name, objective.unit) + (one.proxy ? " (training-free proxy)" : "");
-    one.origin = source_text(source);
-    described.push_back(std::move(one));
-  }
-  return described;
-}
-
 void fill_scales_and_limits(StudyReport& report, const std::vector<Trial>& trials) {
   for (std::size_t i = 0; i < report.objectives.size(); ++i) {
     ReportObjective& one = report.objectives[i];
@@ -294,33 +279,45 @@ std::vector<Comparison> comparisons_of(const ReportInput& input, const std::vect
   const char* const again = "measured again at the end";
   std::map<std::int64_t, const Trial*> trials;
   for (const MeasurementRecord& one : input.measurements) trials[one.trial_id] = nullptr;
-  for (const ReportEstimate& one : input.estimates) trials[one.trial_id] = nullptr;
   for (const Trial& trial : input.trials) {
     if (const auto it = trials.find(trial.id); it != trials.end() && trial.has_values()) it->second = &trial;
   }
   ComparisonSet set;
-  for (const ReportEstimate& estimate : input.estimates) {
-    const Trial* trial = trials[estimate.trial_id];
-    if (trial == nullptr) continue;
-    const Direction direction = objectives[estimate.objective].objective.direction;
-    set.add(estimate.objective, estimate.by, during,
-            {trial->id, estimate.value, natural(trial->values[estimate.objective], direction)});
-  }
+  const Json config = Json::parse(input.record.config, nullptr, false);
   for (const MeasurementRecord& one : input.measurements) {
     const std::optional<std::size_t> objective = objective_index(input.record, one.objective);
     const Trial* trial = trials[one.trial_id];
-    const bool usable = one.purpose == "verify" && one.measurement.outcome == Measurement::Outcome::ok;
-    if (!objective || trial == nullptr || !usable) continue;
-    const Json source = objective_source(Json::parse(input.record.config, nullptr, false), one.objective);
-    const bool was_measured = source.is_object() && source.value("evaluator", "") == "measured";
-    set.add(*objective, was_measured ? during : objectives[*objective].origin, again,
-            {trial->id, natural(trial->values[*objective], objectives[*objective].objective.direction),
-             one.measurement.median_s});
+    if (!objective || trial == nullptr || one.measurement.outcome != Measurement::Outcome::ok) continue;
+    const double value = natural(trial->values[*objective], objectives[*objective].objective.direction);
+    if (one.purpose == "verify") {
+      const Json source = objective_source(config, one.objective);
+      const bool timed = source.is_object() && source.value("evaluator", Json()) == Json("measured");
+      set.add(*objective, timed ? during : objectives[*objective].origin, again,
+              {trial->id, value, one.measurement.median_s});
+    } else if (one.predicted) {
+      set.add(*objective, source_text(objective_source(config, one.objective, "screen")), during,
+              {trial->id, *one.predicted, value});
+    }
   }
   return set.finish();
 }
 
 }  // namespace
+
+std::vector<ReportObjective> described_objectives(const StudyRecord& record) {
+  const Json config = Json::parse(record.config, nullptr, false);
+  std::vector<ReportObjective> described;
+  for (const Objective& objective : record.objectives) {
+    const Json source = objective_source(config, objective.name);
+    ReportObjective one;
+    one.objective = objective;
+    one.proxy = is_proxy(source);
+    one.label = plain_name(objective.name, objective.unit) + (one.proxy ? " (training-free proxy)" : "");
+    one.origin = source_text(source);
+    described.push_back(std::move(one));
+  }
+  return described;
+}
 
 StudyReport make_report(ReportInput input, const ReportOptions& options) {
   StudyReport report;

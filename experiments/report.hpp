@@ -20,19 +20,10 @@
 
 namespace ridgeline {
 
-// An estimate of one objective by a cheap evaluator, for a trial whose value was found by the dear one.
-struct ReportEstimate {
-  std::size_t objective;
-  std::int64_t trial_id;
-  double value;    // natural
-  std::string by;  // "cost model host.json"
-};
-
 struct ReportInput {
   StudyRecord record;
   std::vector<Trial> trials;  // in id order
   std::vector<MeasurementRecord> measurements;
-  std::vector<ReportEstimate> estimates;
   std::optional<Environment> environment;
   const SearchSpace* space = nullptr;  // null: genomes are shown as gene indices, and `space_problem` says why
   std::string space_problem;
@@ -131,13 +122,21 @@ struct StudyReport {
   std::int64_t timed = 0, samples = 0;  // measurements and raw samples in the database
 };
 
+// Labels and origins of a study's objectives, without what needs trials.
+std::vector<ReportObjective> described_objectives(const StudyRecord& record);
+
 StudyReport make_report(ReportInput input, const ReportOptions& options = {});
 
-// Reads everything from a store, with the space and the cheap evaluators' estimates made again from the stored
-// configuration. A space file that is gone or has changed since is no error: see ReportInput::space.
-// Throws ConfigError for an unknown study name, listing the known ones; StoreError.
+// Reads everything from a store, with the space made again from the stored configuration. A space file that is gone or
+// has changed since is no error: see ReportInput::space. Throws ConfigError for an unknown study name, listing the
+// known ones; StoreError.
 StudyReport report_of(const Store& store, const std::string& study, const Resources& resources,
                       const ReportOptions& options = {});
+
+// The front alone, from the store's own index of it, without reading every trial: no points, counts or history.
+// `fidelity`: the highest with a front where none is given. Throws as report_of.
+StudyReport front_of(const Store& store, const std::string& study, const Resources& resources,
+                     std::optional<Fidelity> fidelity = std::nullopt);
 
 // {"kernel[0][1]": 3, ...} by dimension order with the repeats of a declared name joined, groups of an outer index set
 // apart.

@@ -19,8 +19,11 @@ std::string csv_cell(const std::string& text) {
 
 std::string csv_line(const std::vector<std::string>& cells) {
   std::string line;
-  for (std::size_t i = 0; i < cells.size(); ++i) line += (i > 0 ? "," : "") + csv_cell(cells[i]);
-  return line + "\r\n";
+  for (const std::string& cell : cells) {
+    if (&cell != &cells.front()) line.push_back(',');
+    line.append(csv_cell(cell));
+  }
+  return line.append("\r\n");
 }
 
 std::string exact(double value) {

@@ -178,11 +178,10 @@ std::string scatter_plot(std::span<const PlotPoint> points, const std::string& x
   for (std::size_t i = 0; i < columns; ++i) text += style.unicode ? "─" : "-";
   const std::string low = number(x.low), high = number(x.high);
   const std::string heading = style.unicode ? x_heading : ascii_text(x_heading);
-  const std::size_t room = columns > low.size() + high.size() ? columns - low.size() - high.size() : 2;
-  const std::size_t before = room > characters(heading) ? (room - characters(heading)) / 2 : 1;
-  text += "\n" + std::string(margin + 1, ' ') + low + std::string(before, ' ') + heading;
-  text += std::string(room > before + characters(heading) ? room - before - characters(heading) : 1, ' ') + high + "\n";
-  return text;
+  const std::size_t ends = low.size() + high.size() + characters(heading);
+  const std::size_t room = columns > ends + 2 ? columns - ends : 2;
+  return text + fmt::format("\n{:{}}{}{:{}}{}{:{}}{}\n", "", margin + 1, low, "", room / 2, heading, "",
+                            room - room / 2, high);
 }
 
 }  // namespace ridgeline

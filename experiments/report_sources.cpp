@@ -1,97 +1,80 @@
-// Where a report's parts come from: the store, the space, and the cheap evaluators asked again.
+// Where a report's parts come from: the store and the space.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "experiments/evaluator.hpp"
 #include "experiments/report.hpp"
+#include "experiments/report_explain.hpp"
 #include "experiments/study_config.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
 namespace {
 
-struct LoadedSpace {
-  std::unique_ptr<SearchSpace> space;
+constexpr int fidelity_count = 3;
+
+struct Stored {
+  std::optional<StudyConfig> config;
+  std::unique_ptr<SearchSpace> space;  // null: `problem` says why
   std::string problem;
 };
 
-LoadedSpace load_space(const StudyRecord& record, const StudyConfig& config, const Resources& resources) {
+Stored stored_parts(const StudyRecord& record, const Resources& resources) {
+  Stored stored;
   try {
+    stored.config = parse_study(JsonDocument::parse(record.config, "stored configuration"));
+    const StudyConfig& config = *stored.config;
     auto space = std::make_unique<SearchSpace>(SearchSpace::load(resources.space(config.space), config.space_options));
-    if (space->fingerprint() == record.space_fingerprint) return {std::move(space), ""};
-    return {nullptr, fmt::format("the space '{}' has changed since the search (fingerprint {} then, {} now)",
-                                 config.space, hex64(record.space_fingerprint), hex64(space->fingerprint()))};
+    if (space->fingerprint() == record.space_fingerprint) {
+      stored.space = std::move(space);
+    } else {
+      stored.problem = fmt::format("the space '{}' has changed since the search (fingerprint {} then, {} now)",
+                                   config.space, hex64(record.space_fingerprint), hex64(space->fingerprint()));
+    }
   } catch (const ConfigError& error) {
-    return {nullptr, fmt::format("the space '{}' cannot be read now: {}", config.space, error.what())};
+    stored.problem = fmt::format("the study's space cannot be read now: {}", error.what());
   }
-}
-
-// The "screen" of every objective, asked again for the trials that were measured. Models are pure, so this is what the
-// search saw; an evaluator that cannot be made any more (a device file that is gone) gives no estimates.
-std::vector<ReportEstimate> estimates_of(const StudyRecord& record, const StudyConfig& config, const SearchSpace& space,
-                                         const Resources& resources, std::span<const Trial> trials) {
-  std::vector<ReportEstimate> estimates;
-  for (std::size_t index = 0; index < config.objectives.size() && index < record.objectives.size(); ++index) {
-    const ObjectiveConfig& objective = config.objectives[index];
-    if (!objective.screen) continue;
-    std::vector<Design> designs;
-    std::vector<Candidate> candidates;
-    for (const Trial& trial : trials) {
-      if (trial.fidelity != Fidelity::measured || !trial.has_values()) continue;
-      designs.push_back(decode_for(config, space, trial.genome));
-      candidates.push_back({trial.id, &trial.genome, nullptr});
-    }
-    for (std::size_t i = 0; i < designs.size(); ++i) candidates[i].design = &designs[i];
-    std::vector<Score> scores(candidates.size());
-    try {
-      JsonDocument document = JsonDocument::from_value(*objective.screen, "screen");
-      const EvaluatorSetup setup{&space, &resources, objective.objective.name, record.seed};
-      const std::unique_ptr<Evaluator> evaluator = make_evaluator(document.root(), setup);
-      document.raise();
-      evaluator->evaluate(candidates, scores);
-    } catch (const ConfigError&) {
-      continue;
-    }
-    for (std::size_t i = 0; i < scores.size(); ++i) {
-      if (scores[i].status != Status::ok) continue;
-      estimates.push_back({index, candidates[i].trial_id, scores[i].value, source_text(*objective.screen)});
-    }
-  }
-  return estimates;
+  return stored;
 }
 
 }  // namespace
 
 StudyReport report_of(const Store& store, const std::string& study, const Resources& resources,
                       const ReportOptions& options) {
-  std::optional<StudyRecord> record = store.find(study);
-  if (!record) {
-    std::vector<std::string> known;
-    for (const StudyRecord& one : store.studies()) known.push_back(one.name);
-    throw ConfigError({store.path(), "", "the name of a stored study", fmt::format("'{}'", study),
-                       known.empty() ? "the database holds no study yet" : known_words(study, known)});
-  }
   ReportInput input;
+  input.record = find_study(store, study);
   input.database = store.path();
-  input.trials = store.load(record->id);
-  input.measurements = store.measurements(record->id);
-  input.environment = store.environment_of(record->id);
-  LoadedSpace loaded;
-  try {
-    const StudyConfig config = parse_study(JsonDocument::parse(record->config, "stored configuration"));
-    loaded = load_space(*record, config, resources);
-    if (loaded.space) input.estimates = estimates_of(*record, config, *loaded.space, resources, input.trials);
-  } catch (const ConfigError& error) {
-    loaded.problem = fmt::format("the stored configuration cannot be read now: {}", error.what());
-  }
-  input.space = loaded.space.get();
-  input.space_problem = loaded.problem;
-  input.record = std::move(*record);
+  input.trials = store.load(input.record.id);
+  input.measurements = store.measurements(input.record.id);
+  input.environment = store.environment_of(input.record.id);
+  const Stored stored = stored_parts(input.record, resources);
+  if (stored.space)
+    input.estimates = estimates_of(input.record, *stored.config, *stored.space, resources, input.trials);
+  input.space = stored.space.get();
+  input.space_problem = stored.problem;
   return make_report(std::move(input), options);
+}
+
+StudyReport front_of(const Store& store, const std::string& study, const Resources& resources,
+                     std::optional<Fidelity> fidelity) {
+  ReportInput input;
+  input.record = find_study(store, study);
+  input.database = store.path();
+  for (int level = fidelity_count - 1; level >= 0 && input.trials.empty(); --level) {
+    if (fidelity && static_cast<int>(*fidelity) != level) continue;
+    input.trials = store.front(input.record.id, static_cast<Fidelity>(level));
+  }
+  std::sort(input.trials.begin(), input.trials.end(), [](const Trial& a, const Trial& b) { return a.id < b.id; });
+  input.measurements = store.measurements(input.record.id);
+  input.environment = store.environment_of(input.record.id);
+  const Stored stored = stored_parts(input.record, resources);
+  input.space = stored.space.get();
+  input.space_problem = stored.problem;
+  return make_report(std::move(input), {});
 }
 
 std::string choice_text(const Json& choice) { return choice.is_string() ? choice.get<std::string>() : choice.dump(); }

@@ -1,0 +1,242 @@
+#include "cli/program.hpp"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <string_view>
+
+#include "experiments/store.hpp"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string environment_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+// The installed data beside the program, else the source tree it was built from.
+std::string data_root() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (!error) {
+    const fs::path installed = program.parent_path().parent_path() / "share" / "ridgeline";
+    if (is_folder(installed / "spaces" / "library")) return installed.string();
+  }
+  if (is_folder(fs::path(RIDGELINE_SOURCE_ROOT) / "spaces" / "library")) return RIDGELINE_SOURCE_ROOT;
+  return ".";
+}
+
+// Published tables, which are not part of Ridgeline.
+std::string external_data() {
+  if (const std::string named = environment_variable("RIDGELINE_DATA"); !named.empty()) return named;
+  for (const fs::path& base : {fs::path(RIDGELINE_SOURCE_ROOT), fs::path(".")}) {
+    const fs::path folder = base / ".." / "shared" / "data";
+    if (is_folder(folder)) return folder.lexically_normal().string();
+  }
+  return "";
+}
+
+bool locale_is_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const std::string value = environment_variable(name);
+    if (value.empty()) continue;
+    return value.find("UTF-8") != std::string::npos || value.find("utf8") != std::string::npos ||
+           value.find("UTF8") != std::string::npos || value.find("utf-8") != std::string::npos;
+  }
+  return false;
+}
+
+TextStyle terminal_style() {
+  TextStyle style;
+  style.unicode = locale_is_utf8();
+  style.width = 100;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) style.width = size.ws_col;
+  return style;
+}
+
+std::string typed_command(int argc, char** argv) {
+  std::string command = "ridgeline";
+  for (int i = 1; i < argc; ++i) command += " " + shell_quoted(argv[i]);
+  return command;
+}
+
+// The sub-command that was being parsed.
+const CLI::App* innermost(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().back();
+  return at;
+}
+
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() == nullptr ? app.get_name() : full_name(*app.get_parent()) + " " + app.get_name();
+}
+
+// "unknown option '--trails'; did you mean '--trials'?" for the first argument that nothing took, or empty.
+std::string unknown_argument(const CLI::App& app, const CLI::App& at) {
+  const std::vector<std::string> rest = app.remaining(true);
+  if (rest.empty()) return "";
+  const std::string word = rest.front().substr(0, rest.front().find('='));
+  const bool option = word.starts_with("-");
+  std::vector<std::string> known;
+  if (option) {
+    for (const CLI::Option* one : at.get_options()) {
+      for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
+    }
+  } else {
+    for (const CLI::App* one : at.get_subcommands([](const CLI::App*) { return true; })) known.push_back(one->get_name());
+  }
+  const std::string found = fmt::format("{} '{}'", option ? "unknown option" : known.empty() ? "unexpected argument" : "unknown command", word);
+  if (known.empty()) return found;
+  return found + "; " + known_words(word, known);
+}
+
+int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {  // --help
+    return app.exit(error, std::cout, std::cerr) == 0 ? exit_done : exit_bad_input;
+  }
+  const CLI::App* at = innermost(app);
+  std::string message = unknown_argument(app, *at);
+  if (message.empty()) message = error.what();
+  std::cerr << full_name(*at) << ": " << message << "\nsee " << full_name(*at) << " --help\n";
+  return exit_bad_input;
+}
+
+int run_action(const Program& program) {
+  try {
+    return program.action();
+  } catch (const ConfigError& error) {
+    std::cerr << error.what() << "\n";
+    return exit_bad_input;
+  } catch (const StoreError& error) {
+    std::cerr << error.what() << "\n";
+    return exit_store;
+  } catch (const std::exception& error) {
+    std::cerr << "internal error: " << error.what() << "\nthis is a bug of ridgeline; command: " << program.command << "\n";
+    return exit_internal;
+  }
+}
+
+void add_commands(CLI::App& app, Program& program) {
+  add_search_commands(app, program);
+  add_runs_commands(app, program);
+  add_report_commands(app, program);
+  add_space_commands(app, program);
+  add_device_commands(app, program);
+  add_measure_commands(app, program);
+  add_version_command(app, program);
+}
+
+std::atomic<bool> interrupted{false};
+
+void on_signal(int number) {
+  interrupted = true;
+  std::signal(number, SIG_DFL);  // a second one is not asked twice
+}
+
+}  // namespace
+
+void Program::print(const std::string& text) const {
+  const std::string shown = style.unicode ? text : ascii_text(text);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
+  std::fflush(stdout);
+}
+
+void Program::print_json(const Json& json) const {
+  const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+int run_program(int argc, char** argv) {
+  try {
+    Program program{Resources(data_root(), external_data()), terminal_style(), isatty(STDERR_FILENO) == 1,
+                    typed_command(argc, argv), {}};
+    CLI::App app("Ridgeline finds the neural architectures and number formats worth deploying on a device:\n"
+                 "the Pareto front of quality against latency, energy, memory and size.", "ridgeline");
+    app.require_subcommand(1);
+    app.footer("Exit codes: 0 done, 2 bad input, 3 nothing feasible, 4 database, 70 internal error,\n"
+               "130 interrupted (what was done is saved).\n\n"
+               "Example:\n  ridgeline search demo --db ridgeline.db --report report.html");
+    add_commands(app, program);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return report_parse_error(app, error);
+    }
+    return run_action(program);
+  } catch (const std::exception& error) {
+    std::cerr << "internal error: " << error.what() << "\n";
+    return exit_internal;
+  }
+}
+
+CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& about, const std::string& example) {
+  CLI::App* command = parent.add_subcommand(name, about);
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+void add_database_option(CLI::App& command, std::string& path) {
+  path = "ridgeline.db";
+  command.add_option("--db", path, "database file with every study")->capture_default_str();
+}
+
+void add_json_option(CLI::App& command, bool& json) {
+  command.add_flag("--json", json, "print JSON: stable keys, SI units");
+}
+
+void check_writable(const std::string& path, const std::string& flag) {
+  const fs::path parent = fs::path(path).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  if (!is_folder(folder)) throw ConfigError({flag, "", "a path in an existing folder", path, "make the folder first"});
+  if (is_folder(path)) throw ConfigError({flag, "", "the path of a file", path + " (a folder)", ""});
+  if (access(folder.c_str(), W_OK) != 0) {
+    throw ConfigError({flag, "", "a folder that may be written", folder, "choose another place or change its rights"});
+  }
+}
+
+void write_file(const std::string& path, const std::string& text, const std::string& flag) {
+  check_writable(path, flag);
+  const std::string fresh = path + ".new";
+  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+  file.close();
+  std::error_code error;
+  if (file) fs::rename(fresh, path, error);
+  if (!file || error) {
+    std::error_code ignored;
+    fs::remove(fresh, ignored);
+    throw ConfigError({flag, "", "a file that can be written", path, error ? error.message() : "is the disk full?"});
+  }
+}
+
+InterruptFlag::InterruptFlag() {
+  interrupted = false;
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+InterruptFlag::~InterruptFlag() {
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+}
+
+const std::atomic<bool>& InterruptFlag::flag() const { return interrupted; }
+
+}  // namespace ridgeline

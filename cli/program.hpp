@@ -1,0 +1,69 @@
+// What every command shares: where data is found, how the terminal looks, and how an error becomes one clear line and an exit
+// code. A command file adds its sub-command to the parser and sets `action`, which runs after everything was parsed.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "experiments/report_text.hpp"
+#include "experiments/resources.hpp"
+
+namespace ridgeline {
+
+enum ExitCode : int {
+  exit_done = 0,
+  exit_bad_input = 2,
+  exit_infeasible = 3,
+  exit_store = 4,
+  exit_internal = 70,
+  exit_interrupted = 130,  // what was done is saved
+};
+
+struct Program {
+  Resources resources;
+  TextStyle style;           // of standard output
+  bool progress_bar = false; // standard error is a terminal
+  std::string command;       // what the user typed, as a shell reads it back
+  std::function<int()> action;
+
+  // Text for people, to standard output, in ASCII where the terminal has no UTF-8.
+  void print(const std::string& text) const;
+  void print_json(const Json& json) const;
+};
+
+// argv to exit code; never throws.
+int run_program(int argc, char** argv);
+
+void add_search_commands(CLI::App& app, Program& program);   // search, resume
+void add_runs_commands(CLI::App& app, Program& program);     // runs list|show|delete
+void add_report_commands(CLI::App& app, Program& program);   // pareto, report, explain
+void add_space_commands(CLI::App& app, Program& program);    // space list|show|count|sample|check
+void add_device_commands(CLI::App& app, Program& program);   // device list|show|calibrate|check
+void add_measure_commands(CLI::App& app, Program& program);  // estimate, measure
+void add_version_command(CLI::App& app, Program& program);
+
+// A sub-command with its one-line description and an example, which --help shows last.
+CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& about, const std::string& example);
+void add_database_option(CLI::App& command, std::string& path);
+void add_json_option(CLI::App& command, bool& json);
+
+// Writes the whole file or nothing (a new file beside it, then renamed). Throws ConfigError naming `flag`.
+void write_file(const std::string& path, const std::string& text, const std::string& flag);
+// Throws ConfigError when write_file could not work: before a long run, not after it.
+void check_writable(const std::string& path, const std::string& flag);
+
+// Set by the first SIGINT or SIGTERM while it lives; the second one ends the program at once.
+class InterruptFlag {
+ public:
+  InterruptFlag();
+  ~InterruptFlag();
+  InterruptFlag(const InterruptFlag&) = delete;
+  InterruptFlag& operator=(const InterruptFlag&) = delete;
+  const std::atomic<bool>& flag() const;
+};
+
+}  // namespace ridgeline
