@@ -1,0 +1,157 @@
+// How fast the searchers are by themselves: candidates asked, given made-up values and told, on one thread; and the
+// cost of the state written with every batch, of fronts and of hypervolume. items_per_second is evaluations (or points)
+// a second. The made-up objectives are two additive tables, a few nanoseconds a candidate.
+#include <benchmark/benchmark.h>
+
+#include <string>
+
+#include "search/pareto.hpp"
+#include "search/searcher.hpp"
+#include "tests/search/problems.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr int dims = 60;
+constexpr int choices = 4;
+
+SearcherSetup setup(Json options) {
+  SearcherSetup made;
+  made.seed = 1;
+  made.objectives = minimised_objectives(2);
+  made.options = std::move(options);
+  return made;
+}
+
+class Loop {
+ public:
+  Loop() {
+    Rng rng(7);
+    for (auto& table : tables_) {
+      for (double& value : table) value = rng.uniform();
+    }
+  }
+
+  std::size_t step(Searcher& searcher, std::size_t n) {
+    std::vector<Genome> asked = searcher.ask(n);
+    trials_.resize(asked.size());
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      Trial& trial = trials_[i];
+      trial.genome = std::move(asked[i]);
+      trial.values.assign(2, 0.0);
+      for (std::size_t d = 0; d < trial.genome.genes.size(); ++d) {
+        for (std::size_t k = 0; k < 2; ++k) trial.values[k] += tables_[k][d * choices + trial.genome.genes[d]];
+      }
+    }
+    searcher.tell(trials_);
+    return asked.size();
+  }
+
+ private:
+  double tables_[2][dims * choices];
+  std::vector<Trial> trials_;
+};
+
+void run(benchmark::State& state, const std::string& name, const Json& options, std::size_t n) {
+  const SearchSpace space = uniform_space(dims, choices);
+  const auto searcher = make_searcher(name, space, setup(options));
+  Loop loop;
+  for (int i = 0; i < 50; ++i) loop.step(*searcher, n);
+  std::size_t evaluations = 0;
+  for (auto unused : state) evaluations += loop.step(*searcher, n);
+  state.SetItemsProcessed(static_cast<std::int64_t>(evaluations));
+}
+
+const Json population_100 = {{"population", 100}, {"offspring", 100}};
+
+BENCHMARK_CAPTURE(run, random, "random", Json::object(), 100);
+BENCHMARK_CAPTURE(run, nsga2_population_100, "nsga2", population_100, 100);
+BENCHMARK_CAPTURE(run, nsga2_default, "nsga2", Json::object(), 10);
+BENCHMARK_CAPTURE(run, regularized_evolution, "regularized-evolution", Json::object(), 1);
+BENCHMARK_CAPTURE(run, local_search, "local-search", Json::object(), 1);
+
+// The state as it is written with every batch: saved and turned into text.
+void save_nsga2_population_100(benchmark::State& state) {
+  const SearchSpace space = uniform_space(dims, choices);
+  const auto searcher = make_searcher("nsga2", space, setup(population_100));
+  Loop loop;
+  for (int i = 0; i < 50; ++i) loop.step(*searcher, 50);
+  std::size_t bytes = 0;
+  for (auto unused : state) bytes = searcher->save().data.dump().size();
+  state.counters["bytes"] = static_cast<double>(bytes);
+}
+BENCHMARK(save_nsga2_population_100)->Unit(benchmark::kMicrosecond);
+
+std::vector<Point> cloud(std::size_t n, std::size_t m) {
+  Rng rng(3);
+  std::vector<Point> points(n, Point(m));
+  for (Point& point : points) {
+    for (double& value : point) value = rng.uniform();
+  }
+  return points;
+}
+
+// None of the points dominates another: the worst case.
+std::vector<Point> sphere(std::size_t n, std::size_t m) {
+  Rng rng(3);
+  std::vector<Point> points(n, Point(m));
+  for (Point& point : points) {
+    double norm = 0.0;
+    for (double& value : point) {
+      value = rng.normal();
+      norm += value * value;
+    }
+    for (double& value : point) value = 1.0 - std::abs(value) / std::sqrt(norm);
+  }
+  return points;
+}
+
+void front_of_cloud(benchmark::State& state) {
+  const auto points = cloud(static_cast<std::size_t>(state.range(1)), static_cast<std::size_t>(state.range(0)));
+  for (auto unused : state) benchmark::DoNotOptimize(non_dominated(points));
+  state.SetItemsProcessed(state.iterations() * state.range(1));
+}
+BENCHMARK(front_of_cloud)->ArgsProduct({{2, 3, 5}, {1'000'000}})->Unit(benchmark::kMillisecond);
+
+void front_of_sphere(benchmark::State& state) {
+  const auto points = sphere(static_cast<std::size_t>(state.range(1)), static_cast<std::size_t>(state.range(0)));
+  for (auto unused : state) benchmark::DoNotOptimize(non_dominated(points));
+  state.SetItemsProcessed(state.iterations() * state.range(1));
+}
+BENCHMARK(front_of_sphere)
+    ->Args({2, 1'000'000})
+    ->Args({3, 1'000'000})
+    ->Args({4, 100'000})
+    ->Args({5, 20'000})
+    ->Unit(benchmark::kMillisecond);
+
+void hypervolume_of_sphere(benchmark::State& state) {
+  const auto m = static_cast<std::size_t>(state.range(0));
+  const auto points = sphere(static_cast<std::size_t>(state.range(1)), m);
+  for (auto unused : state) benchmark::DoNotOptimize(hypervolume(points, Point(m, 1.1)));
+}
+BENCHMARK(hypervolume_of_sphere)
+    ->Args({2, 10'000})
+    ->Args({3, 10'000})
+    ->Args({4, 500})
+    ->Args({5, 200})
+    ->Args({6, 100})
+    ->Unit(benchmark::kMillisecond);
+
+void archive_of_cloud(benchmark::State& state) {
+  const auto points = cloud(100'000, static_cast<std::size_t>(state.range(0)));
+  std::vector<Trial> trials;
+  for (const Point& point : points) {
+    trials.push_back(ok_trial(static_cast<std::int64_t>(trials.size()), Genome{}, point));
+  }
+  for (auto unused : state) {
+    ParetoArchive archive(minimised_objectives(points[0].size()), Fidelity::analytic);
+    for (const Trial& trial : trials) archive.add(trial);
+    benchmark::DoNotOptimize(archive.front().data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(points.size()));
+}
+BENCHMARK(archive_of_cloud)->Arg(2)->Arg(3)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace ridgeline
