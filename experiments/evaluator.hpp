@@ -59,6 +59,10 @@ class Evaluator {
   // Exclusive evaluators: what a timing holds for, canonical JSON; and whether a stored one may stand for a new one.
   virtual std::string protocol() const { return {}; }
   virtual bool may_reuse() const { return false; }
+  // Exclusive evaluators: all of these timed anew, interleaved, to check a front; one result a candidate.
+  virtual std::vector<Measurement> time_again(std::span<const Candidate>, const std::function<void()>& /*progress*/) {
+    return {};
+  }
 };
 
 using MeasureFunction = std::function<Measurement(const Design&, const MeasureOptions&)>;

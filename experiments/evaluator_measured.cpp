@@ -1,5 +1,8 @@
 // "measured": the median of whole inferences timed here, by the protocol of kernels/measure.hpp.
 
+#include <algorithm>
+#include <utility>
+
 #include "experiments/evaluators.hpp"
 
 namespace ridgeline {
@@ -43,6 +46,23 @@ class MeasuredEvaluator : public Evaluator {
       scores[i].reason = measurement.reason;
       scores[i].measurement = std::move(measurement);
     }
+  }
+
+  std::vector<Measurement> time_again(std::span<const Candidate> candidates,
+                                      const std::function<void()>& progress) override {
+    if (timer_) {
+      std::vector<Measurement> again;
+      for (const Candidate& candidate : candidates) {
+        again.push_back(timer_(*candidate.design, options_));
+        progress();
+      }
+      return again;
+    }
+    std::vector<Design> designs;
+    for (const Candidate& candidate : candidates) designs.push_back(*candidate.design);
+    InterleaveOptions interleave;
+    interleave.progress = [&](std::size_t, std::size_t) { progress(); };
+    return measure_interleaved(designs, options_, interleave);
   }
 
  private:
