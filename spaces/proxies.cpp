@@ -32,7 +32,8 @@ bool is_layer(const Op& op) { return op.kind == OpKind::conv2d || op.kind == OpK
 
 double log_width(const Op& op, const Shape& in) {
   if (op.kind == OpKind::linear) return std::log(static_cast<double>(in.back()));
-  return std::log(static_cast<double>(in[1] / op.groups * op.kernel[0] * op.kernel[1]));
+  const std::int64_t width = in[1] / op.groups * op.kernel[0] * op.kernel[1];
+  return std::log(static_cast<double>(width));
 }
 
 std::vector<Way> longest_ways(const Network& network) {

@@ -1,5 +1,6 @@
 #include "spaces/format.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,11 +23,11 @@ using test::make;
 
 std::vector<std::string> every_format() {
   std::vector<std::string> bases;
-  for (int bits = 2; bits <= 16; ++bits) bases.push_back("int" + std::to_string(bits));
-  for (int bits = 1; bits <= 16; ++bits) bases.push_back("uint" + std::to_string(bits));
+  for (int bits = 2; bits <= 16; ++bits) bases.push_back(fmt::format("int{}", bits));
+  for (int bits = 1; bits <= 16; ++bits) bases.push_back(fmt::format("uint{}", bits));
   for (int exponent = 1; exponent <= 8; ++exponent) {
     for (int mantissa = 0; mantissa <= 10; ++mantissa) {
-      bases.push_back("e" + std::to_string(exponent) + "m" + std::to_string(mantissa));
+      bases.push_back(fmt::format("e{}m{}", exponent, mantissa));
     }
   }
   std::vector<std::string> formats{"f32", "f16", "bf16"};
