@@ -19,17 +19,17 @@ struct OpCost {
   double latency_s = 0.0;
   double energy_j = 0.0;
   std::int64_t macs = 0;
-  std::int64_t bytes = 0;   // moved to and from the memory level that bounds it, or the outermost
-  std::string bound_by;     // "compute", "DRAM", "L2", "overhead", "table"
+  std::int64_t bytes = 0;  // moved to and from the memory level that bounds it, or the outermost
+  std::string bound_by;    // "compute", "DRAM", "L2", "overhead", "table"
 };
 
 struct Cost {
   double latency_s = 0.0;
-  double energy_j = 0.0;             // NaN never: a model without energy gives 0 and has_energy() == false
-  std::int64_t peak_bytes = 0;       // activations, spaces/counts.hpp
+  double energy_j = 0.0;        // NaN never: a model without energy gives 0 and has_energy() == false
+  std::int64_t peak_bytes = 0;  // activations, spaces/counts.hpp
   std::int64_t weight_bytes = 0;
-  std::vector<OpCost> ops;           // live operators in topological order; fused ones carry 0 s
-  std::string unsupported;           // why this device cannot run the design; empty = it can
+  std::vector<OpCost> ops;  // live operators in topological order; fused ones carry 0 s
+  std::string unsupported;  // why this device cannot run the design; empty = it can
 };
 
 // Pure: the same designs give the same costs, from any number of threads at once.
@@ -49,7 +49,7 @@ class HardwareModel {
 };
 
 struct HardwareModelEntry {
-  std::string kind;   // the device file's "model": "roofline", "table"
+  std::string kind;  // the device file's "model": "roofline", "table"
   std::string about;
   std::unique_ptr<HardwareModel> (*make)(JsonDocument device);  // throws ConfigError
 };

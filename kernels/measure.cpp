@@ -1,6 +1,7 @@
 #include "kernels/measure.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -171,53 +172,125 @@ Measurement measure(const Design& design, const MeasureOptions& options) {
   });
 }
 
+namespace {
+
+// The reference's time, from few runs after one that brings it back into the caches.
+class Reference {
+ public:
+  Reference(const Design* design, const MeasureOptions& options) {
+    if (design == nullptr) return;
+    executable_ = compile_for(*design, options);
+    warm_up(*executable_, options.warmup_s);
+  }
+  double time_s() {
+    if (executable_ == nullptr) return 0.0;
+    executable_->run();
+    std::array<double, 3> times{};
+    for (double& time : times) {
+      const Clock::time_point start = Clock::now();
+      executable_->run();
+      time = seconds_since(start);
+    }
+    return median(times);
+  }
+
+ private:
+  std::unique_ptr<Executable> executable_;
+};
+
+// Designs taking turns. Blocks of them are compiled at once.
+class Interleaving {
+ public:
+  Interleaving(std::span<const Design> designs, const MeasureOptions& options, const InterleaveOptions& interleave)
+      : designs_(designs),
+        options_(options),
+        turn_(options),
+        interleave_(interleave),
+        caches_(options.cache, options.threads),
+        reference_(interleave.reference, options),
+        rng_(options.seed, "measure-interleave"),
+        rounds_(std::max(1, interleave.rounds)),
+        results_(designs.size()) {
+    turn_.target_s = options.target_s / rounds_;
+    turn_.min_samples = (options.min_samples + rounds_ - 1) / rounds_;
+    turn_.max_samples = std::max(turn_.min_samples, options.max_samples / rounds_);
+  }
+
+  std::vector<Measurement> run() {
+    for (std::size_t first = 0; first < designs_.size();) first += run_block(first);
+    for (Measurement& result : results_) {
+      if (result.outcome == Measurement::Outcome::ok) summarise(result, options_.max_relative_mad);
+    }
+    return std::move(results_);
+  }
+
+ private:
+  using Block = std::vector<std::unique_ptr<Executable>>;
+
+  Block compile_block(std::size_t first) {
+    Block block;
+    std::int64_t bytes = 0;
+    while (first + block.size() < designs_.size() && bytes < interleave_.block_bytes) {
+      Measurement& result = results_[first + block.size()];
+      const Design& design = designs_[first + block.size()];
+      block.emplace_back();
+      result = or_unsupported([&] {
+        Measurement made;
+        block.back() = compile_for(design, options_);
+        made.arena_bytes = block.back()->arena_bytes();
+        made.weight_bytes = block.back()->weight_bytes();
+        return made;
+      });
+      bytes += result.arena_bytes + result.weight_bytes;
+    }
+    return block;
+  }
+
+  std::size_t run_block(std::size_t first) {
+    const Block block = compile_block(first);
+    std::vector<std::size_t> order(block.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (int round = 0; round < rounds_; ++round) {
+      rng_.shuffle(std::span<std::size_t>(order));
+      double before_s = reference_.time_s();
+      for (const std::size_t i : order) {
+        if (block[i] != nullptr) before_s = take_turn(*block[i], results_[first + i], round == 0, before_s);
+        ++done_;
+        if (interleave_.progress) interleave_.progress(done_, designs_.size() * static_cast<std::size_t>(rounds_));
+      }
+    }
+    return block.size();
+  }
+
+  // Returns the reference's time after the turn.
+  double take_turn(Executable& executable, Measurement& result, bool first_turn, double before_s) {
+    warm_up(executable, first_turn ? options_.warmup_s : 0.0);
+    take_samples(executable, turn_, caches_, result.samples_s);
+    const double after_s = reference_.time_s();
+    if (interleave_.reference != nullptr)
+      result.reference_s.resize(result.samples_s.size(), 0.5 * (before_s + after_s));
+    return after_s;
+  }
+
+  std::span<const Design> designs_;
+  const MeasureOptions& options_;
+  MeasureOptions turn_;
+  const InterleaveOptions& interleave_;
+  CacheWalk caches_;
+  Reference reference_;
+  Rng rng_;
+  int rounds_;
+  std::size_t done_ = 0;
+  std::vector<Measurement> results_;
+};
+
+}  // namespace
+
 std::vector<Measurement> measure_interleaved(std::span<const Design> designs, const MeasureOptions& options,
                                              const InterleaveOptions& interleave) {
   std::optional<PinnedThreads> pinned;
   if (options.pin_threads) pinned.emplace(options.threads);
-  CacheWalk caches(options.cache, options.threads);
-  const int rounds = std::max(1, interleave.rounds);
-  MeasureOptions turn = options;
-  turn.target_s = options.target_s / rounds;
-  turn.min_samples = (options.min_samples + rounds - 1) / rounds;
-  turn.max_samples = std::max(turn.min_samples, options.max_samples / rounds);
-  std::vector<Measurement> results(designs.size());
-  Rng rng(options.seed, "measure-interleave");
-  const std::size_t total = designs.size() * static_cast<std::size_t>(rounds);
-  std::size_t done = 0;
-  for (std::size_t first = 0; first < designs.size();) {
-    std::vector<std::unique_ptr<Executable>> block;
-    std::int64_t bytes = 0;
-    while (first + block.size() < designs.size() && bytes < interleave.block_bytes) {
-      const std::size_t index = first + block.size();
-      block.emplace_back();
-      results[index] = or_unsupported([&] {
-        Measurement result;
-        block.back() = compile_for(designs[index], options);
-        result.arena_bytes = block.back()->arena_bytes();
-        result.weight_bytes = block.back()->weight_bytes();
-        return result;
-      });
-      bytes += results[index].arena_bytes + results[index].weight_bytes;
-    }
-    std::vector<std::size_t> order(block.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    for (int round = 0; round < rounds; ++round) {
-      rng.shuffle(std::span<std::size_t>(order));
-      for (const std::size_t i : order) {
-        ++done;
-        if (block[i] == nullptr) continue;
-        warm_up(*block[i], round == 0 ? options.warmup_s : 0.0);
-        take_samples(*block[i], turn, caches, results[first + i].samples_s);
-        if (interleave.progress) interleave.progress(done, total);
-      }
-    }
-    first += block.size();
-  }
-  for (Measurement& result : results) {
-    if (result.outcome == Measurement::Outcome::ok) summarise(result, options.max_relative_mad);
-  }
-  return results;
+  return Interleaving(designs, options, interleave).run();
 }
 
 }  // namespace ridgeline

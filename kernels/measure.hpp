@@ -43,8 +43,9 @@ struct OpTime {
 struct Measurement {
   enum class Outcome : std::uint8_t { ok, unstable, unsupported };
   Outcome outcome = Outcome::ok;
-  std::string reason;             // when not ok
-  std::vector<double> samples_s;  // every sample, in the order taken
+  std::string reason;               // when not ok
+  std::vector<double> samples_s;    // every sample, in the order taken
+  std::vector<double> reference_s;  // one a sample when a reference was timed beside it: the time of the reference then
   double median_s = 0, ci_low_s = 0, ci_high_s = 0, mad_s = 0;
   std::vector<OpTime> ops;  // when per_operator
   double sum_of_ops_s = 0;  // when per_operator: to be seen beside median_s
@@ -58,6 +59,9 @@ struct InterleaveOptions {
   int rounds = 5;  // how often every design has its turn
   std::int64_t block_bytes = std::int64_t{2}
                              << 30;  // designs kept compiled at once; beyond this they are timed in blocks
+  // A design timed just before and after every turn, so that the machine's speed is known for every sample. Must
+  // compile.
+  const Design* reference = nullptr;
   std::function<void(std::size_t done, std::size_t total)> progress;  // turns
 };
 

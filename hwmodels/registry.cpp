@@ -1,0 +1,30 @@
+#include <array>
+
+#include "hwmodels/hardware_model.hpp"
+#include "hwmodels/roofline.hpp"
+#include "spaces/config_error.hpp"
+
+namespace ridgeline {
+
+std::span<const HardwareModelEntry> hardware_models() {
+  static const std::array<HardwareModelEntry, 1> entries{{
+      {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
+       &RooflineModel::make},
+  }};
+  return entries;
+}
+
+std::unique_ptr<HardwareModel> load_device(const std::string& path) {
+  JsonDocument document = JsonDocument::load(path);
+  std::vector<std::string> known;
+  for (const HardwareModelEntry& entry : hardware_models()) known.push_back(entry.kind);
+  JsonReader root = document.root();
+  const std::string kind = root.word("model", known);
+  document.raise();
+  for (const HardwareModelEntry& entry : hardware_models()) {
+    if (entry.kind == kind) return entry.make(std::move(document));
+  }
+  throw ConfigError(Problem{path, "model", "a known model", '"' + kind + '"', known_words(kind, known)});
+}
+
+}  // namespace ridgeline
