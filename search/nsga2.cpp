@@ -119,19 +119,27 @@ class Nsga2 final : public SearcherBase {
   void next_generation() {
     told_ = 0;
     failed_.clear();
+    const std::size_t known = parents_;
     if (members_.size() > capacity_) {
       ranking_.update(members_, members_.size());
-      members_.keep(ranking_.best(capacity_));
+      const auto kept = ranking_.best(capacity_);  // ascending, so that what is moved down is not overwritten
+      const auto parents = std::partition_point(kept.begin(), kept.end(), [&](std::uint32_t i) { return i < known; });
+      std::size_t count = 0;
+      for (auto i = kept.begin(); i != parents; ++i, ++count) {
+        if (*i != count) active_[count] = std::move(active_[*i]);
+      }
+      active_.resize(count);
+      members_.keep(kept);
     }
     take_parents(members_.size());
   }
 
+  // The first active_.size() of them are known already.
   void take_parents(std::size_t count) {
     parents_ = count;
     seen_is_stale_ = true;
     ranking_.update(members_, parents_);
-    active_.clear();
-    for (std::size_t i = 0; i < parents_; ++i) active_.push_back(variation_.activity(members_.genome(i)));
+    while (active_.size() < count) active_.push_back(variation_.activity(members_.genome(active_.size())));
   }
 
   void write(Json& data) const override {
@@ -160,6 +168,7 @@ class Nsga2 final : public SearcherBase {
           fmt::format("{} parents, {} members, {} failed, {} told", parents, members_.size(), failed_.size(), told_));
       return;
     }
+    active_.clear();
     take_parents(parents);
   }
 

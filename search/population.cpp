@@ -138,8 +138,7 @@ void Population::keep(std::span<const std::uint32_t> indices) {
   keep_rows(genes_, kept_genes_, indices, dims_);
   keep_rows(values_, kept_values_, indices, objectives());
   keep_rows(violations_, kept_values_, indices, 1);
-  hashes_.clear();
-  for (std::size_t i = 0; i < indices.size(); ++i) hashes_.push_back(hash_genes(genes(i)));
+  keep_rows(hashes_, kept_hashes_, indices, 1);
 }
 
 void Population::clear() {

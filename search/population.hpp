@@ -73,6 +73,7 @@ class Population {
   std::vector<std::uint64_t> hashes_;      // size()
   std::vector<std::uint16_t> kept_genes_;  // what keep() fills before it swaps
   std::vector<double> kept_values_;
+  std::vector<std::uint64_t> kept_hashes_;
 };
 
 // The same on every machine within one run; not stored.
