@@ -206,12 +206,13 @@ TEST(GenomeText, IsReadBackForAnyNumberOfChoices) {
   const SearchSpace space =
       make_space("s", R"([{"name": "a", "choices": [1, 2]}, {"name": "b", "choices": )" + many.dump() + "}]");
   const GenomeText text(space);
+  const std::string origin = "here";
   for (const int number : {0, 1, 63, 64, 4095, 4096, 4999}) {
     const auto gene = static_cast<std::uint16_t>(number);
     const Genome genome{{1, gene}};
     std::vector<Problem> problems;
     const Json nothing = Json::object();
-    JsonReader reader(nothing, "", "here", problems);
+    JsonReader reader(nothing, "", origin, problems);
     EXPECT_EQ(text.read(text.write(genome.genes), reader, "genes"), genome);
     EXPECT_TRUE(problems.empty());
     EXPECT_EQ(text.read("1zzz", reader, "genes"), std::nullopt);
