@@ -464,16 +464,16 @@ Value Expressions::builtin(Builtin which, const Evaluation& state) const {
   switch (which) {
     case Builtin::batch:
       break;
-    case Builtin::channels:
+    case Builtin::in_channels:
       axis = rank == 3 ? 2 : 1;
       break;
-    case Builtin::tokens:
+    case Builtin::in_tokens:
       axis = rank == 3 ? 1 : rank;
       break;
-    case Builtin::height:
+    case Builtin::in_height:
       axis = rank == 4 ? 2 : rank;
       break;
-    case Builtin::width:
+    case Builtin::in_width:
       axis = rank == 4 ? 3 : rank;
       break;
   }

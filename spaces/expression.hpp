@@ -4,9 +4,9 @@
 //   functions: abs ceil floor len max min range round round_to sqrt sum
 //
 // A name is a constant (a parameter), a local (an argument, an index, a `let`), a dimension of the space (its value in
-// the genome at hand; a repeated one is a list) or a built-in of the tensor a step reads: batch, in_channels, in_height,
-// in_width, in_tokens. What does not depend on genes, locals or tensors is folded when compiled. Nothing is looked up by name
-// afterwards.
+// the genome at hand; a repeated one is a list) or a built-in of the tensor a step reads: batch, in_channels,
+// in_height, in_width, in_tokens. What does not depend on genes, locals or tensors is folded when compiled. Nothing is
+// looked up by name afterwards.
 //
 // Bounds: 4,096 characters and 200 levels an expression, 1,000,000 terms a pool, 2,000,000 terms and list elements
 // looked at with one Evaluation. Compiling writes to the pool; evaluation is const and thread-safe, its state is the
@@ -50,7 +50,7 @@ struct ExpressionError : std::exception {
   std::string expected, found, remedy;
 };
 
-enum class Builtin : std::uint8_t { batch, channels, height, width, tokens };
+enum class Builtin : std::uint8_t { batch, in_channels, in_height, in_width, in_tokens };
 
 struct Symbol {
   enum class Kind : std::uint8_t { constant, local, genes, builtin };

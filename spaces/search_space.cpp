@@ -215,7 +215,8 @@ Genome SearchSpace::from_json(const Json& value) const {
   if (!value.is_object())
     note("", "an object {\"dimension\": choice} or an array of indices", ridgeline::describe(value));
   std::vector<bool> given(dims().size(), false);
-  for (const auto& [name, choice] : (value.is_object() ? value : Json::object()).items()) {
+  const Json named = value.is_object() ? value : Json::object();
+  for (const auto& [name, choice] : named.items()) {
     const auto found = impl_->by_name.find(name);
     if (found == impl_->by_name.end()) {
       note(name, "a dimension of the space", fmt::format("'{}'", name), dimension_words(name, impl_->by_name));

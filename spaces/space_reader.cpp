@@ -37,7 +37,8 @@ class SpaceReader {
     read_dimensions(root);
     read_conditions();
     read_constraints(root);
-    for (const Builtin which : {Builtin::batch, Builtin::channels, Builtin::height, Builtin::width, Builtin::tokens}) {
+    for (const Builtin which :
+         {Builtin::batch, Builtin::in_channels, Builtin::in_height, Builtin::in_width, Builtin::in_tokens}) {
       const auto index = static_cast<std::uint32_t>(which);
       built_ins_.declare(reserved_words()[index], {Symbol::Kind::builtin, Type::number, {}, index});
     }
