@@ -1,3 +1,3 @@
-#include "cli/program.hpp"
+#include "cli/command_line.hpp"
 
 int main(int argc, char** argv) { return ridgeline::run_program(argc, argv); }

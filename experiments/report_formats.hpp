@@ -12,6 +12,8 @@ namespace ridgeline {
 // Every trial, one a line (RFC 4180): trial, status, fidelity, front, an objective a column, reason, a dimension a
 // column (or "genes" without a space). A trial without values has empty cells.
 std::string trials_csv(const StudyReport& report, const std::vector<Trial>& trials, const SearchSpace* space);
+// The same with the trials and the space read again, because a report keeps neither.
+std::string trials_csv_of(const Store& store, const StudyReport& report, const Resources& resources);
 std::string front_csv(const StudyReport& report);
 
 std::string front_markdown(const StudyReport& report);

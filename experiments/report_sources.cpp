@@ -9,6 +9,7 @@
 
 #include "experiments/report.hpp"
 #include "experiments/report_explain.hpp"
+#include "experiments/report_formats.hpp"
 #include "experiments/study_config.hpp"
 #include "spaces/hash.hpp"
 
@@ -52,8 +53,6 @@ StudyReport report_of(const Store& store, const std::string& study, const Resour
   input.measurements = store.measurements(input.record.id);
   input.environment = store.environment_of(input.record.id);
   const Stored stored = stored_parts(input.record, resources);
-  if (stored.space)
-    input.estimates = estimates_of(input.record, *stored.config, *stored.space, resources, input.trials);
   input.space = stored.space.get();
   input.space_problem = stored.problem;
   return make_report(std::move(input), options);
@@ -75,6 +74,11 @@ StudyReport front_of(const Store& store, const std::string& study, const Resourc
   input.space = stored.space.get();
   input.space_problem = stored.problem;
   return make_report(std::move(input), {});
+}
+
+std::string trials_csv_of(const Store& store, const StudyReport& report, const Resources& resources) {
+  const Stored stored = stored_parts(report.record, resources);
+  return trials_csv(report, store.load(report.record.id), stored.space.get());
 }
 
 std::string choice_text(const Json& choice) { return choice.is_string() ? choice.get<std::string>() : choice.dump(); }

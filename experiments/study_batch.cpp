@@ -64,7 +64,7 @@ void Study::Impl::identify(Batch& batch) {
     if (!known) {
       known = told + batch.fresh.size();
       by_function.insert(one.function_hash, *known);
-      Evaluation fresh;
+      BatchEvaluation fresh;
       fresh.trial.id = static_cast<std::int64_t>(*known);
       fresh.trial.genome = batch.asked[one.position];
       fresh.trial.function_hash = one.function_hash;
@@ -99,7 +99,7 @@ bool Study::Impl::run_batch() {
   missing.id = -1;
   if (trials.size() < told + batch.fresh.size()) trials.resize(told + batch.fresh.size(), missing);
   bool any = false;
-  for (Evaluation& one : batch.fresh) {
+  for (BatchEvaluation& one : batch.fresh) {
     const Trial& stored_before = trials[static_cast<std::size_t>(one.trial.id)];
     one.wanted = stored_before.id < 0 && one.trial.id < config.stop.trials;
     any = any || one.wanted;
@@ -115,8 +115,8 @@ bool Study::Impl::run_batch() {
       Timer timer(*this, "cost");
       score_cheap(batch);
     }
-    std::vector<Evaluation*> ready;
-    for (Evaluation& one : batch.fresh) {
+    std::vector<BatchEvaluation*> ready;
+    for (BatchEvaluation& one : batch.fresh) {
       if (one.wanted && !needs_timing(one)) ready.push_back(&one);
     }
     commit(ready, &batch.checkpoint);
@@ -143,9 +143,9 @@ void Study::Impl::tell(const Batch& batch) {
   ++batch_number;
 }
 
-void Study::Impl::time_one(Evaluation& evaluation) {
+void Study::Impl::time_one(BatchEvaluation& evaluation) {
   Timer timer(*this, "measure");
-  Evaluation* const self = &evaluation;
+  BatchEvaluation* const self = &evaluation;
   for (std::size_t i = 0; i < objectives.size(); ++i) {
     if (!needs_timing(evaluation, i)) continue;
     Evaluator& evaluator = *parts.from[i];
@@ -168,14 +168,14 @@ void Study::Impl::time_one(Evaluation& evaluation) {
 }
 
 bool Study::Impl::time_all(Batch& batch) {
-  std::vector<Evaluation*> order;
-  for (Evaluation& one : batch.fresh) {
+  std::vector<BatchEvaluation*> order;
+  for (BatchEvaluation& one : batch.fresh) {
     if (needs_timing(one)) order.push_back(&one);
   }
   // A drift of the machine must not look like a trend of the search.
   Rng rng(config.seed, "order of timing", static_cast<std::uint64_t>(batch_number));
   rng.shuffle(std::span(order));
-  for (Evaluation* const one : order) {
+  for (BatchEvaluation* const one : order) {
     if (must_pause()) return false;
     time_one(*one);
     commit(std::span(&one, 1), nullptr);
@@ -183,13 +183,13 @@ bool Study::Impl::time_all(Batch& batch) {
   return true;
 }
 
-void Study::Impl::commit(std::span<Evaluation* const> done, const Checkpoint* checkpoint) {
+void Study::Impl::commit(std::span<BatchEvaluation* const> done, const Checkpoint* checkpoint) {
   {
     Timer timer(*this, "store");
     std::vector<Trial> concluded;
     std::vector<MeasurementRecord> measurements;
     concluded.reserve(done.size());
-    for (Evaluation* const one : done) {
+    for (BatchEvaluation* const one : done) {
       conclude(*one);
       concluded.push_back(one->trial);
       std::ranges::move(one->measurements, std::back_inserter(measurements));

@@ -15,7 +15,7 @@
 namespace ridgeline {
 
 // One new candidate of a batch on its way to becoming a trial.
-struct Evaluation {
+struct BatchEvaluation {
   Trial trial;  // id, genome, function; status and reason as of the evaluators so far
   Design design;
   std::vector<std::optional<double>> values;     // one an objective, natural; what is known so far
@@ -30,7 +30,7 @@ struct Batch {
   Checkpoint checkpoint;
   std::vector<Genome> asked;
   std::vector<std::size_t> answers;  // the trial that answers each
-  std::vector<Evaluation> fresh;     // those not known before, in order of ids
+  std::vector<BatchEvaluation> fresh;     // those not known before, in order of ids
 };
 
 std::uint64_t hash_of(const Genome& genome);
@@ -58,19 +58,19 @@ struct Study::Impl {
   Batch ask();
   void identify(Batch& batch);
   void tell(const Batch& batch);
-  void time_one(Evaluation& evaluation);
+  void time_one(BatchEvaluation& evaluation);
   bool time_all(Batch& batch);  // false: cut short
-  void commit(std::span<Evaluation* const> done, const Checkpoint* checkpoint);
+  void commit(std::span<BatchEvaluation* const> done, const Checkpoint* checkpoint);
 
   // study_scores.cpp
   void score_cheap(Batch& batch);
-  void score(std::span<Evaluation* const> some, std::size_t objective, bool by_screen);
+  void score(std::span<BatchEvaluation* const> some, std::size_t objective, bool by_screen);
   void hold_back(Batch& batch);
-  bool needs_timing(const Evaluation& evaluation, std::size_t objective) const;
-  bool needs_timing(const Evaluation& evaluation) const;
+  bool needs_timing(const BatchEvaluation& evaluation, std::size_t objective) const;
+  bool needs_timing(const BatchEvaluation& evaluation) const;
   double violation(std::size_t objective, double value) const;  // relative excess over its limit, 0 where it holds
-  double violation(const Evaluation& evaluation, bool with_estimates) const;
-  void conclude(Evaluation& evaluation) const;
+  double violation(const BatchEvaluation& evaluation, bool with_estimates) const;
+  void conclude(BatchEvaluation& evaluation) const;
 
   // study_verify.cpp
   std::vector<Verified> verify(std::span<const Trial> front);

@@ -53,7 +53,7 @@ double Study::Impl::violation(std::size_t objective, double value) const {
   return excess > 0.0 ? excess / (scale > 0.0 ? scale : 1.0) : 0.0;
 }
 
-double Study::Impl::violation(const Evaluation& evaluation, bool with_estimates) const {
+double Study::Impl::violation(const BatchEvaluation& evaluation, bool with_estimates) const {
   double sum = 0.0;
   for (std::size_t i = 0; i < objectives.size(); ++i) {
     std::optional<double> value = evaluation.values[i];
@@ -63,11 +63,11 @@ double Study::Impl::violation(const Evaluation& evaluation, bool with_estimates)
   return sum;
 }
 
-void Study::Impl::score(std::span<Evaluation* const> some, std::size_t objective, bool by_screen) {
+void Study::Impl::score(std::span<BatchEvaluation* const> some, std::size_t objective, bool by_screen) {
   Evaluator& evaluator = by_screen ? *parts.screen[objective] : *parts.from[objective];
-  std::vector<Evaluation*> alive;
+  std::vector<BatchEvaluation*> alive;
   std::vector<Candidate> candidates;
-  for (Evaluation* one : some) {
+  for (BatchEvaluation* one : some) {
     if (one->trial.status != Status::ok) continue;
     alive.push_back(one);
     candidates.push_back({one->trial.id, &one->trial.genome, &one->design, one->trial.function_hash});
@@ -75,8 +75,13 @@ void Study::Impl::score(std::span<Evaluation* const> some, std::size_t objective
   std::vector<Score> scores(candidates.size());
   if (!candidates.empty()) evaluator.evaluate(candidates, scores);
   for (std::size_t i = 0; i < alive.size(); ++i) {
-    Evaluation& one = *alive[i];
+    BatchEvaluation& one = *alive[i];
     Score& scored = scores[i];
+    if (scored.status == Status::ok && !std::isfinite(scored.value)) {
+      scored.status = Status::failed;
+      scored.reason = fmt::format("'{}' is not a finite number", objectives[objective].name);
+      scored.measurement.reset();  // the store takes none
+    }
     if (scored.measurement) {
       MeasurementRecord record;
       record.trial_id = one.trial.id;
@@ -87,10 +92,6 @@ void Study::Impl::score(std::span<Evaluation* const> some, std::size_t objective
       record.predicted = one.estimates[objective];
       record.measurement = std::move(*scored.measurement);
       one.measurements.push_back(std::move(record));
-    }
-    if (scored.status == Status::ok && !std::isfinite(scored.value)) {
-      scored.status = Status::failed;
-      scored.reason = fmt::format("'{}' is not a finite number", objectives[objective].name);
     }
     if (scored.status != Status::ok) {
       one.trial.status = scored.status;
@@ -104,10 +105,10 @@ void Study::Impl::score(std::span<Evaluation* const> some, std::size_t objective
 // The share of the batch that a screen lets pass is a share of all its new candidates, those behind the budget or
 // stored already included: a batch cut short and asked for again must choose the same.
 void Study::Impl::hold_back(Batch& batch) {
-  std::vector<Evaluation*> alive;
+  std::vector<BatchEvaluation*> alive;
   std::vector<Point> points;
   std::vector<double> violations;
-  for (Evaluation& one : batch.fresh) {
+  for (BatchEvaluation& one : batch.fresh) {
     if (one.trial.status != Status::ok) continue;
     Point point;
     for (std::size_t i = 0; i < objectives.size(); ++i) {
@@ -125,7 +126,7 @@ void Study::Impl::hold_back(Batch& batch) {
     // Half an ulp of rounding must not let one more pass: 0.1 * 30 is a little above 3.
     const auto passes = static_cast<std::size_t>(std::ceil(share * (1.0 - 1e-12)));
     for (std::size_t rank = passes; rank < order.size(); ++rank) {
-      Evaluation& one = *alive[order[rank]];
+      BatchEvaluation& one = *alive[order[rank]];
       one.held_back[i] = true;
       one.values[i] = one.estimates[i];
     }
@@ -134,8 +135,8 @@ void Study::Impl::hold_back(Batch& batch) {
 
 void Study::Impl::score_cheap(Batch& batch) {
   const bool screened = std::ranges::any_of(parts.screen, [](const auto& screen) { return screen != nullptr; });
-  std::vector<Evaluation*> some;
-  for (Evaluation& one : batch.fresh) {
+  std::vector<BatchEvaluation*> some;
+  for (BatchEvaluation& one : batch.fresh) {
     if (one.wanted || screened) some.push_back(&one);
   }
   for (std::size_t i = 0; i < objectives.size(); ++i) {
@@ -145,20 +146,20 @@ void Study::Impl::score_cheap(Batch& batch) {
   hold_back(batch);
   for (std::size_t i = 0; i < objectives.size(); ++i) {
     if (!parts.screen[i] || parts.from[i]->exclusive()) continue;
-    std::vector<Evaluation*> passed;
-    for (Evaluation& one : batch.fresh) {
+    std::vector<BatchEvaluation*> passed;
+    for (BatchEvaluation& one : batch.fresh) {
       if (one.wanted && !one.held_back[i]) passed.push_back(&one);
     }
     score(passed, i, false);
   }
 }
 
-bool Study::Impl::needs_timing(const Evaluation& evaluation, std::size_t objective) const {
+bool Study::Impl::needs_timing(const BatchEvaluation& evaluation, std::size_t objective) const {
   return evaluation.wanted && evaluation.trial.status == Status::ok && parts.from[objective]->exclusive() &&
          !evaluation.values[objective] && violation(evaluation, false) == 0.0;
 }
 
-bool Study::Impl::needs_timing(const Evaluation& evaluation) const {
+bool Study::Impl::needs_timing(const BatchEvaluation& evaluation) const {
   for (std::size_t i = 0; i < objectives.size(); ++i) {
     if (needs_timing(evaluation, i)) return true;
   }
@@ -166,7 +167,7 @@ bool Study::Impl::needs_timing(const Evaluation& evaluation) const {
 }
 
 // Sets status, values, violation, fidelity and reason from what the evaluators said.
-void Study::Impl::conclude(Evaluation& evaluation) const {
+void Study::Impl::conclude(BatchEvaluation& evaluation) const {
   Trial& trial = evaluation.trial;
   Fidelity dearest = Fidelity::analytic;
   std::optional<Fidelity> held;

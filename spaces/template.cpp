@@ -75,7 +75,7 @@ class DesignBuilder {
   }
 
   void run(const Body& body) {
-    for (const Step& step : body) {
+    for (const TemplateStep& step : body) {
       guarded(step.path, [&] { run(step); });
     }
   }
@@ -99,7 +99,7 @@ class DesignBuilder {
     return text;
   }
 
-  void run(const Step& step) {
+  void run(const TemplateStep& step) {
     if (++steps_ > most_steps)
       throw ExpressionError("at most 200,000 steps for a network", "more", "repeat less often");
     key_ = "from";
@@ -109,28 +109,28 @@ class DesignBuilder {
     set_formats(step.weights, step.activations);
     key_ = "";
     switch (step.kind) {
-      case Step::Kind::name:
+      case TemplateStep::Kind::name:
         current_ = input;
         break;
-      case Step::Kind::operate:
+      case TemplateStep::Kind::operate:
         operate(step, input);
         break;
-      case Step::Kind::activate:
+      case TemplateStep::Kind::activate:
         activate(step, input);
         break;
-      case Step::Kind::call:
+      case TemplateStep::Kind::call:
         call(step, input);
         break;
-      case Step::Kind::repeat:
+      case TemplateStep::Kind::repeat:
         current_ = input;
         repeat(step);
         break;
-      case Step::Kind::branch:
-      case Step::Kind::choose:
+      case TemplateStep::Kind::branch:
+      case TemplateStep::Kind::choose:
         current_ = input;
         choose(step);
         break;
-      case Step::Kind::let:
+      case TemplateStep::Kind::let:
         current_ = input;
         for (const auto& [slot, expr] : step.assignments) locals_[frame_locals_ + slot] = pool_.evaluate(expr, state_);
         break;
@@ -139,7 +139,7 @@ class DesignBuilder {
     if (step.as) name_current(*step.as);
   }
 
-  void operate(const Step& step, NodeId input) {
+  void operate(const TemplateStep& step, NodeId input) {
     Op op = step.op;
     bool same = step.same_padding;
     for (const auto& [attribute, expr] : step.attributes) {
@@ -166,7 +166,7 @@ class DesignBuilder {
     }
   }
 
-  void activate(const Step& step, NodeId input) {
+  void activate(const TemplateStep& step, NodeId input) {
     current_ = input;
     key_ = "activate";
     const Value word = pool_.evaluate(step.value, state_);
@@ -179,7 +179,7 @@ class DesignBuilder {
     current_ = add(op, {&input, 1}, step.name);
   }
 
-  void call(const Step& step, NodeId input) {
+  void call(const TemplateStep& step, NodeId input) {
     const Block& block = template_.blocks_[step.slot];
     const std::size_t outer_locals = frame_locals_;
     const std::size_t outer_tensors = frame_tensors_;
@@ -205,7 +205,7 @@ class DesignBuilder {
     state_.locals = locals_.data() + outer_locals;
   }
 
-  void repeat(const Step& step) {
+  void repeat(const TemplateStep& step) {
     key_ = "repeat";
     const std::int64_t count = integer(step.value, 0, most_nodes);
     for (std::int64_t i = 0; i < count; ++i) {
@@ -217,8 +217,8 @@ class DesignBuilder {
     key_ = "";
   }
 
-  void choose(const Step& step) {
-    const bool two_way = step.kind == Step::Kind::branch;
+  void choose(const TemplateStep& step) {
+    const bool two_way = step.kind == TemplateStep::Kind::branch;
     key_ = two_way ? "if" : "switch";
     const Value value = pool_.evaluate(step.value, state_);
     for (const Case& option : step.cases) {
@@ -304,7 +304,7 @@ class DesignBuilder {
   std::vector<NodeId> tensors_;
   std::size_t frame_locals_ = 0;  // where the running block's begin
   std::size_t frame_tensors_ = 0;
-  std::vector<const Step*> calls_;
+  std::vector<const TemplateStep*> calls_;
   std::vector<NodeId> inputs_;
   std::size_t steps_ = 0;
   const char* key_ = "";  // which part of the step is at work, for messages

@@ -61,8 +61,8 @@ void set_attribute(Op& op, Attribute attribute, const Value& value, const Expres
 // Half the kernel's reach on every side, rounded down: keeps the size at stride 1 for odd kernels.
 void set_same_padding(Op& op);
 
-struct Step;
-using Body = std::vector<Step>;
+struct TemplateStep;
+using Body = std::vector<TemplateStep>;
 
 struct Case {
   Value when;              // branch, choose: the value that takes it
@@ -70,7 +70,7 @@ struct Case {
   Body body;
 };
 
-struct Step {
+struct TemplateStep {
   enum class Kind : std::uint8_t { name, operate, activate, call, repeat, branch, choose, let };
   Kind kind = Kind::name;
   std::string path;             // where it stands in the file

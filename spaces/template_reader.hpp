@@ -59,17 +59,17 @@ class TemplateReader {
   Body read_body(std::vector<JsonReader> steps, const Place& outer);
   void read_step(JsonReader& reader, const Place& place, Body& body);
   std::string kind_of(JsonReader& reader);
-  void read_operator(JsonReader& reader, const Place& place, Step& step);
-  void read_attributes(JsonReader& reader, const Place& place, Step& step);
-  void read_activation(JsonReader& reader, const Place& place, Step& step);
-  void read_call(JsonReader& reader, const Place& place, Step& step);
-  void read_repeat(JsonReader& reader, const Place& place, Step& step);
-  void read_if(JsonReader& reader, const Place& place, Step& step);
-  void read_switch(JsonReader& reader, const Place& place, Step& step);
-  std::optional<Value> read_case(JsonReader& reader, const std::string& key, const Step& step);
-  void read_let(JsonReader& reader, const Place& place, Step& step);
-  void read_from(JsonReader& reader, const Place& place, Step& step);
-  void read_as(JsonReader& reader, const Place& place, Step& step);
+  void read_operator(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_attributes(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_activation(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_call(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_repeat(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_if(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_switch(JsonReader& reader, const Place& place, TemplateStep& step);
+  std::optional<Value> read_case(JsonReader& reader, const std::string& key, const TemplateStep& step);
+  void read_let(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_from(JsonReader& reader, const Place& place, TemplateStep& step);
+  void read_as(JsonReader& reader, const Place& place, TemplateStep& step);
   void read_formats(JsonReader& reader, const Scope& scope, Expr& weights, Expr& activations);
   std::optional<TensorRef> tensor(JsonReader& reader, const std::string& key, const std::string& text,
                                   const Place& place, bool declares);

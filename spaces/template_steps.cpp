@@ -50,7 +50,7 @@ std::string TemplateReader::kind_of(JsonReader& reader) {
 void TemplateReader::read_step(JsonReader& reader, const Place& place, Body& body) {
   const std::string kind = kind_of(reader);
   if (kind == "?") return;
-  Step step;
+  TemplateStep step;
   step.path = reader.path();
   reader.string("about", "");
   read_from(reader, place, step);
@@ -67,15 +67,15 @@ void TemplateReader::read_step(JsonReader& reader, const Place& place, Body& bod
   read_as(reader, place, step);
   if (step.as) step.name = step.as->name;
   if (place.block != network_) step.name = names_[place.block] + "." + step.name;
-  const bool many = step.kind == Step::Kind::call || step.kind == Step::Kind::operate;
+  const bool many = step.kind == TemplateStep::Kind::call || step.kind == TemplateStep::Kind::operate;
   if (step.from.size() > 1 && !many) reader.note("from", "one tensor", fmt::format("{}", step.from.size()));
   reader.finish();
   body.push_back(std::move(step));
 }
 
-void TemplateReader::read_operator(JsonReader& reader, const Place& place, Step& step) {
+void TemplateReader::read_operator(JsonReader& reader, const Place& place, TemplateStep& step) {
   static const std::vector<std::string> words = operator_words();
-  step.kind = Step::Kind::operate;
+  step.kind = TemplateStep::Kind::operate;
   const Json* value = reader.any("op");
   const auto known =
       value->is_string() ? std::find(words.begin(), words.end(), value->get<std::string>()) : words.end();
@@ -104,7 +104,7 @@ void TemplateReader::read_operator(JsonReader& reader, const Place& place, Step&
   step.name = *known;
 }
 
-void TemplateReader::read_attributes(JsonReader& reader, const Place& place, Step& step) {
+void TemplateReader::read_attributes(JsonReader& reader, const Place& place, TemplateStep& step) {
   const OperatorRow& row = operator_row(step.op.kind);
   std::vector<std::pair<Attribute, bool>> attributes;
   for (const Attribute attribute : row.required) attributes.emplace_back(attribute, true);
@@ -131,14 +131,14 @@ void TemplateReader::read_attributes(JsonReader& reader, const Place& place, Ste
   }
 }
 
-void TemplateReader::read_activation(JsonReader& reader, const Place& place, Step& step) {
-  step.kind = Step::Kind::activate;
+void TemplateReader::read_activation(JsonReader& reader, const Place& place, TemplateStep& step) {
+  step.kind = TemplateStep::Kind::activate;
   step.value = compile(reader, "activate", place.values, Type::string);
   step.name = "activation";
 }
 
-void TemplateReader::read_call(JsonReader& reader, const Place& place, Step& step) {
-  step.kind = Step::Kind::call;
+void TemplateReader::read_call(JsonReader& reader, const Place& place, TemplateStep& step) {
+  step.kind = TemplateStep::Kind::call;
   const std::vector<std::string> blocks(names_.begin(), names_.end());
   const std::string name = reader.string("call");
   const auto found = std::find(blocks.begin(), blocks.end(), name);
@@ -167,8 +167,8 @@ void TemplateReader::read_call(JsonReader& reader, const Place& place, Step& ste
   }
 }
 
-void TemplateReader::read_repeat(JsonReader& reader, const Place& place, Step& step) {
-  step.kind = Step::Kind::repeat;
+void TemplateReader::read_repeat(JsonReader& reader, const Place& place, TemplateStep& step) {
+  step.kind = TemplateStep::Kind::repeat;
   step.value = compile(reader, "repeat", place.values, Type::number);
   Scope values(&place.values);
   if (const std::string index = reader.string("index", ""); !index.empty() && usable_name(reader, "index", index)) {
@@ -179,8 +179,8 @@ void TemplateReader::read_repeat(JsonReader& reader, const Place& place, Step& s
   step.cases.back().body = read_body(reader.array("body"), {place.block, values, place.tensors});
 }
 
-void TemplateReader::read_if(JsonReader& reader, const Place& place, Step& step) {
-  step.kind = Step::Kind::branch;
+void TemplateReader::read_if(JsonReader& reader, const Place& place, TemplateStep& step) {
+  step.kind = TemplateStep::Kind::branch;
   step.value = compile(reader, "if", place.values, Type::boolean);
   for (const bool truth : {true, false}) {
     Case option;
@@ -190,8 +190,8 @@ void TemplateReader::read_if(JsonReader& reader, const Place& place, Step& step)
   }
 }
 
-void TemplateReader::read_switch(JsonReader& reader, const Place& place, Step& step) {
-  step.kind = Step::Kind::choose;
+void TemplateReader::read_switch(JsonReader& reader, const Place& place, TemplateStep& step) {
+  step.kind = TemplateStep::Kind::choose;
   step.value = compile(reader, "switch", place.values, Type::any);
   if (std::optional<JsonReader> cases = reader.object("cases")) {
     for (const auto& [key, unused] : cases->value().items()) {
@@ -212,7 +212,7 @@ void TemplateReader::read_switch(JsonReader& reader, const Place& place, Step& s
 }
 
 // A case's key is text in JSON: it stands for the number or word that the choice it is compared with would be.
-std::optional<Value> TemplateReader::read_case(JsonReader& reader, const std::string& key, const Step& step) {
+std::optional<Value> TemplateReader::read_case(JsonReader& reader, const std::string& key, const TemplateStep& step) {
   double number = 0.0;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), number);
   const bool numeric = error == std::errc() && end == key.data() + key.size();
@@ -241,8 +241,8 @@ std::optional<Value> TemplateReader::read_case(JsonReader& reader, const std::st
   return numeric && type != Type::string ? Value::of(number) : word;
 }
 
-void TemplateReader::read_let(JsonReader& reader, const Place& place, Step& step) {
-  step.kind = Step::Kind::let;
+void TemplateReader::read_let(JsonReader& reader, const Place& place, TemplateStep& step) {
+  step.kind = TemplateStep::Kind::let;
   std::optional<JsonReader> values = reader.object("let");
   if (!values) return;
   std::vector<std::pair<std::string, Symbol>> declared;
@@ -257,7 +257,7 @@ void TemplateReader::read_let(JsonReader& reader, const Place& place, Step& step
   for (const auto& [name, symbol] : declared) place.values.declare(name, symbol);
 }
 
-void TemplateReader::read_from(JsonReader& reader, const Place& place, Step& step) {
+void TemplateReader::read_from(JsonReader& reader, const Place& place, TemplateStep& step) {
   if (!reader.has("from")) return;
   const Json& value = reader.value()["from"];
   std::vector<std::string> names;
@@ -273,7 +273,7 @@ void TemplateReader::read_from(JsonReader& reader, const Place& place, Step& ste
   }
 }
 
-void TemplateReader::read_as(JsonReader& reader, const Place& place, Step& step) {
+void TemplateReader::read_as(JsonReader& reader, const Place& place, TemplateStep& step) {
   const std::string name = reader.string("as", "");
   if (reader.has("as")) step.as = tensor(reader, "as", name, place, true);
 }

@@ -1,4 +1,4 @@
-#include "cli/program.hpp"
+#include "cli/command_line.hpp"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -32,9 +32,9 @@ bool is_folder(const fs::path& path) {
 // The installed data beside the program, else the source tree it was built from.
 std::string data_root() {
   std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (!error) {
-    const fs::path installed = program.parent_path().parent_path() / "share" / "ridgeline";
+    const fs::path installed = self.parent_path().parent_path() / "share" / "ridgeline";
     if (is_folder(installed / "spaces" / "library")) return installed.string();
   }
   if (is_folder(fs::path(RIDGELINE_SOURCE_ROOT) / "spaces" / "library")) return RIDGELINE_SOURCE_ROOT;
@@ -99,9 +99,14 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& at) {
       for (const std::string& name : one->get_lnames()) known.push_back("--" + name);
     }
   } else {
-    for (const CLI::App* one : at.get_subcommands([](const CLI::App*) { return true; })) known.push_back(one->get_name());
+    for (const CLI::App* one : at.get_subcommands([](const CLI::App*) { return true; }))
+      known.push_back(one->get_name());
   }
-  const std::string found = fmt::format("{} '{}'", option ? "unknown option" : known.empty() ? "unexpected argument" : "unknown command", word);
+  const std::string found = fmt::format("{} '{}'",
+                                        option          ? "unknown option"
+                                        : known.empty() ? "unexpected argument"
+                                                        : "unknown command",
+                                        word);
   if (known.empty()) return found;
   return found + "; " + known_words(word, known);
 }
@@ -117,9 +122,9 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   return exit_bad_input;
 }
 
-int run_action(const Program& program) {
+int run_action(const CommandLine& cli) {
   try {
-    return program.action();
+    return cli.action();
   } catch (const ConfigError& error) {
     std::cerr << error.what() << "\n";
     return exit_bad_input;
@@ -127,19 +132,20 @@ int run_action(const Program& program) {
     std::cerr << error.what() << "\n";
     return exit_store;
   } catch (const std::exception& error) {
-    std::cerr << "internal error: " << error.what() << "\nthis is a bug of ridgeline; command: " << program.command << "\n";
+    std::cerr << "internal error: " << error.what() << "\nthis is a bug of ridgeline; command: " << cli.command
+              << "\n";
     return exit_internal;
   }
 }
 
-void add_commands(CLI::App& app, Program& program) {
-  add_search_commands(app, program);
-  add_runs_commands(app, program);
-  add_report_commands(app, program);
-  add_space_commands(app, program);
-  add_device_commands(app, program);
-  add_measure_commands(app, program);
-  add_version_command(app, program);
+void add_commands(CLI::App& app, CommandLine& cli) {
+  add_search_commands(app, cli);
+  add_runs_commands(app, cli);
+  add_report_commands(app, cli);
+  add_space_commands(app, cli);
+  add_device_commands(app, cli);
+  add_measure_commands(app, cli);
+  add_version_command(app, cli);
 }
 
 std::atomic<bool> interrupted{false};
@@ -151,13 +157,13 @@ void on_signal(int number) {
 
 }  // namespace
 
-void Program::print(const std::string& text) const {
+void CommandLine::print(const std::string& text) const {
   const std::string shown = style.unicode ? text : ascii_text(text);
   std::fwrite(shown.data(), 1, shown.size(), stdout);
   std::fflush(stdout);
 }
 
-void Program::print_json(const Json& json) const {
+void CommandLine::print_json(const Json& json) const {
   const std::string text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
@@ -165,21 +171,27 @@ void Program::print_json(const Json& json) const {
 
 int run_program(int argc, char** argv) {
   try {
-    Program program{Resources(data_root(), external_data()), terminal_style(), isatty(STDERR_FILENO) == 1,
-                    typed_command(argc, argv), {}};
-    CLI::App app("Ridgeline finds the neural architectures and number formats worth deploying on a device:\n"
-                 "the Pareto front of quality against latency, energy, memory and size.", "ridgeline");
+    CommandLine cli{Resources(data_root(), external_data()),
+                    terminal_style(),
+                    isatty(STDERR_FILENO) == 1,
+                    typed_command(argc, argv),
+                    {}};
+    CLI::App app(
+        "Ridgeline finds the neural architectures and number formats worth deploying on a device:\n"
+        "the Pareto front of quality against latency, energy, memory and size.",
+        "ridgeline");
     app.require_subcommand(1);
-    app.footer("Exit codes: 0 done, 2 bad input, 3 nothing feasible, 4 database, 70 internal error,\n"
-               "130 interrupted (what was done is saved).\n\n"
-               "Example:\n  ridgeline search demo --db ridgeline.db --report report.html");
-    add_commands(app, program);
+    app.footer(
+        "Exit codes: 0 done, 2 bad input, 3 nothing feasible, 4 database, 70 internal error,\n"
+        "130 interrupted (what was done is saved).\n\n"
+        "Example:\n  ridgeline search demo --db ridgeline.db --report report.html");
+    add_commands(app, cli);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
       return report_parse_error(app, error);
     }
-    return run_action(program);
+    return run_action(cli);
   } catch (const std::exception& error) {
     std::cerr << "internal error: " << error.what() << "\n";
     return exit_internal;

@@ -1,5 +1,6 @@
-// What every command shares: where data is found, how the terminal looks, and how an error becomes one clear line and an exit
-// code. A command file adds its sub-command to the parser and sets `action`, which runs after everything was parsed.
+// What every command shares: where data is found, how the terminal looks, and how an error becomes one clear line and
+// an exit code. A command file adds its sub-command to the parser and sets `action`, which runs after everything was
+// parsed.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -23,11 +24,11 @@ enum ExitCode : int {
   exit_interrupted = 130,  // what was done is saved
 };
 
-struct Program {
+struct CommandLine {
   Resources resources;
-  TextStyle style;           // of standard output
-  bool progress_bar = false; // standard error is a terminal
-  std::string command;       // what the user typed, as a shell reads it back
+  TextStyle style;            // of standard output
+  bool progress_bar = false;  // standard error is a terminal
+  std::string command;        // what the user typed, as a shell reads it back
   std::function<int()> action;
 
   // Text for people, to standard output, in ASCII where the terminal has no UTF-8.
@@ -38,13 +39,14 @@ struct Program {
 // argv to exit code; never throws.
 int run_program(int argc, char** argv);
 
-void add_search_commands(CLI::App& app, Program& program);   // search, resume
-void add_runs_commands(CLI::App& app, Program& program);     // runs list|show|delete
-void add_report_commands(CLI::App& app, Program& program);   // pareto, report, explain
-void add_space_commands(CLI::App& app, Program& program);    // space list|show|count|sample|check
-void add_device_commands(CLI::App& app, Program& program);   // device list|show|calibrate|check
-void add_measure_commands(CLI::App& app, Program& program);  // estimate, measure
-void add_version_command(CLI::App& app, Program& program);
+void add_search_commands(CLI::App& app, CommandLine& cli);          // search, resume
+void add_runs_commands(CLI::App& app, CommandLine& cli);            // runs list|show|delete
+void add_report_commands(CLI::App& app, CommandLine& cli);          // pareto, report, explain
+void add_space_commands(CLI::App& app, CommandLine& cli);           // space list|show|count|sample|check
+void add_device_commands(CLI::App& app, CommandLine& cli);          // device list|show|calibrate|check
+void add_calibration_commands(CLI::App& device, CommandLine& cli);  // device calibrate, device check
+void add_measure_commands(CLI::App& app, CommandLine& cli);         // estimate, measure
+void add_version_command(CLI::App& app, CommandLine& cli);
 
 // A sub-command with its one-line description and an example, which --help shows last.
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& about, const std::string& example);

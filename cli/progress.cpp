@@ -1,0 +1,76 @@
+#include "cli/progress.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "experiments/report_text.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t bar_width = 24;
+
+std::string bar(double share, bool unicode) {
+  const auto full = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * bar_width);
+  std::string text = unicode ? "" : "[";
+  for (std::size_t i = 0; i < bar_width; ++i) text += i < full ? (unicode ? "█" : "#") : (unicode ? "░" : "-");
+  return text + (unicode ? "" : "]");
+}
+
+}  // namespace
+
+std::string ProgressLine::text(const StudyProgress& progress) const {
+  const double seconds = progress.elapsed_s - first_s_;
+  const double rate = seconds > 0 ? static_cast<double>(progress.trials - first_trials_) / seconds : 0.0;
+  std::string line = fmt::format("{}/{} trials", progress.trials, progress.budget);
+  if (progress.best != nullptr && progress.best->has_values()) {
+    const std::string label = plain_name(first_.name, first_.unit);
+    line +=
+        fmt::format(", best {} {}", label, pretty(natural(progress.best->values[0], first_.direction), first_.unit));
+    line += fmt::format(", front {}", progress.front_size);
+  }
+  if (rate > 0) {
+    line += fmt::format(", {:.{}f}/s", rate, rate < 10 ? 1 : 0);
+    const auto left = static_cast<double>(progress.budget - progress.trials);
+    if (left > 0) line += fmt::format(", {} left", duration(left / rate));
+  }
+  return line;
+}
+
+void ProgressLine::show(const StudyProgress& progress) {
+  if (form_ == Form::none) return;
+  if (first_trials_ < 0) {
+    first_trials_ = progress.trials;
+    first_s_ = progress.elapsed_s;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  const auto pause = form_ == Form::bar ? std::chrono::milliseconds(100) : std::chrono::seconds(5);
+  const bool last = progress.trials >= progress.budget;
+  if (now - last_ < pause && !(last && form_ == Form::bar)) return;
+  last_ = now;
+  std::string line = text(progress);
+  if (form_ == Form::bar) {
+    const double share =
+        progress.budget > 0 ? static_cast<double>(progress.trials) / static_cast<double>(progress.budget) : 0;
+    line = bar(share, unicode_) + " " + line;
+  }
+  if (!unicode_) line = ascii_text(line);
+  const std::size_t size = characters(line);
+  if (form_ == Form::bar) {
+    line = "\r" + line + std::string(drawn_ > size ? drawn_ - size : 0, ' ');
+    drawn_ = size;
+  } else {
+    line += "\n";
+  }
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
+
+void ProgressLine::finish() {
+  if (drawn_ > 0) std::fputc('\n', stderr);
+  drawn_ = 0;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,36 @@
+// How far a search is: a bar on a terminal, a line now and then elsewhere. Written to standard error, so that results
+// can be piped.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "experiments/study.hpp"
+
+namespace ridgeline {
+
+class ProgressLine {
+ public:
+  enum class Form : std::uint8_t { none, bar, lines };
+
+  ProgressLine(Form form, bool unicode, Objective first) : form_(form), unicode_(unicode), first_(std::move(first)) {}
+  ~ProgressLine() { finish(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(const StudyProgress& progress);
+  void finish();  // leaves the terminal at the start of a line
+
+ private:
+  std::string text(const StudyProgress& progress) const;
+
+  Form form_;
+  bool unicode_;
+  Objective first_;
+  std::int64_t first_trials_ = -1;  // at the first call: what was resumed says nothing about the rate
+  double first_s_ = 0;
+  std::size_t drawn_ = 0;  // characters on the bar's line
+  std::chrono::steady_clock::time_point last_{};
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,175 @@
+// pareto, report, explain
+#include <fmt/format.h>
+
+#include "cli/operators.hpp"
+#include "cli/command_line.hpp"
+#include "experiments/report_explain.hpp"
+#include "experiments/report_formats.hpp"
+#include "experiments/report_html.hpp"
+#include "experiments/study_config.hpp"
+
+namespace ridgeline {
+namespace {
+
+struct ParetoOptions {
+  std::string database, name, fidelity;
+  bool csv = false, json = false, markdown = false;
+};
+
+int print_front(const CommandLine& cli, const ParetoOptions& options) {
+  std::optional<Fidelity> fidelity;
+  for (std::size_t i = 0; i < fidelity_names().size(); ++i) {
+    if (fidelity_names()[i] == options.fidelity) fidelity = static_cast<Fidelity>(i);
+  }
+  const Store store(options.database, Store::Mode::read);
+  const StudyReport report = front_of(store, options.name, cli.resources, fidelity);
+  if (options.json) {
+    cli.print_json({{"study", options.name},
+                        {"fidelity", fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]},
+                        {"front", front_json(report)}});
+  } else if (options.csv) {
+    std::fputs(front_csv(report).c_str(), stdout);
+  } else if (options.markdown) {
+    cli.print(front_markdown(report));
+  } else {
+    cli.print(front_table_text(report, cli.style, report.front.size()));
+    if (report.front.size() > 1) cli.print("\n" + front_plot_text(report, cli.style));
+  }
+  return report.front.empty() ? exit_infeasible : exit_done;
+}
+
+struct ReportFiles {
+  std::string database, name, html, csv, markdown;
+  bool json = false;
+};
+
+int write_report(const CommandLine& cli, const ReportFiles& options) {
+  for (const auto& [path, flag] :
+       {std::pair{options.html, "--html"}, {options.csv, "--csv"}, {options.markdown, "--markdown"}}) {
+    if (!path.empty()) check_writable(path, flag);
+  }
+  const Store store(options.database, Store::Mode::read);
+  const StudyReport report = report_of(store, options.name, cli.resources);
+  std::string written;
+  const auto write = [&](const std::string& path, const std::string& text, const char* flag) {
+    write_file(path, text, flag);
+    written += fmt::format("wrote {} ({})\n", path, pretty(static_cast<double>(text.size()), "B"));
+  };
+  if (!options.html.empty()) write(options.html, report_html(report), "--html");
+  if (!options.csv.empty()) write(options.csv, trials_csv_of(store, report, cli.resources), "--csv");
+  if (!options.markdown.empty()) write(options.markdown, report_markdown(report), "--markdown");
+  if (options.json) {
+    cli.print_json(report_json(report));
+  } else {
+    cli.print(written.empty() ? report_text(report, cli.style) : written);
+  }
+  return exit_done;
+}
+
+struct ExplainOptions {
+  std::string database, name;
+  std::int64_t trial = 0;
+  std::vector<std::string> devices;
+  bool json = false;
+};
+
+std::string values_text(const TrialExplanation& explanation, const TextStyle& style) {
+  TextTable table({{"objective", false}, {"value", true}, {"predicted", true}, {"error", true}, {"from", false}});
+  for (const ExplainedObjective& one : explanation.objectives) {
+    const std::string& unit = one.objective.objective.unit;
+    std::string error;
+    if (one.value && one.estimate && *one.value != 0.0) {
+      error = fmt::format("{:+.1f} %", 100 * (*one.estimate - *one.value) / std::abs(*one.value));
+    }
+    table.add({one.objective.label, one.value ? pretty(*one.value, unit) : "none",
+               one.estimate ? pretty(*one.estimate, unit) : "", error,
+               one.estimate ? one.objective.origin + "; predicted by " + one.estimate_by : one.objective.origin});
+  }
+  return table.text(style);
+}
+
+std::string measurements_text(const TrialExplanation& explanation) {
+  std::string text;
+  for (const MeasurementRecord& one : explanation.measurements) {
+    text += fmt::format("{} ({}, {} UTC): {}\n", one.objective, one.purpose, one.measured_utc,
+                        measurement_line(one.measurement));
+    text += "  " + protocol_text(one.protocol) + "\n";
+  }
+  return text;
+}
+
+int explain(const CommandLine& cli, const ExplainOptions& options) {
+  const Store store(options.database, Store::Mode::read);
+  const TrialExplanation explanation =
+      explain_trial(store, options.name, options.trial, cli.resources, options.devices);
+  if (options.json) {
+    cli.print_json(explanation_json(explanation));
+    return exit_done;
+  }
+  const Trial& trial = explanation.trial;
+  std::string text = fmt::format("trial {} of {}: {}, {} values{}\n\n", trial.id, explanation.record.name,
+                                 status_names()[static_cast<std::size_t>(trial.status)],
+                                 fidelity_names()[static_cast<std::size_t>(trial.fidelity)],
+                                 trial.reason.empty() ? "" : ": " + trial.reason);
+  for (const auto& [name, choices] : explanation.choices) text += fmt::format("{}: {}\n", name, choices);
+  if (explanation.choices.empty()) text += "genes: " + explanation.genome.dump() + "\n";
+  if (!explanation.space_problem.empty()) text += "no operators can be shown: " + explanation.space_problem + "\n";
+  text += "\n" + values_text(explanation, cli.style);
+  if (explanation.design) {
+    text += fmt::format("\n{} MACs, {} parameters, {} of weights, {} of activations at the peak\n",
+                        pretty(static_cast<double>(explanation.macs), ""),
+                        pretty(static_cast<double>(explanation.parameters), ""),
+                        pretty(static_cast<double>(explanation.weight_bytes), "B"),
+                        pretty(static_cast<double>(explanation.peak_activation_bytes), "B"));
+    text += "\n" + operators_text(*explanation.design, explanation.estimates, cli.style);
+  }
+  if (!explanation.measurements.empty()) text += "\nmeasurements\n" + measurements_text(explanation);
+  if (!explanation.commands.empty()) text += "\nagain\n";
+  for (const std::string& command : explanation.commands) text += "  " + command + "\n";
+  cli.print(text);
+  return exit_done;
+}
+
+}  // namespace
+
+void add_report_commands(CLI::App& app, CommandLine& cli) {
+  auto pareto = std::make_shared<ParetoOptions>();
+  CLI::App* front = add_command(app, "pareto", "the front of a stored study",
+                                "ridgeline pareto demo --db ridgeline.db --csv > front.csv");
+  front->add_option("name", pareto->name, "name of the stored study")->required();
+  add_database_option(*front, pareto->database);
+  front
+      ->add_option("--fidelity", pareto->fidelity,
+                   "analytic, predicted or measured values; default: the highest there is")
+      ->check(CLI::IsMember(std::vector<std::string>(fidelity_names().begin(), fidelity_names().end())));
+  auto* csv = front->add_flag("--csv", pareto->csv, "print CSV: SI units");
+  auto* markdown = front->add_flag("--markdown", pareto->markdown, "print a Markdown table")->excludes(csv);
+  front->add_flag("--json", pareto->json, "print JSON: stable keys, SI units")->excludes(csv)->excludes(markdown);
+  front->callback(
+      [&cli, pareto] { cli.action = [&cli, pareto] { return print_front(cli, *pareto); }; });
+
+  auto files = std::make_shared<ReportFiles>();
+  CLI::App* report = add_command(app, "report", "the report of a stored study: on the terminal, or as files",
+                                 "ridgeline report demo --db ridgeline.db --html report.html --csv trials.csv");
+  report->add_option("name", files->name, "name of the stored study")->required();
+  add_database_option(*report, files->database);
+  report->add_option("--html", files->html, "write one self-contained HTML file")->type_name("FILE");
+  report->add_option("--csv", files->csv, "write every trial as CSV: SI units")->type_name("FILE");
+  report->add_option("--markdown", files->markdown, "write Markdown")->type_name("FILE");
+  add_json_option(*report, files->json);
+  report->callback([&cli, files] { cli.action = [&cli, files] { return write_report(cli, *files); }; });
+
+  auto one = std::make_shared<ExplainOptions>();
+  CLI::App* explained =
+      add_command(app, "explain", "one trial: genome, operators, what bounds each, predictions beside the measurement",
+                  "ridgeline explain demo 17 --db ridgeline.db --device raspberry_pi_4");
+  explained->add_option("name", one->name, "name of the stored study")->required();
+  explained->add_option("trial", one->trial, "number of the trial")->required()->check(CLI::NonNegativeNumber);
+  add_database_option(*explained, one->database);
+  explained->add_option("--device", one->devices, "also estimate it on this device (name or file); may be repeated")
+      ->allow_extra_args(false);
+  add_json_option(*explained, one->json);
+  explained->callback([&cli, one] { cli.action = [&cli, one] { return explain(cli, *one); }; });
+}
+
+}  // namespace ridgeline
