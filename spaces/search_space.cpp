@@ -121,6 +121,7 @@ Genome SearchSpace::sample(Rng& rng) const {
 
 std::optional<std::string> SearchSpace::violation(const Genome& genome) const {
   if (std::string why = impl_->misfit(genome); !why.empty()) return why;
+  if (impl_->conditional.empty() && impl_->constraints.empty()) return std::nullopt;
   Genome settled = genome;
   std::string why;
   try {
@@ -134,12 +135,14 @@ std::optional<std::string> SearchSpace::violation(const Genome& genome) const {
 
 std::vector<bool> SearchSpace::active(const Genome& genome) const {
   std::vector<bool> active(dims().size(), true);
+  if (impl_->conditional.empty() && impl_->misfit(genome).empty()) return active;
   Genome settled = genome;
   impl_->settle(settled, &active);
   return active;
 }
 
 Genome SearchSpace::normalise(Genome genome) const {
+  if (impl_->conditional.empty() && impl_->misfit(genome).empty()) return genome;
   impl_->settle(genome);
   return genome;
 }
