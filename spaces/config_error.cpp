@@ -54,7 +54,8 @@ std::string nearest_word(std::string_view word, std::span<const std::string> kno
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : known) {
     const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) {
+    // Two words without a letter in common are no slip of each other, however short.
+    if (distance < best_distance && distance < std::max(word.size(), candidate.size())) {
       best_distance = distance;
       best = candidate;
     }

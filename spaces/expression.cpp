@@ -219,6 +219,10 @@ Expr Expressions::folded(Expr expr) {
     Evaluation state;
     return operand(node, truth(operand(node, 0), state) ? 1 : 2);
   }
+  if ((node.kind == Kind::logical_and || node.kind == Kind::logical_or) && is_constant(operand(node, 0))) {
+    Evaluation state;  // the left decides, or only the right does
+    return truth(operand(node, 0), state) == (node.kind == Kind::logical_or) ? operand(node, 0) : operand(node, 1);
+  }
   for (std::uint32_t i = 0; i < node.count; ++i) {
     if (!is_constant(operand(node, i))) return expr;
   }

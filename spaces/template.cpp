@@ -147,12 +147,13 @@ class DesignBuilder {
       set_attribute(op, attribute, pool_.evaluate(expr, state_), pool_, state_, same);
     }
     if (same) set_same_padding(op);
-    key_ = "from";
+    key_ = "";
     if (step.from.size() <= 1) {
       current_ = add(op, {&input, 1}, step.name);
       return;
     }
     inputs_.clear();
+    key_ = "from";
     for (const TensorRef& ref : step.from) inputs_.push_back(resolve(ref));
     key_ = "";
     if (op.kind == OpKind::concat || inputs_.size() == 2) {
