@@ -88,7 +88,8 @@ std::string explain(const std::string& path, int code, int system_error, const c
       return fmt::format("another process kept the database locked for {} s; try again when it is done",
                          busy_timeout_ms / 1000);
     case SQLITE_IOERR:
-      return fmt::format("reading or writing failed{} ({}); check the disk and the file's rights", system, message);
+      return fmt::format("reading or writing failed{} ({}, SQLite code {}); check the disk and the file's rights", system,
+                         message, code);
     default:
       return fmt::format("{} (SQLite code {})", message, code);
   }
@@ -203,7 +204,8 @@ Database::Database(const std::string& path, Store::Mode mode) : path_(path) {
   // file nobody is writing, and the file can be read as it stands.
   const int probe = sqlite3_exec(connection_, "PRAGMA schema_version", nullptr, nullptr, nullptr);
   std::error_code error;
-  if ((probe & 0xff) == SQLITE_CANTOPEN && !fs::exists(path + "-wal", error)) {
+  const bool sealed = (probe & 0xff) == SQLITE_CANTOPEN || (probe & 0xff) == SQLITE_READONLY;
+  if (sealed && !fs::exists(path + "-wal", error)) {
     sqlite3_close(std::exchange(connection_, nullptr));
     std::string uri = "file:";
     for (const char c : path) {
