@@ -121,7 +121,8 @@ Builder::Slot Builder::convert(NodeId tensor, const Slot& from, DataType type, L
   info.kind = "reorder";
   info.format = is_int8(type) ? "int8" : text_of(type);
   info.macs = 0;
-  emit(spec, {operand(DNNL_ARG_FROM, from), operand(DNNL_ARG_TO, made)}, std::move(info));
+  std::vector<Operand> operands{operand(DNNL_ARG_FROM, from), operand(DNNL_ARG_TO, made)};
+  if (!emit_interleave(spec, operands, info)) emit(spec, std::move(operands), std::move(info));
   copies_.emplace(key, made);
   return made;
 }
@@ -140,6 +141,33 @@ void Builder::emit(const PrimitiveSpec& spec, std::vector<Operand> operands, Ste
   step.operands = std::move(operands);
   step.info = std::move(info);
   step.info.implementation = step.compiled->implementation;
+  append(std::move(step), spec);
+}
+
+// A plain colour image into pixels has a loop of its own.
+bool Builder::emit_interleave(const PrimitiveSpec& spec, const std::vector<Operand>& operands, const StepInfo& info) {
+  const MemoryDesc &from = operands[0].desc, &to = operands[1].desc;
+  const Shape shape = shape_of(from);
+  const bool fits = shape.size() == 4 && shape[1] == 3 && type_of(from) == DataType::f32 &&
+                    type_of(to) != DataType::u8 && has_layout(from, Layout::plain) &&
+                    has_layout(to, Layout::channels_last);
+  if (!fits) return false;
+  Step step;
+  step.operands = operands;
+  step.info = info;
+  step.info.implementation = interleave_name();
+  step.interleave.images = shape[0];
+  step.interleave.area = shape[2] * shape[3];
+  step.interleave.threads = options_.threads;
+  step.interleave.type = type_of(to) == DataType::f32    ? PixelType::single
+                         : type_of(to) == DataType::bf16 ? PixelType::bfloat
+                                                         : PixelType::byte;
+  if (!spec.output_scales.empty()) step.interleave.scale = spec.output_scales[0];
+  append(std::move(step), spec);
+  return true;
+}
+
+void Builder::append(Step step, const PrimitiveSpec& spec) {
   step.info.signature = spec.text() + " " + step.info.implementation;
   for (const Operand& used : step.operands) {
     if (used.is_weights) continue;

@@ -37,6 +37,8 @@ class Builder {
   void define(NodeId tensor, const MemoryDesc& desc, std::size_t buffer);
   void store(const Group& group, const MemoryDesc& computed, std::size_t buffer);
   void emit(const PrimitiveSpec& spec, std::vector<Operand> operands, StepInfo info);
+  bool emit_interleave(const PrimitiveSpec& spec, const std::vector<Operand>& operands, const StepInfo& info);
+  void append(Step step, const PrimitiveSpec& spec);
   std::shared_ptr<const CompiledPrimitive> compile_for(const PrimitiveSpec& spec, NodeId node) const;
   [[noreturn]] void refuse(NodeId node, const std::string& reason) const;
   Operand operand(int argument, const Slot& slot) const { return {argument, slot.desc, false, slot.buffer}; }

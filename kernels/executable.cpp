@@ -27,8 +27,9 @@ void check(dnnl_status_t status) {
 
 // A step with the addresses filled in. The memory objects are kept by the Impl.
 struct BoundStep {
-  const_dnnl_primitive_t primitive;
+  const_dnnl_primitive_t primitive;  // null: `interleave`
   std::vector<dnnl_exec_arg_t> arguments;
+  InterleaveJob interleave_job;
 };
 
 struct Executable::Impl {
@@ -37,9 +38,11 @@ struct Executable::Impl {
   void bind();
   dnnl::memory& memory_at(const MemoryDesc& desc, void* pointer);
   void run();
-  void execute(std::size_t step) {
-    check(dnnl_primitive_execute(bound[step].primitive, cpu_stream().get(),
-                                 static_cast<int>(bound[step].arguments.size()), bound[step].arguments.data()));
+  void execute(std::size_t index) {
+    const BoundStep& step = bound[index];
+    if (step.primitive == nullptr) return interleave(step.interleave_job);
+    check(dnnl_primitive_execute(step.primitive, cpu_stream().get(), static_cast<int>(step.arguments.size()),
+                                 step.arguments.data()));
   }
   std::vector<float> largest_values(const Network& network);
   std::span<float> floats(std::size_t buffer, std::size_t count) {
@@ -129,11 +132,18 @@ dnnl::memory& Executable::Impl::memory_at(const MemoryDesc& desc, void* pointer)
 void Executable::Impl::bind() {
   std::size_t scratch_bytes = 0;
   for (const Step& step : program.steps) {
-    scratch_bytes = std::max(scratch_bytes, step.compiled->scratchpad.get_size());
+    if (step.compiled) scratch_bytes = std::max(scratch_bytes, step.compiled->scratchpad.get_size());
   }
   scratch = std::make_unique<AlignedBytes>(scratch_bytes);
   for (const Step& step : program.steps) {
-    BoundStep made{step.compiled->primitive.get(), {}};
+    if (!step.compiled) {
+      BoundStep made{nullptr, {}, step.interleave};
+      made.interleave_job.planes = reinterpret_cast<const float*>(pointers[step.operands[0].index]);
+      made.interleave_job.pixels = pointers[step.operands[1].index];
+      bound.push_back(std::move(made));
+      continue;
+    }
+    BoundStep made{step.compiled->primitive.get(), {}, {}};
     for (const Operand& operand : step.operands) {
       void* pointer =
           operand.is_weights ? const_cast<std::byte*>(program.weights[operand.index]->data()) : pointers[operand.index];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/executable.hpp"
+#include "kernels/interleave.hpp"
 #include "kernels/onednn.hpp"
 #include "kernels/quantize.hpp"
 
@@ -30,7 +31,8 @@ struct Operand {
 };
 
 struct Step {
-  std::shared_ptr<const CompiledPrimitive> compiled;
+  std::shared_ptr<const CompiledPrimitive> compiled;  // null: `interleave` from the first operand to the second
+  InterleaveJob interleave;
   std::vector<Operand> operands;
   StepInfo info;
 };
@@ -46,9 +48,9 @@ struct Program {
   std::vector<Step> steps;
   std::vector<std::shared_ptr<const AlignedBytes>> weights;
   std::size_t input_buffer = 0;
-  std::vector<std::size_t> output_buffers;              // plain f32, in the order of Network::outputs()
-  std::vector<std::size_t> output_sizes;                // elements
-  std::vector<TensorMade> tensors;  // in the order of making
+  std::vector<std::size_t> output_buffers;  // plain f32, in the order of Network::outputs()
+  std::vector<std::size_t> output_sizes;    // elements
+  std::vector<TensorMade> tensors;          // in the order of making
 };
 
 // Throws Unsupported.

@@ -40,6 +40,24 @@ TEST(Executable, RunsWithoutFusion) {
 }
 TEST(Executable, RunsUntrainedDesigns) { EXPECT_LT(f32_error(untrained(mobilenet_v2(32, 10))), 2e-5); }
 
+TEST(Executable, InterleavesColourImagesOfAnySize) {
+  for (const Format& format : {f32, bf16, int8}) {
+    for (const std::int64_t width : {1, 7, 255, 256, 257}) {
+      SCOPED_TRACE(format.text() + " " + std::to_string(width));
+      NetBuilder net({2, 3, 3, width});
+      net.conv(5, 1);
+      const Design design = trained(net.finish(), format);
+      const std::vector<float> input = seeded_input(design.network.shape(0), 7);
+      ExecutableOptions options;
+      options.activation_ranges = activation_ranges(design, input);
+      options.activation_ranges[0] = 0.7F;  // some values saturate
+      Executable executable(design, options);
+      EXPECT_TRUE(executable.steps()[0].implementation.starts_with("interleave")) << executable.steps()[0].signature;
+      EXPECT_LT(relative_error(run_once(executable, input), simulate(design, input, options)), 1e-5);
+    }
+  }
+}
+
 struct NamedNetwork {
   const char* name;
   Network network;
