@@ -167,6 +167,13 @@ TEST(DeepMad, GrowsWithDepthWidthAndResolution) {
   EXPECT_EQ(fine.effectiveness, small.effectiveness);
 }
 
+// The figures that the header states.
+TEST(DeepMad, EffectivenessOfKnownNetworks) {
+  EXPECT_NEAR(score(test::resnet({2, 2, 2, 2}, false)).effectiveness, 0.014, 0.0005);
+  EXPECT_NEAR(score(test::resnet({3, 4, 6, 3}, true)).effectiveness, 0.087, 0.0005);
+  EXPECT_NEAR(score(test::mobilenet_v2()).effectiveness, 0.94, 0.005);
+}
+
 TEST(DeepMad, NothingToScoreIsZero) {
   Network network;
   network.mark_output(network.add(make(OpKind::relu), {network.add_input({1, 3, 8, 8})}));
