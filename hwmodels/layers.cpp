@@ -294,4 +294,13 @@ std::vector<ExecutedLayer> executed_layers(const Network& network, const Precisi
   return Grouping(network, plan, stored, live).take();
 }
 
+double footprint_bytes(std::span<const ExecutedLayer> layers) {
+  std::int64_t weights = 0, most = 0;
+  for (const ExecutedLayer& layer : layers) {
+    weights += layer.weight_bytes;
+    most = std::max(most, layer.input_bytes + layer.output_bytes);
+  }
+  return static_cast<double>(weights + most);
+}
+
 }  // namespace ridgeline

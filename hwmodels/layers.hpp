@@ -54,4 +54,8 @@ struct ExecutedLayer {
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live);
 
+// What an inference touches again and again: all weights and the largest layer's activations. How it compares with a
+// cache decides where the weights come from.
+double footprint_bytes(std::span<const ExecutedLayer> layers);
+
 }  // namespace ridgeline

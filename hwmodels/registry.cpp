@@ -2,14 +2,16 @@
 
 #include "hwmodels/hardware_model.hpp"
 #include "hwmodels/roofline.hpp"
+#include "hwmodels/table_model.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 1> entries{{
+  static const std::array<HardwareModelEntry, 2> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
+      {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
   }};
   return entries;
 }

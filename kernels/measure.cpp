@@ -153,6 +153,24 @@ void summarise(Measurement& measurement, double max_relative_mad) {
   measurement.reason = text;
 }
 
+SpeedReference::SpeedReference(const Design& design, const MeasureOptions& options)
+    : executable_(compile_for(design, options)) {
+  warm_up(*executable_, options.warmup_s);
+}
+
+SpeedReference::~SpeedReference() = default;
+
+double SpeedReference::time_s() {
+  executable_->run();
+  std::array<double, 3> times{};
+  for (double& time : times) {
+    const Clock::time_point start = Clock::now();
+    executable_->run();
+    time = seconds_since(start);
+  }
+  return median(times);
+}
+
 Measurement measure(const Design& design, const MeasureOptions& options) {
   return or_unsupported([&] {
     std::optional<PinnedThreads> pinned;
@@ -174,30 +192,6 @@ Measurement measure(const Design& design, const MeasureOptions& options) {
 
 namespace {
 
-// The reference's time, from few runs after one that brings it back into the caches.
-class Reference {
- public:
-  Reference(const Design* design, const MeasureOptions& options) {
-    if (design == nullptr) return;
-    executable_ = compile_for(*design, options);
-    warm_up(*executable_, options.warmup_s);
-  }
-  double time_s() {
-    if (executable_ == nullptr) return 0.0;
-    executable_->run();
-    std::array<double, 3> times{};
-    for (double& time : times) {
-      const Clock::time_point start = Clock::now();
-      executable_->run();
-      time = seconds_since(start);
-    }
-    return median(times);
-  }
-
- private:
-  std::unique_ptr<Executable> executable_;
-};
-
 // Designs taking turns. Blocks of them are compiled at once.
 class Interleaving {
  public:
@@ -207,10 +201,10 @@ class Interleaving {
         turn_(options),
         interleave_(interleave),
         caches_(options.cache, options.threads),
-        reference_(interleave.reference, options),
         rng_(options.seed, "measure-interleave"),
         rounds_(std::max(1, interleave.rounds)),
         results_(designs.size()) {
+    if (interleave.reference != nullptr) reference_.emplace(*interleave.reference, options);
     turn_.target_s = options.target_s / rounds_;
     turn_.min_samples = (options.min_samples + rounds_ - 1) / rounds_;
     turn_.max_samples = std::max(turn_.min_samples, options.max_samples / rounds_);
@@ -252,7 +246,7 @@ class Interleaving {
     std::iota(order.begin(), order.end(), std::size_t{0});
     for (int round = 0; round < rounds_; ++round) {
       rng_.shuffle(std::span<std::size_t>(order));
-      double before_s = reference_.time_s();
+      double before_s = reference_speed_s();
       for (const std::size_t i : order) {
         if (block[i] != nullptr) before_s = take_turn(*block[i], results_[first + i], round == 0, before_s);
         ++done_;
@@ -262,11 +256,13 @@ class Interleaving {
     return block.size();
   }
 
+  double reference_speed_s() { return reference_ ? reference_->time_s() : 0.0; }
+
   // Returns the reference's time after the turn.
   double take_turn(Executable& executable, Measurement& result, bool first_turn, double before_s) {
     warm_up(executable, first_turn ? options_.warmup_s : 0.0);
     take_samples(executable, turn_, caches_, result.samples_s);
-    const double after_s = reference_.time_s();
+    const double after_s = reference_speed_s();
     if (interleave_.reference != nullptr)
       result.reference_s.resize(result.samples_s.size(), 0.5 * (before_s + after_s));
     return after_s;
@@ -277,7 +273,7 @@ class Interleaving {
   MeasureOptions turn_;
   const InterleaveOptions& interleave_;
   CacheWalk caches_;
-  Reference reference_;
+  std::optional<SpeedReference> reference_;
   Rng rng_;
   int rounds_;
   std::size_t done_ = 0;

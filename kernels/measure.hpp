@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,6 +55,18 @@ struct Measurement {
 
 // Never throws for a design that cannot run or a noisy machine: the outcome says so.
 Measurement measure(const Design& design, const MeasureOptions& options);
+
+// A compiled design that is timed now and again to know how fast the machine is at the moment. Processors change their
+// clock, and a virtual machine's neighbours come and go: everything slows down together, by ten percent within seconds.
+class SpeedReference {
+ public:
+  SpeedReference(const Design& design, const MeasureOptions& options);  // throws Unsupported
+  ~SpeedReference();
+  double time_s();  // the median of three runs, after one that brings it back into the caches
+
+ private:
+  std::unique_ptr<Executable> executable_;
+};
 
 struct InterleaveOptions {
   int rounds = 5;  // how often every design has its turn

@@ -1,0 +1,19 @@
+// The networks that calibration times. Internal to calibration and the device check.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/calibrate.hpp"
+#include "hwmodels/layers.hpp"
+
+namespace ridgeline {
+
+std::vector<ExecutedLayer> layers_of(const Design& design);
+
+// At most `count` different networks of a space that together show as many of its layers as often as possible.
+std::vector<Design> covering_designs(const SearchSpace& space, const std::string& format, std::size_t count,
+                                     std::uint64_t seed);
+
+}  // namespace ridgeline

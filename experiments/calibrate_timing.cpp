@@ -1,0 +1,127 @@
+#include "experiments/calibrate_timing.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "experiments/calibrate_networks.hpp"
+#include "kernels/statistics.hpp"
+
+namespace ridgeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+constexpr int whole_runs = 4;  // a turn
+constexpr int step_runs = 2;
+
+}  // namespace
+
+std::vector<double> layer_times(std::span<const ExecutedLayer> layers, std::span<const StepInfo> steps,
+                                std::span<const double> step_times_s) {
+  std::vector<double> times(layers.size(), 0.0);
+  double waiting = 0.0;
+  std::size_t last = 0;
+  for (std::size_t s = 0; s < steps.size(); ++s) {
+    waiting += step_times_s[s];
+    if (steps[s].kind == "reorder") continue;
+    const auto at = std::find_if(layers.begin(), layers.end(), [&](const ExecutedLayer& layer) {
+      return layer.node == steps[s].node || layer.anchor == steps[s].node;
+    });
+    if (at == layers.end()) continue;  // grouped in another way: counts to the next layer
+    last = static_cast<std::size_t>(at - layers.begin());
+    times[last] += waiting;
+    waiting = 0.0;
+  }
+  if (!times.empty()) times[last] += waiting;
+  return times;
+}
+
+CalibrationTiming::CalibrationTiming(const MeasureOptions& options, const Format& format)
+    : options_(options), reference_(reference_network(format), options), rng_(options.seed, "calibrate-turns") {}
+
+bool CalibrationTiming::add(const Design& design) {
+  Timed timed;
+  ExecutableOptions compile;
+  compile.threads = options_.threads;
+  compile.seed = options_.seed;
+  try {
+    timed.whole = std::make_unique<Executable>(design, compile);
+    compile.keep_op_times = true;
+    timed.by_step = std::make_unique<Executable>(design, compile);
+  } catch (const Unsupported&) {
+    return false;
+  }
+  Rng input(options_.seed, "calibrate-input");
+  for (float& value : timed.whole->input()) value = static_cast<float>(input.normal());
+  std::copy(timed.whole->input().begin(), timed.whole->input().end(), timed.by_step->input().begin());
+  timed.layers = layers_of(design);
+  for (const ExecutedLayer& layer : timed.layers) timed.result.layers.push_back(layer.key);
+  timed.result.footprint_bytes = footprint_bytes(timed.layers);
+  timed.layer_ratios.resize(timed.layers.size());
+  timed.result.function_hash = function_hash(design);
+  timed_.push_back(std::move(timed));
+  return true;
+}
+
+double CalibrationTiming::reference_now() {
+  reference_samples_s_.push_back(reference_.time_s());
+  return reference_samples_s_.back();
+}
+
+void CalibrationTiming::turn(Timed& timed, bool by_step) {
+  const double before_s = reference_now();
+  std::vector<double> wholes;
+  std::vector<std::vector<double>> layers;
+  if (by_step) {
+    timed.by_step->run();
+    for (int run = 0; run < step_runs; ++run) {
+      timed.by_step->run();
+      layers.push_back(layer_times(timed.layers, timed.by_step->steps(), timed.by_step->step_times_s()));
+    }
+  } else {
+    for (int run = 0; run < 2; ++run) timed.whole->run();
+    for (int run = 0; run < whole_runs; ++run) {
+      const Clock::time_point start = Clock::now();
+      timed.whole->run();
+      wholes.push_back(seconds_since(start));
+    }
+  }
+  const double reference_s = 0.5 * (before_s + reference_now());
+  for (const double whole : wholes) timed.result.whole_ratios.push_back(whole / reference_s);
+  for (const std::vector<double>& times : layers) {
+    for (std::size_t i = 0; i < times.size(); ++i) timed.layer_ratios[i].push_back(times[i] / reference_s);
+  }
+}
+
+void CalibrationTiming::run(double seconds, const std::function<void(double)>& progress) {
+  std::vector<std::size_t> order(timed_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const Clock::time_point start = Clock::now();
+  for (int round = 0; round < 3 || seconds_since(start) < seconds; ++round) {
+    rng_.shuffle(std::span<std::size_t>(order));
+    for (const std::size_t i : order) {
+      turn(timed_[i], round % 3 == 1);  // one round in three looks inside
+      if (progress) progress(seconds_since(start));
+      if (round >= 3 && seconds_since(start) >= seconds) return;
+    }
+  }
+}
+
+std::vector<TimedNetwork> CalibrationTiming::take() {
+  std::vector<TimedNetwork> networks;
+  for (Timed& timed : timed_) {
+    for (const std::vector<double>& ratios : timed.layer_ratios) {
+      const double middle = median(ratios);
+      timed.result.layer_ratio.push_back(middle);
+      timed.result.layer_mad_ratio.push_back(median_absolute_deviation(ratios, middle));
+    }
+    networks.push_back(std::move(timed.result));
+  }
+  timed_.clear();
+  return networks;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,171 @@
+#include "predictors/ridge.hpp"
+
+#include <gtest/gtest.h>
+
+#include <Eigen/LU>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "spaces/config_error.hpp"
+#include "spaces/rng.hpp"
+
+namespace ridgeline {
+namespace {
+
+struct Data {
+  Eigen::MatrixXd X;
+  Eigen::VectorXd y;
+};
+
+Data random_data(Eigen::Index n, Eigen::Index d, double noise, std::uint64_t seed) {
+  Rng rng(seed);
+  Data data{Eigen::MatrixXd(n, d), Eigen::VectorXd(n)};
+  for (double& value : data.X.reshaped()) value = rng.normal();
+  for (Eigen::Index i = 0; i < n; ++i) {
+    data.y[i] = 3.0 + noise * rng.normal();
+    for (Eigen::Index j = 0; j < d; ++j) data.y[i] += static_cast<double>(j + 1) * data.X(i, j);
+  }
+  return data;
+}
+
+// One coefficient, by hand: minimise (2 - w)^2 + (4 - 2w)^2 + 5 (w - 1)^2 gives w = (2 + 8 + 5) / (1 + 4 + 5).
+TEST(SolveRidge, OneCoefficientByHand) {
+  Eigen::MatrixXd X(2, 1);
+  X << 1, 2;
+  RidgeProblem problem;
+  problem.prior = Eigen::VectorXd::Constant(1, 1.0);
+  problem.penalty = Eigen::VectorXd::Constant(1, 5.0);
+  EXPECT_NEAR(solve_ridge(X, Eigen::Vector2d(2, 4), problem).coefficients[0], 1.5, 1e-14);
+}
+
+// The gradient of the objective vanishes at the solution, checked by finite differences of the objective itself.
+TEST(SolveRidge, IsAMinimum) {
+  const Data data = random_data(12, 4, 1.0, 3);
+  RidgeProblem problem;
+  problem.prior = Eigen::Vector4d(1, 0, -1, 2);
+  problem.penalty = Eigen::Vector4d(0.5, 2, 0.1, 3);
+  problem.weight = Eigen::VectorXd::LinSpaced(12, 0.1, 2.0);
+  const auto objective = [&](const Eigen::VectorXd& w) {
+    return (problem.weight.array() * (data.y - data.X * w).array().square()).sum() +
+           (problem.penalty.array() * (w - problem.prior).array().square()).sum();
+  };
+  const Eigen::VectorXd w = solve_ridge(data.X, data.y, problem).coefficients;
+  for (Eigen::Index j = 0; j < 4; ++j) {
+    Eigen::VectorXd step = Eigen::VectorXd::Zero(4);
+    step[j] = 1e-4;
+    EXPECT_NEAR((objective(w + step) - objective(w - step)) / 2e-4, 0.0, 1e-6) << j;
+    EXPECT_GT(objective(w + step), objective(w));
+    EXPECT_GT(objective(w - step), objective(w));
+  }
+}
+
+TEST(SolveRidge, LeaveOneOutEqualsRefitting) {
+  const Data data = random_data(10, 3, 1.0, 5);
+  RidgeProblem problem;
+  problem.prior = Eigen::Vector3d(1, 1, 1);
+  problem.penalty = Eigen::Vector3d(1, 2, 3);
+  const RidgeSolution all = solve_ridge(data.X, data.y, problem);
+  for (Eigen::Index left = 0; left < 10; ++left) {
+    RidgeProblem without = problem;
+    without.weight = Eigen::VectorXd::Ones(10);
+    without.weight[left] = 0.0;
+    const Eigen::VectorXd w = solve_ridge(data.X, data.y, without).coefficients;
+    EXPECT_NEAR(all.loo_residual[left], data.y[left] - data.X.row(left).dot(w), 1e-10) << left;
+  }
+}
+
+TEST(SolveRidge, RefusesWhatIsNotDetermined) {
+  const Eigen::MatrixXd X = Eigen::MatrixXd::Zero(3, 2);
+  RidgeProblem free;
+  free.penalty = Eigen::Vector2d(0, 1);
+  EXPECT_THROW(solve_ridge(X, Eigen::Vector3d(1, 2, 3), free), std::invalid_argument);
+  free.penalty = Eigen::Vector2d(-1, 1);
+  EXPECT_THROW(solve_ridge(X, Eigen::Vector3d(1, 2, 3), free), std::invalid_argument);
+}
+
+TEST(Ridge, RecoversALinearFunction) {
+  const Data data = random_data(60, 3, 1e-6, 9);
+  Ridge ridge;
+  ridge.fit(data.X, data.y);
+  const Data fresh = random_data(20, 3, 0.0, 10);
+  const Prediction prediction = ridge.predict(fresh.X);
+  EXPECT_LT((prediction.mean - fresh.y).cwiseAbs().maxCoeff(), 1e-4);
+}
+
+// The stated deviation is that of a new observation: about 95 % of fresh ones lie within 1.96 of it.
+TEST(Ridge, DeviationsCoverFreshObservations) {
+  const Data data = random_data(80, 5, 2.0, 11);
+  Ridge ridge;
+  ridge.fit(data.X, data.y);
+  const Data fresh = random_data(2000, 5, 2.0, 12);
+  const Prediction prediction = ridge.predict(fresh.X);
+  const double covered =
+      ((prediction.mean - fresh.y).cwiseAbs().array() < 1.96 * prediction.stddev.array()).cast<double>().mean();
+  EXPECT_NEAR(covered, 0.95, 0.04);
+}
+
+class PredictorConformance : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(PredictorConformance, IsDeterministicAndSurvivesSaving) {
+  const Data data = random_data(30, 4, 0.5, 21);
+  const auto first = make_predictor(GetParam()), second = make_predictor(GetParam()),
+             third = make_predictor(GetParam());
+  first->fit(data.X, data.y);
+  second->fit(data.X, data.y);
+  third->load(Json::parse(first->save().dump()));
+  const Data fresh = random_data(7, 4, 0.5, 22);
+  const Prediction a = first->predict(fresh.X), b = second->predict(fresh.X), c = third->predict(fresh.X);
+  EXPECT_EQ(a.mean, b.mean);
+  EXPECT_EQ(a.mean, c.mean);
+  EXPECT_EQ(a.stddev, c.stddev);
+  EXPECT_GT(a.stddev.minCoeff(), 0.0);
+}
+
+TEST_P(PredictorConformance, EmptySingleAndDuplicateRows) {
+  Data data = random_data(12, 2, 0.5, 23);
+  data.X.row(1) = data.X.row(0);
+  const auto predictor = make_predictor(GetParam());
+  predictor->fit(data.X, data.y);
+  EXPECT_EQ(predictor->predict(Eigen::MatrixXd(0, 2)).mean.size(), 0);
+  const Prediction all = predictor->predict(data.X), one = predictor->predict(data.X.row(3));
+  EXPECT_NEAR(one.mean[0], all.mean[3], 1e-12);
+  predictor->fit(data.X.topRows(1), data.y.head(1));
+  EXPECT_NEAR(predictor->predict(data.X.topRows(1)).mean[0], data.y[0], 1e-9);
+}
+
+TEST_P(PredictorConformance, BadArgumentsAreRefused) {
+  const Data data = random_data(5, 2, 0.5, 24);
+  const auto predictor = make_predictor(GetParam());
+  EXPECT_THROW(predictor->predict(data.X), std::logic_error);
+  EXPECT_THROW(predictor->fit(Eigen::MatrixXd(0, 2), Eigen::VectorXd(0)), std::invalid_argument);
+  EXPECT_THROW(predictor->fit(data.X, data.y.head(4)), std::invalid_argument);
+  Eigen::MatrixXd broken = data.X;
+  broken(1, 1) = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THROW(predictor->fit(broken, data.y), std::invalid_argument);
+  predictor->fit(data.X, data.y);
+  EXPECT_THROW(predictor->predict(Eigen::MatrixXd::Zero(1, 3)), std::invalid_argument);
+  EXPECT_THROW(predictor->load(Json{{"signature", "another/1"}}), ConfigError);
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> result;
+  for (const PredictorEntry& entry : predictors()) result.push_back(entry.name);
+  return result;
+}
+INSTANTIATE_TEST_SUITE_P(All, PredictorConformance, ::testing::ValuesIn(names()),
+                         [](const auto& info) { return info.param; });
+
+TEST(Predictors, UnknownNamesAndOptionsAreExplained) {
+  try {
+    make_predictor("rigde");
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("ridge"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(make_predictor("ridge", Json{{"penalty", 1}}), ConfigError);
+  EXPECT_THROW(make_predictor("ridge", Json{{"penalties", {-1}}}), ConfigError);
+}
+
+}  // namespace
+}  // namespace ridgeline
