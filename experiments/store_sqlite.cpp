@@ -240,10 +240,11 @@ Database::~Database() {
 }
 
 void Database::fail(std::string_view doing) const {
+  const int last = errno;  // SQLite forgets the system's error where it rolls back at once
   const int code = sqlite3_extended_errcode(connection_);
   const bool system = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN || (code & 0xff) == SQLITE_FULL;
-  const std::string why =
-      explain(path_, code, system ? sqlite3_system_errno(connection_) : 0, sqlite3_errmsg(connection_));
+  const int kept = sqlite3_system_errno(connection_);
+  const std::string why = explain(path_, code, !system ? 0 : kept != 0 ? kept : last, sqlite3_errmsg(connection_));
   throw StoreError(doing.empty() ? path_ + ": " + why : fmt::format("{}: {}: {}", path_, doing, why));
 }
 
