@@ -132,8 +132,7 @@ int run_action(const CommandLine& cli) {
     std::cerr << error.what() << "\n";
     return exit_store;
   } catch (const std::exception& error) {
-    std::cerr << "internal error: " << error.what() << "\nthis is a bug of ridgeline; command: " << cli.command
-              << "\n";
+    std::cerr << "internal error: " << error.what() << "\nthis is a bug of ridgeline; command: " << cli.command << "\n";
     return exit_internal;
   }
 }

@@ -22,7 +22,10 @@ void add_genome_options(CLI::App& command, DesignOptions& options) {
   auto* genome =
       command.add_option("--genome", options.genome, "JSON: {\"dimension\": choice, ...} or an array of gene indices")
           ->type_name("JSON");
-  command.add_flag_callback("--random", [] {}, "a random network of the space, drawn with --seed (the default)")->excludes(genome);
+  command
+      .add_flag_callback(
+          "--random", [] {}, "a random network of the space, drawn with --seed (the default)")
+      ->excludes(genome);
   command.add_option("--seed", options.seed, "seed of the random network")->capture_default_str();
 }
 

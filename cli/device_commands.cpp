@@ -102,15 +102,13 @@ void add_device_commands(CLI::App& app, CommandLine& cli) {
 
   CLI::App* list = add_command(*devices, "list", "the shipped devices", "ridgeline device list");
   add_json_option(*list, options->json);
-  list->callback(
-      [&cli, options] { cli.action = [&cli, options] { return list_devices(cli, *options); }; });
+  list->callback([&cli, options] { cli.action = [&cli, options] { return list_devices(cli, *options); }; });
 
   CLI::App* show =
       add_command(*devices, "show", "every number of a device with its source", "ridgeline device show raspberry_pi_4");
   show->add_option("device", options->device, "device file, or the name of a shipped device")->required();
   add_json_option(*show, options->json);
-  show->callback(
-      [&cli, options] { cli.action = [&cli, options] { return show_device(cli, *options); }; });
+  show->callback([&cli, options] { cli.action = [&cli, options] { return show_device(cli, *options); }; });
 
   add_calibration_commands(*devices, cli);
 }

@@ -1,9 +1,9 @@
 // estimate, measure
 #include <fmt/format.h>
 
+#include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
-#include "cli/command_line.hpp"
 #include "experiments/report_formats.hpp"
 
 namespace ridgeline {
@@ -129,8 +129,7 @@ void add_measure_commands(CLI::App& app, CommandLine& cli) {
       ->required()
       ->allow_extra_args(false);
   add_json_option(*estimated, estimates->json);
-  estimated->callback(
-      [&cli, estimates] { cli.action = [&cli, estimates] { return estimate(cli, *estimates); }; });
+  estimated->callback([&cli, estimates] { cli.action = [&cli, estimates] { return estimate(cli, *estimates); }; });
 
   auto timing = std::make_shared<TimingOptions>();
   CLI::App* timed =
@@ -160,8 +159,7 @@ void add_measure_commands(CLI::App& app, CommandLine& cli) {
       ->capture_default_str();
   timed->add_flag("--no-operators", timing->no_operators, "do not time the operators one by one");
   add_json_option(*timed, timing->json);
-  timed->callback(
-      [&cli, timing] { cli.action = [&cli, timing] { return time_design(cli, *timing); }; });
+  timed->callback([&cli, timing] { cli.action = [&cli, timing] { return time_design(cli, *timing); }; });
 }
 
 }  // namespace ridgeline

@@ -35,6 +35,29 @@ const OpCost* cost_at(const DeviceEstimate& estimate, NodeId node) {
   return it == estimate.cost.ops.end() ? nullptr : &*it;
 }
 
+bool timed_anywhere(std::span<const DeviceEstimate* const> estimates, NodeId node) {
+  return std::any_of(estimates.begin(), estimates.end(), [&](const DeviceEstimate* estimate) {
+    const OpCost* op = cost_at(*estimate, node);
+    return op != nullptr && op->latency_s > 0;
+  });
+}
+
+// The operators whose work a row stands for: itself, behind those before it that no device spends time on because they
+// are fused into it.
+std::vector<NodeId> fused_chain(const Network& network, std::span<const DeviceEstimate* const> estimates, NodeId node) {
+  std::vector<NodeId> chain{node};
+  while (true) {
+    const std::span<const NodeId> inputs = network.inputs(chain.back());
+    const auto free = std::find_if(inputs.begin(), inputs.end(), [&](NodeId input) {
+      return network.op(input).kind != OpKind::input && !timed_anywhere(estimates, input);
+    });
+    if (estimates.empty() || free == inputs.end()) break;
+    chain.push_back(*free);
+  }
+  std::reverse(chain.begin(), chain.end());
+  return chain;
+}
+
 }  // namespace
 
 std::string operators_text(const Design& design, std::span<const DeviceEstimate> estimates, const TextStyle& style) {
@@ -54,16 +77,20 @@ std::string operators_text(const Design& design, std::span<const DeviceEstimate>
                          estimate.cost.energy_j > 0 ? ", " + pretty(estimate.cost.energy_j, "J") : "");
   }
   TextTable table(columns);
-  for (const NodeId node : design.network.live_nodes()) {
-    const std::int64_t work = macs(design.network, node), size = parameters(design.network, node);
-    const bool timed = std::any_of(usable.begin(), usable.end(), [&](const DeviceEstimate* estimate) {
-      const OpCost* op = cost_at(*estimate, node);
-      return op != nullptr && op->latency_s > 0;
-    });
-    if (!usable.empty() && !timed) continue;
-    std::vector<std::string> row{std::to_string(node),           kind_text(design.network.op(node)),
-                                 shape_of(design.network, node), formats_text(design, node),
-                                 work > 0 ? grouped(work) : "",  size > 0 ? grouped(size) : ""};
+  const Network& network = design.network;
+  for (const NodeId node : network.live_nodes()) {
+    if (!usable.empty() && !timed_anywhere(usable, node)) continue;
+    std::string kinds, formats;
+    std::int64_t work = 0, size = 0;
+    for (const NodeId part : fused_chain(network, usable, node)) {
+      kinds.append(kinds.empty() ? "" : " + ").append(kind_text(network.op(part)));
+      if (formats.empty()) formats = formats_text(design, part);
+      work += macs(network, part);
+      size += parameters(network, part);
+    }
+    std::vector<std::string> row{std::to_string(node),          kinds,
+                                 shape_of(network, node),       formats,
+                                 work > 0 ? grouped(work) : "", size > 0 ? grouped(size) : ""};
     for (const DeviceEstimate* estimate : usable) {
       const OpCost* op = cost_at(*estimate, node);
       row.push_back(op != nullptr && op->latency_s > 0 ? fmt::format("{:.2f}", op->latency_s * 1e6) : "");

@@ -45,6 +45,7 @@ void ProgressLine::show(const StudyProgress& progress) {
     first_trials_ = progress.trials;
     first_s_ = progress.elapsed_s;
   }
+  if (form_ == Form::lines && progress.trials == 0) return;
   const auto now = std::chrono::steady_clock::now();
   const auto pause = form_ == Form::bar ? std::chrono::milliseconds(100) : std::chrono::seconds(5);
   const bool last = progress.trials >= progress.budget;

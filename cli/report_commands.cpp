@@ -1,8 +1,8 @@
 // pareto, report, explain
 #include <fmt/format.h>
 
-#include "cli/operators.hpp"
 #include "cli/command_line.hpp"
+#include "cli/operators.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_html.hpp"
@@ -25,8 +25,8 @@ int print_front(const CommandLine& cli, const ParetoOptions& options) {
   const StudyReport report = front_of(store, options.name, cli.resources, fidelity);
   if (options.json) {
     cli.print_json({{"study", options.name},
-                        {"fidelity", fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]},
-                        {"front", front_json(report)}});
+                    {"fidelity", fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]},
+                    {"front", front_json(report)}});
   } else if (options.csv) {
     std::fputs(front_csv(report).c_str(), stdout);
   } else if (options.markdown) {
@@ -145,8 +145,7 @@ void add_report_commands(CLI::App& app, CommandLine& cli) {
   auto* csv = front->add_flag("--csv", pareto->csv, "print CSV: SI units");
   auto* markdown = front->add_flag("--markdown", pareto->markdown, "print a Markdown table")->excludes(csv);
   front->add_flag("--json", pareto->json, "print JSON: stable keys, SI units")->excludes(csv)->excludes(markdown);
-  front->callback(
-      [&cli, pareto] { cli.action = [&cli, pareto] { return print_front(cli, *pareto); }; });
+  front->callback([&cli, pareto] { cli.action = [&cli, pareto] { return print_front(cli, *pareto); }; });
 
   auto files = std::make_shared<ReportFiles>();
   CLI::App* report = add_command(app, "report", "the report of a stored study: on the terminal, or as files",

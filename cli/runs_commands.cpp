@@ -107,9 +107,7 @@ void add_runs_commands(CLI::App& app, CommandLine& cli) {
   add_database_option(*list, options->database);
   add_json_option(*list, options->json);
   list->callback([&cli, options] {
-    cli.action = [&cli, options] {
-      return list_runs(cli, Store(options->database, Store::Mode::read), options->json);
-    };
+    cli.action = [&cli, options] { return list_runs(cli, Store(options->database, Store::Mode::read), options->json); };
   });
 
   CLI::App* show = add_command(*runs, "show", "one study: objectives, machine, command",

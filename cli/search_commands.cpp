@@ -100,7 +100,7 @@ int run_study(const CommandLine& cli, const RunOptions& options, StudyConfig con
   const InterruptFlag interrupt;
   Objective first = config.objectives.front().objective;
   const auto form = options.quiet || options.json ? ProgressLine::Form::none
-                    : cli.progress_bar        ? ProgressLine::Form::bar
+                    : cli.progress_bar            ? ProgressLine::Form::bar
                                                   : ProgressLine::Form::lines;
   ProgressLine line(form, cli.style.unicode, first);
   StudyHooks hooks;
@@ -196,8 +196,7 @@ void add_search_commands(CLI::App& app, CommandLine& cli) {
   add_run_options(*search, *options);
   search->callback([&cli, options] {
     cli.action = [&cli, options] {
-      StudyConfig config =
-          load_study(cli.resources.study(options->study), all_overrides(*options), cli.resources);
+      StudyConfig config = load_study(cli.resources.study(options->study), all_overrides(*options), cli.resources);
       return options->dry_run ? preview(cli, *options, config) : run_study(cli, *options, std::move(config));
     };
   });

@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "cli/design_options.hpp"
 #include "cli/command_line.hpp"
+#include "cli/design_options.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline {
@@ -113,15 +113,15 @@ int show_space(const CommandLine& cli, const SpaceFlags& flags) {
   const SpaceSurvey survey = survey_space(config, space, flags.design.seed, static_cast<std::size_t>(flags.sample));
   if (flags.json) {
     cli.print_json({{"name", space.name()},
-                        {"about", space.about()},
-                        {"log10_size", space.log10_size()},
-                        {"dimensions", dimensions_json(space)},
-                        {"survey", survey_json(survey)}});
+                    {"about", space.about()},
+                    {"log10_size", space.log10_size()},
+                    {"dimensions", dimensions_json(space)},
+                    {"survey", survey_json(survey)}});
     return exit_done;
   }
   cli.print(fmt::format("{}: {}\n{} candidates before constraints\n\n{}\n{}", space.name(), space.about(),
-                            size_text(space.log10_size()), dimensions_text(space, cli.style),
-                            survey_text(survey, cli.style)));
+                        size_text(space.log10_size()), dimensions_text(space, cli.style),
+                        survey_text(survey, cli.style)));
   return exit_done;
 }
 
@@ -130,11 +130,11 @@ int count_candidates(const CommandLine& cli, const SpaceFlags& flags) {
   const SpaceCount count = count_space(space, flags.design.seed);
   if (flags.json) {
     cli.print_json({{"name", space.name()},
-                        {"log10_size", count.log10_size},
-                        {"combinations", count.combinations > 0 ? Json(count.combinations) : Json()},
-                        {"valid", count.valid ? Json(*count.valid) : Json()},
-                        {"valid_share", count.valid_share},
-                        {"draws", count.draws}});
+                    {"log10_size", count.log10_size},
+                    {"combinations", count.combinations > 0 ? Json(count.combinations) : Json()},
+                    {"valid", count.valid ? Json(*count.valid) : Json()},
+                    {"valid_share", count.valid_share},
+                    {"draws", count.draws}});
     return exit_done;
   }
   std::string text =
@@ -180,16 +180,15 @@ int check_space(const CommandLine& cli, const SpaceFlags& flags) {
     return exit_done;
   }
   cli.print(fmt::format("{} is well formed: {} candidates in {} dimensions; {} random networks decode\n\n{}",
-                            space.name(), size_text(space.log10_size()), space.dims().size(), survey.sample,
-                            survey_text(survey, cli.style)));
+                        space.name(), size_text(space.log10_size()), space.dims().size(), survey.sample,
+                        survey_text(survey, cli.style)));
   return exit_done;
 }
 
 using SpaceAction = int (*)(const CommandLine&, const SpaceFlags&);
 
 void set_action(CLI::App& command, CommandLine& cli, const std::shared_ptr<SpaceFlags>& flags, SpaceAction action) {
-  command.callback(
-      [&cli, flags, action] { cli.action = [&cli, flags, action] { return action(cli, *flags); }; });
+  command.callback([&cli, flags, action] { cli.action = [&cli, flags, action] { return action(cli, *flags); }; });
 }
 
 }  // namespace
@@ -201,8 +200,7 @@ void add_space_commands(CLI::App& app, CommandLine& cli) {
 
   CLI::App* list = add_command(*spaces, "list", "the shipped spaces with their sizes", "ridgeline space list");
   add_json_option(*list, flags->json);
-  list->callback(
-      [&cli, flags] { cli.action = [&cli, flags] { return list_spaces(cli, flags->json); }; });
+  list->callback([&cli, flags] { cli.action = [&cli, flags] { return list_spaces(cli, flags->json); }; });
 
   CLI::App* show =
       add_command(*spaces, "show", "dimensions, and the sizes of a random sample; or one network as a graph",

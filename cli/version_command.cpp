@@ -21,9 +21,9 @@ void add_version_command(CLI::App& app, CommandLine& cli) {
       const Environment environment = this_environment();
       if (*json) {
         cli.print_json({{"version", RIDGELINE_VERSION},
-                            {"revision", RIDGELINE_REVISION},
-                            {"database_schema", Store::schema_version()},
-                            {"environment", environment_json(environment)}});
+                        {"revision", RIDGELINE_REVISION},
+                        {"database_schema", Store::schema_version()},
+                        {"environment", environment_json(environment)}});
         return static_cast<int>(exit_done);
       }
       std::string text = fmt::format("ridgeline {}\ndatabase schema {}\n", program_version(), Store::schema_version());

@@ -23,8 +23,4 @@ struct PredictionError {
 // Spans of equal length; measured values finite and not 0. Throws std::invalid_argument otherwise. No pairs: all zero.
 PredictionError prediction_error(std::span<const double> predicted, std::span<const double> measured);
 
-// Of spans of equal length; nullopt where undefined. O(n log n).
-std::optional<double> spearman_rho(std::span<const double> x, std::span<const double> y);
-std::optional<double> kendall_tau_b(std::span<const double> x, std::span<const double> y);  // Knight (1966)
-
 }  // namespace ridgeline

@@ -160,7 +160,7 @@ std::string scatter_plot(std::span<const PlotPoint> points, const std::string& x
     y.include(point.y);
   }
   if (x.low > x.high) return "";
-  const auto number = [](double value) { return fmt::format("{:.4g}", value); };
+  const auto number = [](double value) { return fmt::format("{:.5g}", value); };
   const std::size_t margin = std::max(number(y.low).size(), number(y.high).size()) + 1;
   const std::size_t columns = std::clamp<std::size_t>(style.width > margin + 4 ? style.width - margin - 4 : 20, 20, 72);
   constexpr std::size_t rows = 14;

@@ -181,7 +181,9 @@ std::vector<std::pair<std::string, std::string>> environment_facts(const std::op
   if (!environment) return {{"machine", "not recorded"}};
   std::vector<std::string> caches;
   for (const CacheLevel& cache : environment->caches) {
-    caches.push_back(fmt::format("L{} {}{}", cache.level, pretty(static_cast<double>(cache.bytes), "B"),
+    const bool whole_mib = cache.bytes % (1 << 20) == 0;
+    caches.push_back(fmt::format("L{} {} {}{}", cache.level, whole_mib ? cache.bytes >> 20 : cache.bytes >> 10,
+                                 whole_mib ? "MiB" : "KiB",
                                  cache.shared_by > 1 ? fmt::format(" shared by {}", cache.shared_by) : ""));
   }
   return {{"processor", environment->cpu_model},
