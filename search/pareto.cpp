@@ -72,10 +72,8 @@ std::vector<std::size_t> front_of_pairs(std::span<const Point> points, std::span
 class SortedFront {
  public:
   SortedFront(std::span<const Point> points, std::vector<std::size_t> candidates, std::size_t m) : m_(m) {
-    std::sort(candidates.begin(), candidates.end(), [&](std::size_t a, std::size_t b) {
-      const auto order = points[a] <=> points[b];
-      return order != 0 ? order < 0 : a < b;
-    });
+    std::sort(candidates.begin(), candidates.end(),
+              [&](std::size_t a, std::size_t b) { return points[a] != points[b] ? points[a] < points[b] : a < b; });
     for (const std::size_t i : candidates) {
       if (!index_.empty() && points[index_.back()] == points[i]) continue;
       index_.push_back(i);

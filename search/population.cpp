@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::string_view digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
-constexpr std::array<std::int8_t, 256> digit_values() {
-  std::array<std::int8_t, 256> values{};
+constexpr std::array<int, 256> digit_values() {
+  std::array<int, 256> values{};
   values.fill(-1);
   for (std::size_t i = 0; i < digits.size(); ++i) {
-    values[static_cast<unsigned char>(digits[i])] = static_cast<std::int8_t>(i);
+    values[static_cast<unsigned char>(digits[i])] = static_cast<int>(i);
   }
   return values;
 }
@@ -68,7 +68,7 @@ std::string GenomeText::write(std::span<const std::uint16_t> genes) const {
 }
 
 std::optional<Genome> GenomeText::read(const std::string& text, JsonReader& reader, const std::string& key) const {
-  static constexpr std::array<std::int8_t, 256> values = digit_values();
+  static constexpr std::array<int, 256> values = digit_values();
   const auto refuse = [&](const std::string& why) {
     reader.note(key, "the text of a genome of this space", fmt::format("'{}' ({})", text, why));
     return std::nullopt;
