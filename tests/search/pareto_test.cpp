@@ -174,7 +174,7 @@ TEST(Hypervolume, StaircasesHaveTheirClosedForm) {
       if (extra > 1 && n > 100) continue;
       Point reference(2 + extra, 3.0);
       reference[extra] = reference[extra + 1] = n;
-      EXPECT_DOUBLE_EQ(hypervolume(points, reference), n * (n + 1) / 2 * std::pow(3.0, static_cast<double>(extra)));
+      EXPECT_DOUBLE_EQ(hypervolume(points, reference), 0.5 * n * (n + 1) * std::pow(3.0, static_cast<double>(extra)));
     }
   }
 }
