@@ -154,7 +154,7 @@ std::vector<std::string> names() {
   return result;
 }
 INSTANTIATE_TEST_SUITE_P(All, PredictorConformance, ::testing::ValuesIn(names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& one) { return one.param; });
 
 TEST(Predictors, UnknownNamesAndOptionsAreExplained) {
   try {
