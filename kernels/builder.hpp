@@ -50,6 +50,13 @@ class Builder {
   void build(const Group& group);
   void build_weighted(const Group& group);
   void build_linear_or_conv(const Group& group, const Format& format, DataType result_type);
+  struct WeightedForm {
+    MemoryDesc source, result;  // in the tensors' own shapes
+    bool as_convolution = false;
+  };
+  PrimitiveSpec weighted_spec(const Group& group, const Format& format, const WeightedForm& form);
+  PrimitiveSpec best_weighted_spec(const Group& group, const Format& format, WeightedForm form);
+  WeightPacker::Rule kernel_rule(const Group& group) const;
   Posts posts_for(const Group& group, DataType result_type) const;
   Slot memory_for_sum(NodeId tensor, DataType type, const std::vector<Operand>& sources);
   void build_matmul(const Group& group);

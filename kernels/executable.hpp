@@ -1,10 +1,13 @@
 // A design compiled for this machine: oneDNN primitives in execution order, batch norms folded into weights,
-// activations and residual additions fused as post-operations, blocked layouts kept between operators, one arena for
+// activations and residual additions fused as post-operations, images channels-last between operators, one arena for
 // activations.
 //
-// f32, bf16 and int8 (u8/s8 activations with one scale a tensor, s8 weights with one scale an output channel) are
-// executed; every other format is `Unsupported`. Not thread-safe: one thread calls run() at a time; oneDNN uses
-// `threads` threads.
+// f32, bf16 and int8 (u8/s8 activations with one scale a tensor, s8 weights with one scale an output channel or in all)
+// are executed; every other format is `Unsupported`, as is bf16 on a CPU that has no instructions for it. An operator
+// that computes in one format and is read in another is followed by a conversion.
+// Not thread-safe: one thread calls run() at a time; oneDNN uses `threads` OpenMP threads for the duration of the
+// constructor and of run(). Compiled primitives are shared by all Executables of the process: the second network with a
+// layer builds it in microseconds. A design without weights is given untrained_weights() (kernels/reference.hpp).
 #pragma once
 
 #include <cstdint>
@@ -30,7 +33,7 @@ struct ExecutableOptions {
   bool fuse = true;            // false: every operator is a step of its own
   std::uint64_t seed = 1;      // of the weights a design without weights is given, and of the calibration input
   // Largest absolute value of each node's output, one entry a node, for int8 scales. Empty: found by running the design
-  // in f32 once on a seeded random input.
+  // in f32 once on a seeded random input; the same range everywhere for a design without weights.
   std::vector<float> activation_ranges;
 };
 

@@ -176,48 +176,83 @@ Builder::Slot Builder::memory_for_sum(NodeId tensor, DataType type, const std::v
   return {result, copy.buffer};
 }
 
-void Builder::build_linear_or_conv(const Group& group, const Format& format, DataType result_type) {
-  const bool conv = network_.op(group.anchor).kind == OpKind::conv2d;
-  Slot source = fetch(group.inputs[0], format, conv ? Reading::channels_last : Reading::plain);
-  const MemoryDesc result =
-      make_desc(network_.shape(group.anchor), result_type, conv ? Layout::channels_last : Layout::plain);
-  const auto rows = [&](const MemoryDesc& desc) {
-    const Shape shape = shape_of(desc);
-    return conv ? desc : with_shape(desc, {elements(shape) / shape.back(), shape.back()});
-  };
-  source.desc = rows(source.desc);
-  const Format::Granularity granularity = design_.precision.at(group.anchor).weights.granularity;
+// Where pairs of 8-bit products are summed in 16 bits, kernels keep to 7 bits; those that meet signed activations
+// oneDNN halves by itself.
+WeightPacker::Rule Builder::kernel_rule(const Group& group) const {
+  WeightPacker::Rule rule;
+  rule.granularity = design_.precision.at(group.anchor).weights.granularity;
+  const bool halved = !scales_[group.inputs[0]].is_unsigned;
+  if (!has_wide_int8_sums() && !halved) rule.steps = 63;
+  return rule;
+}
+
+// The primitive of a conv2d or linear group. A linear layer's rows are one image of as many positions where it is
+// computed by a 1x1 convolution.
+PrimitiveSpec Builder::weighted_spec(const Group& group, const Format& format, const WeightedForm& form) {
   PrimitiveSpec spec = spec_for(group);
-  spec.sources = {source.desc};
-  spec.destination = rows(result);
+  const auto arranged = [&](const MemoryDesc& desc) {
+    if (spec_for(group).op.kind == OpKind::conv2d) return desc;
+    const Shape shape = shape_of(desc);
+    const std::int64_t rows = elements(shape) / shape.back();
+    return form.as_convolution ? make_desc({1, shape.back(), rows, 1}, type_of(desc), Layout::channels_last)
+                               : with_shape(desc, {rows, shape.back()});
+  };
+  if (form.as_convolution) spec.op.kind = OpKind::conv2d;
+  spec.sources = {arranged(form.source)};
+  spec.destination = arranged(form.result);
   spec.weights_type = format.is_quantized() ? DataType::s8 : type_for(group.anchor, format);
   spec.bias = packer_.has_bias(group);
-  Posts posts = posts_for(group, result_type);
+  const Posts posts = posts_for(group, type_of(form.result));
   spec.posts = posts.steps;
-  std::vector<float> bias_unit;
-  if (format.is_quantized()) {
-    for (const float scale : packer_.scales(group, granularity)) {
-      bias_unit.push_back(scale * scales_[group.inputs[0]].scale);
-      spec.output_scales.push_back(bias_unit.back() / posts.unit);
-    }
-    spec.scale_mask = 2;
+  if (!format.is_quantized()) return spec;
+  for (const float scale : packer_.scales(group, kernel_rule(group))) {
+    spec.output_scales.push_back(scale * scales_[group.inputs[0]].scale / posts.unit);
   }
-  std::shared_ptr<const CompiledPrimitive> compiled = compile_for(spec, group.anchor);
+  spec.scale_mask = 2;
+  return spec;
+}
+
+// A linear layer by the inner product, or by a 1x1 convolution where that is better: in f32 oneDNN's batch-reduced
+// kernel is the faster there, and signed 8-bit sources are exact only there on a CPU that sums in 16 bits.
+PrimitiveSpec Builder::best_weighted_spec(const Group& group, const Format& format, WeightedForm form) {
+  if (network_.op(group.anchor).kind == OpKind::linear) {
+    form.as_convolution = true;
+    if (format.is_quantized() && !has_wide_int8_sums()) return weighted_spec(group, format, form);
+    if (format.kind == Format::Kind::f32) {
+      PrimitiveSpec spec = weighted_spec(group, format, form);
+      if (compile_for(spec, group.anchor)->implementation.starts_with("brgconv")) return spec;
+    }
+    form.as_convolution = false;
+  }
+  return weighted_spec(group, format, form);
+}
+
+void Builder::build_linear_or_conv(const Group& group, const Format& format, DataType result_type) {
+  const bool conv = network_.op(group.anchor).kind == OpKind::conv2d;
+  const Slot source = fetch(group.inputs[0], format, conv ? Reading::channels_last : Reading::plain);
+  const MemoryDesc result =
+      make_desc(network_.shape(group.anchor), result_type, conv ? Layout::channels_last : Layout::plain);
+  const PrimitiveSpec spec = best_weighted_spec(group, format, {source.desc, result});
+  const std::shared_ptr<const CompiledPrimitive> compiled = compile_for(spec, group.anchor);
   if (compiled->is_reference() && !group.posts.empty()) {
     PrimitiveSpec bare = spec;
     bare.posts.clear();
     if (!compile_for(bare, group.anchor)->is_reference()) {  // the post-operations are the trouble
       const auto [first, second] = split(group, 0);
-      build_linear_or_conv(first, format, type_for(first.result, lowered_.stored[group.result]));
+      build_weighted(first);
       return build(second);
     }
   }
-  std::vector<Operand> operands{operand(DNNL_ARG_SRC, source)};
+  std::vector<Operand> operands{{DNNL_ARG_SRC, spec.sources[0], false, source.buffer}};
   const bool adds = !group.posts.empty() && group.posts[0].kind == OpKind::add;
   const Slot destination = adds ? memory_for_sum(group.posts[0].operand, result_type, operands)
                                 : Slot{result, new_buffer(group.result, result)};
   operands.push_back({DNNL_ARG_DST, spec.destination, false, destination.buffer});
-  const WeightPacker::Packed packed = packer_.pack(group, spec, *compiled, granularity, bias_unit);
+  const WeightPacker::Rule rule = kernel_rule(group);
+  std::vector<float> bias_unit;
+  if (format.is_quantized()) bias_unit = packer_.scales(group, rule);
+  for (float& unit : bias_unit) unit *= scales_[group.inputs[0]].scale;
+  const WeightPacker::Packed packed = packer_.pack(group, spec, *compiled, rule, bias_unit);
   operands.push_back({DNNL_ARG_WEIGHTS, compiled->weights, true, keep_weights(packed.kernel)});
   if (packed.bias) {
     const MemoryDesc desc = make_desc({spec.op.channels}, DataType::f32, Layout::plain);
@@ -236,6 +271,9 @@ Builder::Slot Builder::destination_for(const Group& group, const MemoryDesc& des
 
 void Builder::build_matmul(const Group& group) {
   const Format format = checked_format(group.anchor);
+  if (format.is_quantized() && !has_wide_int8_sums()) {
+    refuse(group.anchor, "8-bit products of activations would saturate: this CPU sums them in 16 bits");
+  }
   const Slot a = fetch(group.inputs[0], format, Reading::plain), b = fetch(group.inputs[1], format, Reading::plain);
   const DataType stored = type_for(group.result, lowered_.stored[group.result]);
   const bool direct = format.is_quantized() || stored == DataType::f32 ||

@@ -20,6 +20,18 @@ dnnl::stream& cpu_stream() {
   return stream;
 }
 
+bool has_wide_int8_sums() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+    case dnnl::cpu_isa::avx:
+    case dnnl::cpu_isa::avx2:
+    case dnnl::cpu_isa::avx512_core:
+      return false;
+    default:
+      return true;
+  }
+}
+
 namespace {
 
 dnnl::memory::dims row_major(const Shape& shape) {

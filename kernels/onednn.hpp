@@ -18,6 +18,9 @@ using DataType = dnnl::memory::data_type;
 dnnl::engine& cpu_engine();
 dnnl::stream& cpu_stream();
 
+// Does the CPU sum products of 8-bit numbers in 32 bits (VNNI, AMX)? Older ones sum pairs in 16 bits, which saturate.
+bool has_wide_int8_sums();
+
 // How a tensor's axes lie in memory. Rank other than four is always plain.
 enum class Layout : std::uint8_t { plain, channels_last };
 

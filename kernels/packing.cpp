@@ -68,32 +68,33 @@ std::shared_ptr<const FoldedWeights> WeightPacker::folded(const Group& group) {
 }
 
 // What decides an untrained layer's folded numbers.
-std::string WeightPacker::layer_key(const Group& group, Format::Granularity granularity) const {
+std::string WeightPacker::layer_key(const Group& group, const Rule& rule) const {
   const Op& op = design_.network.op(group.anchor);
   const Shape& input = design_.network.shape(design_.network.inputs(group.anchor)[0]);
   const std::int64_t in = op.kind == OpKind::conv2d ? input[1] : input.back();
-  return fmt::format("{} {} {} {} {}x{} {} {} {} {}", seed_, name_of(op.kind), op.channels, in, op.kernel[0],
+  return fmt::format("{} {} {} {} {}x{} {} {} {} {} {}", seed_, name_of(op.kind), op.channels, in, op.kernel[0],
                      op.kernel[1], op.groups, op.bias, group.norm ? design_.network.op(*group.norm).epsilon : -1.0,
-                     static_cast<int>(granularity));
+                     static_cast<int>(rule.granularity), rule.steps);
 }
 
-const std::vector<float>& WeightPacker::scales(const Group& group, Format::Granularity granularity) {
+const std::vector<float>& WeightPacker::scales(const Group& group, const Rule& rule) {
   const auto quantize = [&]() -> Scales {
     const std::shared_ptr<const FoldedWeights> plain = folded(group);
     const auto channels = static_cast<std::size_t>(design_.network.op(group.anchor).channels);
-    quantized_ = std::make_shared<const QuantizedKernel>(quantize_kernel(plain->kernel, channels, granularity));
+    quantized_ =
+        std::make_shared<const QuantizedKernel>(quantize_kernel(plain->kernel, channels, rule.granularity, rule.steps));
     quantized_for_ = group.anchor;
     return {quantized_, &quantized_->scales};
   };
   const auto copied = [&]() -> Scales { return std::make_shared<const std::vector<float>>(*quantize()); };
-  scales_ = design_.weights ? quantize()
-                            : kept_scales().get(layer_key(group, granularity), copied,
-                                                [](const Scales& s) { return s->size() * sizeof(float); });
+  scales_ = design_.weights ? quantize() : kept_scales().get(layer_key(group, rule), copied, [](const Scales& s) {
+    return s->size() * sizeof(float);
+  });
   return *scales_;
 }
 
 WeightPacker::Packed WeightPacker::pack_now(const Group& group, const PrimitiveSpec& spec,
-                                            const CompiledPrimitive& compiled, Format::Granularity granularity,
+                                            const CompiledPrimitive& compiled, const Rule& rule,
                                             std::span<const float> bias_unit) {
   const std::shared_ptr<const FoldedWeights> plain = folded(group);
   const auto channels = static_cast<std::size_t>(spec.op.channels);
@@ -101,7 +102,8 @@ WeightPacker::Packed WeightPacker::pack_now(const Group& group, const PrimitiveS
   DataType type = DataType::f32;
   if (spec.weights_type == DataType::s8) {
     if (!quantized_ || quantized_for_ != group.anchor) {
-      quantized_ = std::make_shared<const QuantizedKernel>(quantize_kernel(plain->kernel, channels, granularity));
+      quantized_ = std::make_shared<const QuantizedKernel>(
+          quantize_kernel(plain->kernel, channels, rule.granularity, rule.steps));
       quantized_for_ = group.anchor;
     }
     source = quantized_->values.data();
@@ -121,10 +123,10 @@ WeightPacker::Packed WeightPacker::pack_now(const Group& group, const PrimitiveS
 }
 
 WeightPacker::Packed WeightPacker::pack(const Group& group, const PrimitiveSpec& spec,
-                                        const CompiledPrimitive& compiled, Format::Granularity granularity,
+                                        const CompiledPrimitive& compiled, const Rule& rule,
                                         std::span<const float> bias_unit) {
-  if (design_.weights) return pack_now(group, spec, compiled, granularity, bias_unit);
-  std::string key = layer_key(group, granularity) + "|" + spec.text() + compiled.implementation;
+  if (design_.weights) return pack_now(group, spec, compiled, rule, bias_unit);
+  std::string key = layer_key(group, rule) + "|" + spec.text() + compiled.implementation;
   if (!bias_unit.empty()) {
     key.append(reinterpret_cast<const char*>(bias_unit.data()), bias_unit.size() * sizeof(float));
   }
@@ -132,7 +134,7 @@ WeightPacker::Packed WeightPacker::pack(const Group& group, const PrimitiveSpec&
   auto use = std::find_if(uses_.begin(), uses_.end(), [&](const auto& entry) { return entry.first == key; });
   if (use == uses_.end()) use = uses_.insert(uses_.end(), {key, 0});
   return kept_weights().get(
-      fmt::format("{}|{}", use->second++, key), [&] { return pack_now(group, spec, compiled, granularity, bias_unit); },
+      fmt::format("{}|{}", use->second++, key), [&] { return pack_now(group, spec, compiled, rule, bias_unit); },
       [](const Packed& packed) { return packed.kernel->size() + (packed.bias ? packed.bias->size() : 0); });
 }
 

@@ -60,26 +60,30 @@ Program build_program(const Design& design, const ExecutableOptions& options, st
 // design that has a layer like it.
 class WeightPacker {
  public:
+  struct Rule {  // of 8-bit kernels
+    Format::Granularity granularity = Format::Granularity::channel;
+    int steps = 127;
+  };
   WeightPacker(const Design& design, std::uint64_t seed) : design_(design), seed_(seed) {}
 
   // The scales of the folded kernel in int8, one an output channel.
-  const std::vector<float>& scales(const Group& group, Format::Granularity granularity);
+  const std::vector<float>& scales(const Group& group, const Rule& rule);
 
   struct Packed {
     std::shared_ptr<const AlignedBytes> kernel, bias;  // bias null where there is none
   };
   // `bias_unit`: one an output channel, what one unit of the accumulator is worth (int8), or empty for 1.
-  Packed pack(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled,
-              Format::Granularity granularity, std::span<const float> bias_unit);
+  Packed pack(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled, const Rule& rule,
+              std::span<const float> bias_unit);
 
   bool has_bias(const Group& group) const;
   NodeWeights weights_of(NodeId node) const;
 
  private:
-  std::string layer_key(const Group& group, Format::Granularity granularity) const;
+  std::string layer_key(const Group& group, const Rule& rule) const;
   std::shared_ptr<const FoldedWeights> folded(const Group& group);
-  Packed pack_now(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled,
-                  Format::Granularity granularity, std::span<const float> bias_unit);
+  Packed pack_now(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled, const Rule& rule,
+                  std::span<const float> bias_unit);
 
   const Design& design_;
   std::uint64_t seed_;

@@ -91,7 +91,8 @@ std::vector<TensorScale> plan_scales(const Network& network, const Lowered& lowe
   return scales;
 }
 
-QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t channels, Format::Granularity granularity) {
+QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t channels, Format::Granularity granularity,
+                                int steps) {
   const std::size_t taps = kernel.size() / channels;
   const auto largest = [](std::span<const float> values) {
     float most = 0.0F;
@@ -100,13 +101,14 @@ QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t chann
   };
   QuantizedKernel quantized{std::vector<std::int8_t>(kernel.size()), std::vector<float>(channels)};
   const float common = largest(kernel);
+  const auto most = static_cast<float>(steps);
   for (std::size_t c = 0; c < channels; ++c) {
     const std::span<const float> row = kernel.subspan(c * taps, taps);
-    const float scale = (granularity == Format::Granularity::tensor ? common : largest(row)) / 127.0F;
+    const float scale = (granularity == Format::Granularity::tensor ? common : largest(row)) / most;
     quantized.scales[c] = scale;
     for (std::size_t i = 0; i < taps; ++i) {
       quantized.values[c * taps + i] =
-          static_cast<std::int8_t>(std::clamp(std::nearbyint(row[i] / scale), -127.0F, 127.0F));
+          static_cast<std::int8_t>(std::clamp(std::nearbyint(row[i] / scale), -most, most));
     }
   }
   return quantized;

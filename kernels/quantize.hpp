@@ -33,7 +33,9 @@ struct QuantizedKernel {
   std::vector<std::int8_t> values;
   std::vector<float> scales;  // one an output channel (all equal for Granularity::tensor)
 };
-// `kernel` is [channels, taps]. Rounds to nearest, ties to even, and saturates at +-127.
-QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t channels, Format::Granularity granularity);
+// `kernel` is [channels, taps]. Rounds to nearest, ties to even, and saturates at +-steps. Fewer than 127 steps keep
+// pairs of products with u8 activations within 16 bits (63) on a CPU that sums them there.
+QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t channels, Format::Granularity granularity,
+                                int steps = 127);
 
 }  // namespace ridgeline

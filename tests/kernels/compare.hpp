@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/environment.hpp"
 #include "kernels/executable.hpp"
 #include "kernels/reference.hpp"
 
@@ -40,6 +41,32 @@ inline double rms_error(std::span<const float> found, std::span<const float> exp
     power += std::pow(static_cast<double>(expected[i]), 2);
   }
   return std::sqrt(difference / power);
+}
+
+// The formats this machine executes; bf16 needs a CPU that has it. Tests run over these.
+inline std::vector<Format> executed_formats() {
+  std::vector<Format> formats{f32};
+  Design design;
+  Op conv;
+  conv.kind = OpKind::conv2d;
+  conv.channels = 1;
+  const NodeId input = design.network.add_input({1, 1, 1, 1});
+  design.network.mark_output(design.network.add(conv, {input}));
+  for (const Format& format : {bf16, int8}) {
+    design.precision = PrecisionPlan::uniform(design.network, format, format);
+    try {
+      Executable executable(design);
+      formats.push_back(format);
+    } catch (const Unsupported&) {
+    }
+  }
+  return formats;
+}
+// False where 8-bit sums are kept in 16 bits: kernels then have 7 bits, and results differ from 8-bit arithmetic.
+inline bool has_exact_int8() {
+  const std::string isa = this_environment().isa;
+  return isa.find("vnni") != std::string::npos || isa.find("bf16") != std::string::npos ||
+         isa.find("amx") != std::string::npos;
 }
 
 inline NodeId input_of(const Network& network) {

@@ -41,7 +41,7 @@ TEST(Executable, RunsWithoutFusion) {
 TEST(Executable, RunsUntrainedDesigns) { EXPECT_LT(f32_error(untrained(mobilenet_v2(32, 10))), 2e-5); }
 
 TEST(Executable, InterleavesColourImagesOfAnySize) {
-  for (const Format& format : {f32, bf16, int8}) {
+  for (const Format& format : executed_formats()) {
     for (const std::int64_t width : {1, 7, 255, 256, 257}) {
       SCOPED_TRACE(format.text() + " " + std::to_string(width));
       NetBuilder net({2, 3, 3, width});
@@ -53,7 +53,8 @@ TEST(Executable, InterleavesColourImagesOfAnySize) {
       options.activation_ranges[0] = 0.7F;  // some values saturate
       Executable executable(design, options);
       EXPECT_TRUE(executable.steps()[0].implementation.starts_with("interleave")) << executable.steps()[0].signature;
-      EXPECT_LT(relative_error(run_once(executable, input), simulate(design, input, options)), 1e-5);
+      const double tolerance = format == int8 && !has_exact_int8() ? 0.05 : 1e-5;
+      EXPECT_LT(relative_error(run_once(executable, input), simulate(design, input, options)), tolerance);
     }
   }
 }
@@ -74,7 +75,8 @@ std::vector<NamedNetwork> small_networks() {
 // the format's own error: two runs that round independently are sqrt(2) of it apart.
 TEST(Executable, RunsWholeNetworksInBf16AndInt8) {
   for (const auto& [name, network] : small_networks()) {
-    for (const Format& format : {bf16, int8}) {
+    for (const Format& format : executed_formats()) {
+      if (format == f32) continue;
       SCOPED_TRACE(std::string(name) + " " + format.text());
       const Design design = trained(network, format);
       const std::vector<float> input = seeded_input(network.shape(input_of(network)), 5);
@@ -84,8 +86,9 @@ TEST(Executable, RunsWholeNetworksInBf16AndInt8) {
       const std::vector<float> found = run_once(executable, input), exact = expected_output(design, input);
       const std::vector<float> simulated = simulate(design, input, options);
       const double own_error = rms_error(simulated, exact);
-      EXPECT_LE(rms_error(found, simulated), 1.5 * own_error);
-      EXPECT_LE(rms_error(found, exact), 1.5 * own_error);
+      const double slack = format == int8 && !has_exact_int8() ? 4.0 : 1.5;
+      EXPECT_LE(rms_error(found, simulated), slack * own_error);
+      EXPECT_LE(rms_error(found, exact), slack * own_error);
       EXPECT_LE(own_error, format == bf16 ? 0.05 : 0.3);
       for (const StepInfo& step : executable.steps())
         EXPECT_FALSE(step.implementation.starts_with("ref")) << step.signature;
@@ -105,13 +108,13 @@ TEST(Executable, ActivationRangesAreThoseOfTheReference) {
 
 TEST(Executable, MixedPlansConvertAtTheBoundaries) {
   const Network network = mobilenet_v3_like(32);
+  const std::vector<Format> formats = executed_formats();
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     SCOPED_TRACE(seed);
     Rng rng(seed, "mixed");
     Design design = trained(network, f32);
     for (NodeId node = 0; node < network.size(); ++node) {
-      const std::array<Format, 3> formats{f32, bf16, int8};
-      const Format format = formats[rng.below(3)];
+      const Format format = formats[rng.below(formats.size())];
       design.precision.operators[node] = {format, format};
     }
     const std::vector<float> input = seeded_input(network.shape(0), seed);
@@ -120,7 +123,7 @@ TEST(Executable, MixedPlansConvertAtTheBoundaries) {
     Executable executable(design, options);
     const std::vector<float> found = run_once(executable, input), exact = expected_output(design, input);
     const std::vector<float> simulated = simulate(design, input, options);
-    EXPECT_LE(rms_error(found, simulated), rms_error(simulated, exact));
+    EXPECT_LE(rms_error(found, simulated), (has_exact_int8() ? 1.0 : 4.0) * rms_error(simulated, exact));
     EXPECT_LE(rms_error(simulated, exact), 0.3);
   }
 }
@@ -222,7 +225,7 @@ TEST(RandomGraphs, AgreeWithTheReferenceFusedAndNot) {
 }
 
 TEST(RandomGraphs, AgreeWithTheSimulationInBf16AndInt8) {
-  for (const Format& format : {bf16, int8}) {
+  for (const Format& format : executed_formats()) {
     for (std::uint64_t seed = 0; seed < 80; ++seed) {
       SCOPED_TRACE(format.text() + " seed " + std::to_string(seed));
       const Design design = trained(random_network(seed), format, seed);
@@ -230,7 +233,10 @@ TEST(RandomGraphs, AgreeWithTheSimulationInBf16AndInt8) {
       ExecutableOptions options;
       options.activation_ranges = activation_ranges(design, input);
       Executable executable(design, options);
-      EXPECT_LE(rms_error(run_once(executable, input), simulate(design, input, options)), format == bf16 ? 5e-3 : 2e-2);
+      EXPECT_LE(rms_error(run_once(executable, input), simulate(design, input, options)), format == f32      ? 1e-5
+                                                                                          : format == bf16   ? 5e-3
+                                                                                          : has_exact_int8() ? 2e-2
+                                                                                                             : 0.2);
       expect_disjoint(executable.placements(), executable.arena_bytes());
     }
   }
@@ -263,7 +269,7 @@ TEST(Executable, SameSeedSameOutput) {
 }
 
 TEST(Executable, TwoThreadsComputeWhatOneDoes) {
-  for (const Format& format : {f32, bf16, int8}) {
+  for (const Format& format : executed_formats()) {
     const Design design = trained(mobilenet_v3_like(64), format);
     const std::vector<float> input = seeded_input(design.network.shape(0), 1);
     ExecutableOptions options;
