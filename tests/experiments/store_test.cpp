@@ -270,7 +270,7 @@ TEST(Store, RefusesToWriteAStudyItDoesNotHold) {
 // again, after a change that is meant to change it and only then, as schemas/README.md says.
 TEST(Store, OpensTheDatabaseOfSchemaVersion1) {
   const Scratch scratch;
-  const std::string golden = std::string(RIDGELINE_SOURCE_DIR) + "/tests/experiments/schemas/v1.db";
+  const std::string golden = std::string(RIDGELINE_SOURCE_DIR) + "/tests/experiments/schemas/v1.sqlite";
   const std::string path = scratch.path("v1.db");
   if (std::getenv("RIDGELINE_WRITE_GOLDEN") != nullptr) write_golden(golden);
   std::filesystem::copy_file(golden, path);
