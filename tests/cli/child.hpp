@@ -1,0 +1,46 @@
+// Runs the built program as a user would and catches what it says.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ridgeline {
+
+struct Outcome {
+  int code = -1;  // 128 + n where signal n ended it
+  std::string out, err;
+};
+
+struct ChildOptions {
+  std::string folder = ".";                                      // working directory
+  std::vector<std::pair<std::string, std::string>> environment;  // set beside the inherited one
+  // Sent once when standard error first holds `signal_at`; 0: none.
+  int signal = 0;
+  std::string signal_at;
+};
+
+Outcome run_ridgeline(const std::vector<std::string>& arguments, const ChildOptions& options = {});
+
+// A fresh folder that is removed with its owner.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string write(const std::string& name, const std::string& text) const;  // the file's path
+  bool has(const std::string& name) const;
+  std::size_t entries() const;
+
+ private:
+  std::string path_;
+};
+
+// A study that only computes: two objectives by counting, on a space of any size.
+std::string counting_study(const std::string& name, const std::string& space, int trials);
+
+}  // namespace ridgeline
