@@ -82,9 +82,9 @@ TableModel::TableModel(TableDevice device) : device_(std::move(device)), rooflin
     index_.emplace(entry.key.hash(), i);
     const ExecutedLayer layer = layer_from(entry.key);
     const std::optional<LayerCost> model = roofline_.layer(layer, 0.0);
-    if (!model || !(entry.measured_s > 0)) continue;
+    if (!model || !(entry.latency_s > 0)) continue;
     const Relative relative{place_of(entry.key, static_cast<double>(2 * layer.macs)),
-                            std::log(entry.measured_s / model->latency_s)};
+                            std::log(entry.latency_s / model->latency_s)};
     for (const std::uint64_t family : families(entry.key)) relatives_[family].push_back(relative);
   }
 }

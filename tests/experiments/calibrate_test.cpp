@@ -11,6 +11,7 @@
 #include "experiments/calibrate_timing.hpp"
 #include "experiments/device_check.hpp"
 #include "spaces/config_error.hpp"
+#include "spaces/hash.hpp"
 #include "tests/experiments/support.hpp"
 
 namespace ridgeline {
