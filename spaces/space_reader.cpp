@@ -434,22 +434,24 @@ class SpaceReader {
       genomes.push_back(std::move(genome));
     }
     std::set<std::string> seen;
-    for (Genome& genome : genomes) try_decoding(genome, seen);
+    int failures = 0;  // some show what is wrong; a file that exhausts its limits need not do so for every genome
+    for (std::size_t i = 0; i < genomes.size() && failures < 8; ++i) failures += try_decoding(genomes[i], seen) ? 0 : 1;
   }
 
-  void try_decoding(Genome& genome, std::set<std::string>& seen) {
+  bool try_decoding(Genome& genome, std::set<std::string>& seen) {
     try {
       const std::vector<Value> genes = space_.settle(genome);
       Evaluation state;
       state.genes = genes;
       for (const Constraint& constraint : space_.constraints) {
         try {
-          if (!space_.holds(constraint.require, state)) return;  // not a candidate
+          if (!space_.holds(constraint.require, state)) return true;  // not a candidate
         } catch (const ExpressionError& error) {
           throw ConfigError(space_.problem(constraint.path + ".require", error.expected, error.found, error.remedy));
         }
       }
       space_.network.build(genes, space_.pool, space_.batch);
+      return true;
     } catch (const ConfigError& error) {
       for (Problem problem : error.problems()) {
         if (!seen.insert(problem.path).second) continue;
@@ -457,6 +459,7 @@ class SpaceReader {
         problem.remedy += "met with the genome " + Json(genome.genes).dump().substr(0, 120);
         document_.note(std::move(problem));
       }
+      return false;
     }
   }
 

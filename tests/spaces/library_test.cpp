@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 #include "spaces/counts.hpp"
@@ -134,6 +136,19 @@ TEST(Library, MixedPrecisionReachesEveryPart) {
     if (dimension.group == GeneGroup::precision) precision.insert(dimension.name);
   }
   EXPECT_EQ(precision.size(), 7U);
+}
+
+// The file that the language's description shows is one.
+TEST(Library, TheExampleOfTheDescriptionLoads) {
+  std::ifstream file(RIDGELINE_SOURCE_DIR "/spaces/LANGUAGE.md");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::size_t begin = text.find("```jsonc\n") + 9;
+  const std::size_t end = text.find("```", begin);
+  ASSERT_NE(end, std::string::npos);
+  const SearchSpace space = SearchSpace::parse(JsonDocument::parse(text.substr(begin, end - begin), "LANGUAGE.md"));
+  EXPECT_EQ(space.dims().size(), 2U + 6U + 1U);
+  Rng rng(1);
+  EXPECT_GT(parameters(space.decode(space.sample(rng)).network), 0);
 }
 
 TEST(Library, ParametersAdaptASpaceToATask) {
