@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 TEST(HouseNames, NoTwoHeadersDefineATypeOfTheSameName) {
   // At the start of a line: a definition (": bases" or "{" on it), not a forward declaration.
-  const std::regex definition(R"(^(?:struct|class|enum class) ([A-Z]\w*)[^;]*\{)");
+  const std::regex definition(R"(^(?:struct|class|enum class) ([A-Z]\w*)(?!\w|::)[^;]*\{)");
   std::map<std::string, std::set<std::string>> places;
   for (const char* folder : {"spaces", "predictors", "hwmodels", "kernels", "search", "experiments", "cli"}) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(RIDGELINE_SOURCE_DIR) / folder)) {
