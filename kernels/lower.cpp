@@ -14,6 +14,7 @@ class Lowering {
     lowered_.stands_for.resize(network_.size());
     readers_.resize(network_.size(), 0);
     leaves_.resize(network_.size(), 0);
+    reads_first_.resize(network_.size());
   }
 
   Lowered run() {
@@ -39,8 +40,9 @@ class Lowering {
 
   bool is_zero(NodeId tensor) const { return network_.op(tensor).kind == OpKind::zero; }
 
-  // The tensor whose value equals the node's: through identities and additions of zero.
-  NodeId tensor_of(NodeId node) const {
+  // The tensor whose value equals the node's: through identities, additions of zero, and operators without weights that
+  // were applied to the same tensors before (cells that start every edge with a relu of the same node).
+  NodeId tensor_of(NodeId node) {
     const Op& op = network_.op(node);
     const std::span<const NodeId> inputs = network_.inputs(node);
     if (op.kind == OpKind::identity) return lowered_.stands_for[inputs[0]];
@@ -49,6 +51,15 @@ class Lowering {
       if (is_zero(b)) return a;
       if (is_zero(a) && network_.shape(a) == network_.shape(b)) return b;
     }
+    if (!fuse_ || inputs.empty() || has_weights(op.kind)) return node;
+    std::vector<NodeId>& like = reads_first_[lowered_.stands_for[inputs[0]]];
+    const auto same_tensor = [&](NodeId x, NodeId y) { return lowered_.stands_for[x] == lowered_.stands_for[y]; };
+    for (const NodeId other : like) {
+      if (network_.op(other) != op) continue;
+      const std::span<const NodeId> others = network_.inputs(other);
+      if (std::equal(inputs.begin(), inputs.end(), others.begin(), others.end(), same_tensor)) return other;
+    }
+    like.push_back(node);
     return node;
   }
 
@@ -159,6 +170,7 @@ class Lowering {
   std::vector<Group> groups_;
   std::vector<std::size_t> group_of_;
   std::vector<char> leaves_;
+  std::vector<std::vector<NodeId>> reads_first_;  // one a tensor: operators without weights whose first input it is
   std::vector<int> readers_;
 };
 

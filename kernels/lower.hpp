@@ -1,9 +1,9 @@
 // Which operators run together: the fusion plan of a design. Pure and free of oneDNN.
 //
 // A group is one operator that computes (the anchor), the batch norm folded into its weights, and the activations and
-// additions that follow it as post-operations. Identities and additions of zero disappear: another tensor stands for
-// them. Groups are in execution order: a group runs when its result's id comes, by which time everything it reads is
-// there.
+// additions that follow it as post-operations. Identities, additions of zero and repeated operators without weights
+// disappear: another tensor stands for them. Groups are in execution order: a group runs when its result's id comes, by
+// which time everything it reads is there.
 #pragma once
 
 #include <optional>

@@ -91,6 +91,22 @@ TEST(Lower, DropsIdentitiesZerosAndDeadNodes) {
   ASSERT_EQ(lowered.groups.size(), 2U);  // the convolution and the (unread) constant
 }
 
+TEST(Lower, ComputesTheSameThingOnce) {
+  NetBuilder net({1, 8, 4, 4});
+  const NodeId stem = net.conv(8, 3);
+  const NodeId first = net.apply(OpKind::relu);
+  const NodeId a = net.conv(8, 3);
+  net.last = stem;
+  const NodeId second = net.apply(OpKind::relu);
+  net.conv(8, 1);
+  const NodeId sum = net.add_to(a);
+  const Lowered lowered = lower(untrained(net.finish()));
+  EXPECT_EQ(lowered.stands_for[second], first);
+  ASSERT_EQ(lowered.groups.size(), 3U);
+  EXPECT_EQ(lowered.groups[0].result, first) << "the relu, now the only reader, is fused into the stem";
+  EXPECT_EQ(lowered.groups[2].result, sum);
+}
+
 TEST(Lower, WithoutFusionEveryOperatorIsAGroup) {
   const Design design = untrained(resnet18_like(32, 10, 8));
   const Lowered lowered = lower(design, false);

@@ -101,7 +101,7 @@ Op random_conv(NetBuilder& net, Rng& rng) {
   for (int& padding : op.padding) padding = static_cast<int>(rng.below(3));
   for (int side : {0, 1}) {  // keep at least one position
     const auto i = static_cast<std::size_t>(side);
-    if (op.dilation[i] * (op.kernel[i] - 1) >= shape[2 + i]) op.dilation[i] = 1;
+    if (std::int64_t{op.dilation[i]} * (op.kernel[i] - 1) >= shape[2 + i]) op.dilation[i] = 1;
   }
   op.bias = rng.chance(0.5);
   op.channels = pick(rng, odd_channels);

@@ -22,7 +22,7 @@ TEST(Quantize, KernelByHand) {
 
 TEST(Quantize, KernelErrorIsAtMostHalfAStep) {
   Rng rng(1);
-  std::vector<float> kernel(7 * 33);
+  std::vector<float> kernel(std::size_t{7} * 33);
   for (float& value : kernel) value = static_cast<float>(rng.normal());
   for (const auto granularity : {Format::Granularity::tensor, Format::Granularity::channel}) {
     const QuantizedKernel quantized = quantize_kernel(kernel, 7, granularity);

@@ -53,6 +53,7 @@ class Simulation {
     std::vector<Tensor> read;
     for (const NodeId input : group.inputs) read.push_back(rounded(tensors_[input], format, input));
     std::vector<const Tensor*> inputs;
+    inputs.reserve(read.size());
     for (const Tensor& tensor : read) inputs.push_back(&tensor);
     if (format.is_quantized() && (op.kind == OpKind::avg_pool || op.kind == OpKind::max_pool)) {
       return pooled_steps(op, read[0], scales_[group.result].scale);
