@@ -1,8 +1,17 @@
 // "measured": the median of whole inferences timed here, by the protocol of kernels/measure.hpp.
+//
+// A small reference network is timed before and after every candidate. Where it takes longer than "busy_limit" times
+// its best so far, somebody else is using the machine: the candidate is timed again, and after three tries it is
+// unstable.
+
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <utility>
 
+#include "experiments/calibrate.hpp"
 #include "experiments/evaluators.hpp"
 
 namespace ridgeline {
@@ -15,8 +24,8 @@ const std::vector<std::string>& cache_words() {  // in the order of CacheState
 
 class MeasuredEvaluator : public Evaluator {
  public:
-  MeasuredEvaluator(const MeasureOptions& options, bool reuse, MeasureFunction timer)
-      : options_(options), reuse_(reuse), timer_(std::move(timer)) {}
+  MeasuredEvaluator(const MeasureOptions& options, double busy_limit, bool reuse, MeasureFunction timer)
+      : options_(options), busy_limit_(busy_limit), reuse_(reuse), timer_(std::move(timer)) {}
 
   Fidelity fidelity() const override { return Fidelity::measured; }
   bool exclusive() const override { return true; }
@@ -32,6 +41,7 @@ class MeasuredEvaluator : public Evaluator {
                 {"max_relative_mad", options_.max_relative_mad},
                 {"per_operator", options_.per_operator},
                 {"pin_threads", options_.pin_threads},
+                {"busy_limit", busy_limit_},
                 {"weights_seed", options_.seed}}
         .dump();
   }
@@ -39,7 +49,7 @@ class MeasuredEvaluator : public Evaluator {
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       Measurement measurement =
-          timer_ ? timer_(*candidates[i].design, options_) : measure(*candidates[i].design, options_);
+          timer_ ? timer_(*candidates[i].design, options_) : measure_undisturbed(*candidates[i].design);
       scores[i].value = measurement.median_s;
       if (measurement.outcome == Measurement::Outcome::unstable) scores[i].status = Status::unstable;
       if (measurement.outcome == Measurement::Outcome::unsupported) scores[i].status = Status::unsupported;
@@ -66,9 +76,44 @@ class MeasuredEvaluator : public Evaluator {
   }
 
  private:
+  // How many times slower than at its best the reference network is now.
+  double slowdown() {
+    if (!reference_) {
+      reference_.emplace(reference_network(f32), options_);
+      for (int i = 0; i < 5; ++i) best_reference_s_ = std::min(best_reference_s_, reference_->time_s());
+    }
+    const double now_s = reference_->time_s();
+    best_reference_s_ = std::min(best_reference_s_, now_s);
+    return now_s / best_reference_s_;
+  }
+
+  Measurement measure_undisturbed(const Design& design) {
+    constexpr int tries = 3;
+    for (int attempt = 1;; ++attempt) {
+      const double before = slowdown();
+      Measurement measurement = measure(design, options_);
+      const double disturbed = std::max(before, slowdown());
+      const bool timed = measurement.outcome == Measurement::Outcome::ok;
+      if (measurement.outcome == Measurement::Outcome::unsupported || (timed && disturbed <= busy_limit_)) {
+        return measurement;
+      }
+      if (attempt < tries) continue;
+      if (!timed) return measurement;  // its own spread says why
+      measurement.outcome = Measurement::Outcome::unstable;
+      measurement.reason = fmt::format(
+          "the machine is busy: a reference network took {:.2f} times its best time (limit {:.2f}) in {} tries; stop "
+          "what else is running, or raise \"busy_limit\"",
+          disturbed, busy_limit_, tries);
+      return measurement;
+    }
+  }
+
   MeasureOptions options_;
+  double busy_limit_;
   bool reuse_;
   MeasureFunction timer_;
+  std::optional<SpeedReference> reference_;
+  double best_reference_s_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace
@@ -91,9 +136,10 @@ std::unique_ptr<Evaluator> make_measured_evaluator(JsonReader options, const Eva
       options.number("max_relative_mad", {.fallback = measure.max_relative_mad, .least = 0.0, .most = 10.0});
   measure.per_operator = options.boolean("per_operator", measure.per_operator);
   measure.pin_threads = options.boolean("pin_threads", measure.pin_threads);
+  const double busy_limit = options.number("busy_limit", {.fallback = 1.25, .least = 1.0, .most = 100.0});
   const bool reuse = options.boolean("reuse", false);
   options.finish();
-  return std::make_unique<MeasuredEvaluator>(measure, reuse, setup.measure);
+  return std::make_unique<MeasuredEvaluator>(measure, busy_limit, reuse, setup.measure);
 }
 
 }  // namespace ridgeline
