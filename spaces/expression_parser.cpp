@@ -288,6 +288,7 @@ class ExpressionParser {
     const auto row = std::find_if(functions.begin(), functions.end(), [&](const auto& f) { return f.name == name; });
     if (row == functions.end()) {
       std::vector<std::string> known;
+      known.reserve(functions.size());
       for (const ExpressionFunction& function : functions) known.push_back(function.name);
       throw ExpressionError("a known function", fmt::format("'{}' at column {}", name, begin + 1),
                             known_words(name, known));

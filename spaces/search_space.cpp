@@ -187,6 +187,7 @@ namespace {
 
 std::string dimension_words(const std::string& word, const std::map<std::string, std::uint32_t>& by_name) {
   std::vector<std::string> names;
+  names.reserve(by_name.size());
   for (const auto& [name, index] : by_name) names.push_back(name);
   return known_words(word, names);
 }

@@ -5,6 +5,7 @@
 // count with all their choices when active and with one when not, and the combinations add up.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "spaces/search_space_impl.hpp"
@@ -57,7 +58,7 @@ double log10_of(const SearchSpace::Impl& space, const Group& group, const std::v
   double sum = 0.0;
   for (const std::uint32_t i : group.members) {
     if (is_decider[i]) {
-      if (settled.genes[i] != genome.genes[i]) return -INFINITY;
+      if (settled.genes[i] != genome.genes[i]) return -std::numeric_limits<double>::infinity();
     } else if (active[i]) {
       sum += std::log10(static_cast<double>(space.choices(i)));
     }
