@@ -32,17 +32,16 @@ struct KnownMachine {
 };
 
 TimedNetwork timed(const Design& design, Rng& rng, double noise) {
-  constexpr double reference_us = 200.0;
   const std::vector<ExecutedLayer> layers = layers_of(design);
   TimedNetwork network;
   network.footprint_bytes = footprint_bytes(layers);
   for (const ExecutedLayer& layer : layers) {
     network.layers.push_back(layer.key);
-    network.layer_ratio.push_back(KnownMachine::alone_us(layer.key) / reference_us * (1.0 + noise * rng.normal()));
-    network.layer_mad_ratio.push_back(0.0);
+    network.layer_s.push_back(1e-6 * KnownMachine::alone_us(layer.key) * (1.0 + noise * rng.normal()));
+    network.layer_mad_s.push_back(0.0);
   }
-  const double whole = KnownMachine::whole_us(network.layers, network.footprint_bytes) / reference_us;
-  for (int i = 0; i < 9; ++i) network.whole_ratios.push_back(whole * (1.0 + noise * rng.normal()));
+  const double whole = 1e-6 * KnownMachine::whole_us(network.layers, network.footprint_bytes);
+  for (int i = 0; i < 9; ++i) network.whole_s.push_back(whole * (1.0 + noise * rng.normal()));
   return network;
 }
 
@@ -51,13 +50,13 @@ TEST(FitLayers, LearnsAKnownMachineAndPredictsFreshNetworks) {
   Rng rng(1);
   std::vector<TimedNetwork> networks;
   std::unordered_set<std::uint64_t> used;
-  for (const Design& design : covering_designs(space, "int8", 100, 1)) {
-    networks.push_back(timed(design, rng, 0.01));
-    used.insert(function_hash(design));
+  for (const SpaceNetwork& chosen : covering_networks(space, "int8", 100, 1)) {
+    networks.push_back(timed(chosen.design, rng, 0.01));
+    used.insert(function_hash(chosen.design));
   }
   Environment environment;
   environment.caches = {{2, 2 << 20, 1}};
-  const LayerFit fit = fit_layers(networks, 200e-6, footprint_knots(environment, 1));
+  const LayerFit fit = fit_layers(networks, footprint_knots(environment, 1));
   EXPECT_EQ(fit.quality.networks, 100U);
   EXPECT_LT(fit.quality.mape_percent, 1.5);  // of the order of the noise
   EXPECT_GE(fit.quality.within_5, 0.97);
@@ -102,6 +101,12 @@ TEST(LayerTimes, ReordersCountToTheLayerTheyFeed) {
   EXPECT_DOUBLE_EQ(std::accumulate(found.begin(), found.end(), 0.0), std::accumulate(times.begin(), times.end(), 0.0));
 }
 
+std::vector<Design> designs_of(std::vector<SpaceNetwork> networks) {
+  std::vector<Design> designs;
+  for (SpaceNetwork& network : networks) designs.push_back(std::move(network.design));
+  return designs;
+}
+
 std::set<std::uint64_t> keys_of(std::span<const Design> designs) {
   std::set<std::uint64_t> keys;
   for (const Design& design : designs) {
@@ -110,14 +115,14 @@ std::set<std::uint64_t> keys_of(std::span<const Design> designs) {
   return keys;
 }
 
-TEST(CoveringDesigns, AreDifferentRepeatableAndCoverMoreThanChance) {
+TEST(CoveringNetworks, AreDifferentRepeatableAndCoverMoreThanChance) {
   const SearchSpace space = shipped("mobilenet_v2");
-  const std::vector<Design> chosen = covering_designs(space, "f32", 20, 3);
+  const std::vector<Design> chosen = designs_of(covering_networks(space, "f32", 20, 3));
   ASSERT_EQ(chosen.size(), 20U);
   std::set<std::uint64_t> hashes;
   for (const Design& design : chosen) hashes.insert(function_hash(design));
   EXPECT_EQ(hashes.size(), 20U);
-  const std::vector<Design> again = covering_designs(space, "f32", 20, 3);
+  const std::vector<Design> again = designs_of(covering_networks(space, "f32", 20, 3));
   for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(function_hash(again[i]), function_hash(chosen[i]));
   Rng rng(4);
   std::vector<Design> random;
@@ -196,6 +201,8 @@ TEST(Calibrate, MakesADeviceThatCanBeChecked) {
   EXPECT_EQ(checked.pairs.size(), 8U);
   EXPECT_EQ(checked.environment_warning, "");
   EXPECT_GT(checked.speed, 0.0);
+  EXPECT_EQ(checked.anchors, result.device.anchors.size());
+  EXPECT_GE(checked.anchors, 8U);
   EXPECT_LT(checked.unseen_layers, 0.2);
   std::vector<double> predicted, measured;
   for (const DeviceCheckPair& pair : checked.pairs) {

@@ -133,6 +133,11 @@ TEST(Report, VerificationReplacesTheSearchsInterval) {
   const StudyReport report = make_report(std::move(input));
   ASSERT_TRUE(report.front[1].intervals[1].has_value());
   EXPECT_NEAR(report.front[1].intervals[1]->low, 0.0043, 1e-12);
+  EXPECT_TRUE(report.front[1].intervals[1]->again);
+  EXPECT_EQ(report.front[1].values[1], 0.004);  // what the search went by stays beside it
+  EXPECT_EQ(front_json(report).at(1).at("measured_again").at("latency_s"), 0.0044);
+  EXPECT_THAT(front_table_text(report, {true, 140}), HasSubstr("4.400 [4.300, 4.500]"));
+  EXPECT_THAT(report_html(report), HasSubstr("measured again, 95 % interval"));
 }
 
 TEST(Report, ComparesPredictionsAndVerificationsWithTheHandComputedErrors) {
