@@ -74,12 +74,6 @@ std::vector<float> find_ranges(const Design& design, const ExecutableOptions& op
   return {};
 }
 
-float largest_of(std::span<const float> values) {
-  float largest = 0.0F;
-  for (const float value : values) largest = std::max(largest, std::abs(value));
-  return largest;
-}
-
 }  // namespace
 
 Executable::Impl::Impl(const Design& design, const ExecutableOptions& options) : threads(options.threads) {
@@ -179,7 +173,7 @@ std::vector<float> Executable::Impl::largest_values(const Network& network) {
     for (; next < program.tensors.size() && program.tensors[next].steps_done <= steps_done; ++next) {
       const TensorMade& made = program.tensors[next];
       largest[made.node] =
-          largest_of(floats(made.buffer, static_cast<std::size_t>(elements(network.shape(made.node)))));
+          largest_magnitude(floats(made.buffer, static_cast<std::size_t>(elements(network.shape(made.node)))));
     }
   };
   look(0);

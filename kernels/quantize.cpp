@@ -1,6 +1,7 @@
 #include "kernels/quantize.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -91,24 +92,39 @@ std::vector<TensorScale> plan_scales(const Network& network, const Lowered& lowe
   return scales;
 }
 
+float largest_magnitude(std::span<const float> values) {
+  constexpr std::size_t lanes = 16;  // independent maxima, so that the loop becomes vector instructions
+  std::array<float, lanes> largest{};
+  std::size_t i = 0;
+  for (; i + lanes <= values.size(); i += lanes) {
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const float magnitude = std::abs(values[i + lane]);
+      largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];
+    }
+  }
+  for (; i < values.size(); ++i) largest[0] = std::max(largest[0], std::abs(values[i]));
+  return *std::max_element(largest.begin(), largest.end());
+}
+
 QuantizedKernel quantize_kernel(std::span<const float> kernel, std::size_t channels, Format::Granularity granularity,
                                 int steps) {
   const std::size_t taps = kernel.size() / channels;
   const auto largest = [](std::span<const float> values) {
-    float most = 0.0F;
-    for (const float value : values) most = std::max(most, std::abs(value));
-    return most > 0.0F ? most : 1.0F;
+    const float magnitude = largest_magnitude(values);
+    return magnitude > 0.0F ? magnitude : 1.0F;
   };
   QuantizedKernel quantized{std::vector<std::int8_t>(kernel.size()), std::vector<float>(channels)};
   const float common = largest(kernel);
   const auto most = static_cast<float>(steps);
+  constexpr float to_nearest = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, ties to even
   for (std::size_t c = 0; c < channels; ++c) {
     const std::span<const float> row = kernel.subspan(c * taps, taps);
     const float scale = (granularity == Format::Granularity::tensor ? common : largest(row)) / most;
     quantized.scales[c] = scale;
+    std::int8_t* const to = quantized.values.data() + c * taps;
     for (std::size_t i = 0; i < taps; ++i) {
-      quantized.values[c * taps + i] =
-          static_cast<std::int8_t>(std::clamp(std::nearbyint(row[i] / scale), -most, most));
+      const float value = std::min(std::max(row[i] / scale, -most), most);
+      to[i] = static_cast<std::int8_t>((value + to_nearest) - to_nearest);
     }
   }
   return quantized;

@@ -29,6 +29,8 @@ std::vector<TensorScale> plan_scales(const Network& network, const Lowered& lowe
 // Is the node's output non-negative for every input? One entry a node.
 std::vector<bool> never_negative(const Network& network);
 
+float largest_magnitude(std::span<const float> values);  // 0 for none; NaN is passed over
+
 struct QuantizedKernel {
   std::vector<std::int8_t> values;
   std::vector<float> scales;  // one an output channel (all equal for Granularity::tensor)

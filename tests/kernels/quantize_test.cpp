@@ -20,6 +20,17 @@ TEST(Quantize, KernelByHand) {
   EXPECT_GT(channel.scales[1], 0.0F) << "a channel of zeros still needs a usable scale";
 }
 
+TEST(Quantize, LargestMagnitudeWhereverItLies) {
+  EXPECT_EQ(largest_magnitude({}), 0.0F);
+  for (const std::size_t size : {1U, 15U, 16U, 17U, 50U}) {
+    for (std::size_t at = 0; at < size; ++at) {
+      std::vector<float> values(size, 0.5F);
+      values[at] = -3.0F;
+      EXPECT_EQ(largest_magnitude(values), 3.0F) << at << " of " << size;
+    }
+  }
+}
+
 TEST(Quantize, KernelErrorIsAtMostHalfAStep) {
   Rng rng(1);
   std::vector<float> kernel(std::size_t{7} * 33);
