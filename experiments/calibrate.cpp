@@ -24,6 +24,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 constexpr double grid_share = 0.12;         // of the budget
 constexpr double seconds_a_network = 0.45;  // what a network of a space is worth
 constexpr double seconds_a_chain = 0.5;
+constexpr std::size_t anchors_a_space = 16;  // kept in the file
 
 Json environment_json(const Environment& environment) {
   Json caches = Json::array();
@@ -176,7 +177,14 @@ class Calibration {
 
   void time_space(const SearchSpace& space, const std::string& format, double seconds) {
     const auto count = static_cast<std::size_t>(std::clamp(seconds / seconds_a_network, 8.0, 160.0));
-    time_designs(covering_designs(space, format, count, options_.seed), space.name(), format, seconds, true);
+    const std::vector<SpaceNetwork> networks = covering_networks(space, format, count, options_.seed);
+    std::vector<Design> designs;
+    for (const SpaceNetwork& network : networks) designs.push_back(network.design);
+    time_designs(designs, space.name(), format, seconds, true);
+    // The first ones chosen hold the commonest layers.
+    for (std::size_t i = 0; i < std::min(anchors_a_space, networks.size()); ++i) {
+      result_.device.anchors.push_back({space.name(), hex64(space.fingerprint()), format, networks[i].genome.genes});
+    }
   }
 
   void time_designs(std::span<const Design> designs, const std::string& what, const std::string& format, double seconds,
@@ -204,9 +212,8 @@ class Calibration {
 
   void fit() {
     for (const auto& [format, networks] : networks_) {
-      const double reference = median(reference_s_[format]);
-      result_.device.reference_s[format] = reference;
-      LayerFit one = fit_layers(networks, reference, footprint_knots(result_.environment, options_.threads));
+      result_.device.reference_s[format] = median(reference_s_[format]);
+      LayerFit one = fit_layers(networks, footprint_knots(result_.environment, options_.threads));
       const auto arithmetic = static_cast<std::size_t>(arithmetic_of(Format::parse(format)));
       result_.device.footprint[arithmetic_names()[arithmetic]] = one.footprint;
       one.quality.format = format;
@@ -226,18 +233,19 @@ class Calibration {
     device.environment_json = environment_json(result_.environment);
     result_.elapsed_s = seconds_since(start_);
     Json& about = device.about_calibration;
-    about = {{"budget_s", options_.budget_s},
-             {"elapsed_s", result_.elapsed_s},
-             {"seed", options_.seed},
-             {"formats", options_.formats},
-             {"spaces", Json::array()},
-             {"peaks", Json::array()},
-             {"bandwidths", Json::array()},
-             {"fits", Json::array()},
-             {"seen", Json::array()},
-             {"protocol",
-              "caches hot, threads pinned, whole networks and layers in turns of random order, every sample over "
-              "the time of the reference network around it"}};
+    about = {
+        {"budget_s", options_.budget_s},
+        {"elapsed_s", result_.elapsed_s},
+        {"seed", options_.seed},
+        {"formats", options_.formats},
+        {"spaces", Json::array()},
+        {"peaks", Json::array()},
+        {"bandwidths", Json::array()},
+        {"fits", Json::array()},
+        {"seen", Json::array()},
+        {"protocol",
+         "caches hot, threads pinned, whole networks and layers in turns of random order, every sample relative to "
+         "the time of the reference network around it"}};
     for (const SearchSpace* space : options_.spaces) about["spaces"].push_back(space->name());
     for (const PeakResult& peak : result_.peaks) {
       about["peaks"].push_back({{"kind", peak.kind},

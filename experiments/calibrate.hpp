@@ -2,7 +2,7 @@
 //
 // Networks are sampled from the spaces the machine will be searched with, chosen so that as many kinds of layer as
 // possible are in them, and from chains of layers that no space was asked about. Each is timed as a whole and layer by
-// layer, in many short turns in random order, beside a small reference network: every sample is divided by the
+// layer, in many short turns in random order, beside a small reference network: every sample is taken relative to the
 // reference's time around it, so that the machine's changes of speed fall out. The layers' own times are the prior of a
 // linear model of the whole times (predictors/ridge.hpp): what a layer adds to a network, with what fusion, layouts and
 // caches make of it.
@@ -65,7 +65,7 @@ struct CalibrationResult {
 CalibrationResult calibrate(const CalibrateOptions& options,
                             const std::function<void(const CalibrationProgress&)>& progress = {});
 
-// What the machine's speed is read from: a small mobile network, the same everywhere, in one format.
+// What the machine's speed is read from: a mobile network small enough to stay in a core's own caches in every format.
 Design reference_network(const Format& format);
 
 // A chain of random convolutions (full, pointwise, depthwise), pools and a linear layer, in the shapes that image
@@ -78,20 +78,20 @@ Design decode_as(const SearchSpace& space, const Genome& genome, const std::stri
 // One network as calibration saw it.
 struct TimedNetwork {
   std::vector<LayerKey> layers;
-  std::vector<double> layer_ratio;   // each layer's own time over the reference's, median
-  std::vector<double> whole_ratios;  // samples of the whole over the reference's
-  std::vector<double> layer_mad_ratio;
+  std::vector<double> layer_s;  // each layer's own time, median
+  std::vector<double> layer_mad_s;
+  std::vector<double> whole_s;  // samples
   std::uint64_t function_hash = 0;
   double footprint_bytes = 0;  // hwmodels/layers.hpp
 };
 
-// The table of one format from its networks; `reference_s` turns ratios into seconds. Exposed for tests.
+// The table of one format from its networks. Exposed for tests.
 struct LayerFit {
   std::vector<TableEntry> entries;
   FootprintCurve footprint;
   CalibrationFit quality;
 };
-LayerFit fit_layers(std::span<const TimedNetwork> networks, double reference_s, std::span<const double> knots_bytes);
+LayerFit fit_layers(std::span<const TimedNetwork> networks, std::span<const double> knots_bytes);
 
 // Footprints at which the curve may bend: around the size of every cache beyond the first.
 std::vector<double> footprint_knots(const Environment& environment, int threads);

@@ -23,10 +23,10 @@ std::string group_of(const LayerKey& key) {
 
 struct Collected {
   std::vector<LayerKey> keys;
-  std::vector<double> own_ratio, mad_ratio;  // medians over networks, a key
+  std::vector<double> own_s, mad_s;  // medians over networks, a key
   std::vector<std::int64_t> seen;
   std::vector<std::vector<std::size_t>> rows;  // network -> keys of its layers
-  std::vector<double> whole_ratio;             // network
+  std::vector<double> whole_s;                 // network
   std::vector<double> footprint_bytes;         // network
 };
 
@@ -43,17 +43,17 @@ Collected collect(std::span<const TimedNetwork> networks) {
         own.emplace_back();
         mads.emplace_back();
       }
-      own[at->second].push_back(network.layer_ratio[i]);
-      mads[at->second].push_back(network.layer_mad_ratio[i]);
+      own[at->second].push_back(network.layer_s[i]);
+      mads[at->second].push_back(network.layer_mad_s[i]);
       row.push_back(at->second);
     }
     all.rows.push_back(std::move(row));
-    all.whole_ratio.push_back(median(network.whole_ratios));
+    all.whole_s.push_back(median(network.whole_s));
     all.footprint_bytes.push_back(network.footprint_bytes);
   }
   for (std::size_t key = 0; key < all.keys.size(); ++key) {
-    all.own_ratio.push_back(median(own[key]));
-    all.mad_ratio.push_back(median(mads[key]));
+    all.own_s.push_back(median(own[key]));
+    all.mad_s.push_back(median(mads[key]));
     all.seen.push_back(static_cast<std::int64_t>(own[key].size()));
   }
   return all;
@@ -73,7 +73,7 @@ struct LinearSystem {
 // Slopes are of the order of one over a cache's bandwidth; in this unit their coefficients are of order one.
 constexpr double slope_unit_s_per_byte = 1.0 / 50e9;
 
-LinearSystem build_system(const Collected& all, double reference_s, std::span<const double> knots) {
+LinearSystem build_system(const Collected& all, std::span<const double> knots) {
   LinearSystem system;
   std::unordered_map<std::string, std::size_t> groups;
   for (const LayerKey& key : all.keys)
@@ -86,14 +86,14 @@ LinearSystem build_system(const Collected& all, double reference_s, std::span<co
   for (std::size_t i = 0; i < all.rows.size(); ++i) {
     const auto row = static_cast<Eigen::Index>(i);
     for (const std::size_t key : all.rows[i]) {
-      const double share = all.own_ratio[key] / all.whole_ratio[i];
+      const double share = all.own_s[key] / all.whole_s[i];
       system.X(row, static_cast<Eigen::Index>(key)) += share;
       system.X(row, system.keys + static_cast<Eigen::Index>(system.group[key])) += share;
       system.X(row, system.overall()) += share;
     }
     for (std::size_t k = 0; k < knots.size(); ++k) {
       const double beyond_s = std::max(0.0, all.footprint_bytes[i] - knots[k]) * slope_unit_s_per_byte;
-      system.X(row, system.first_knot() + static_cast<Eigen::Index>(k)) = beyond_s / (reference_s * all.whole_ratio[i]);
+      system.X(row, system.first_knot() + static_cast<Eigen::Index>(k)) = beyond_s / all.whole_s[i];
     }
   }
   return system;
@@ -139,8 +139,8 @@ void judge(const Collected& all, const RidgeSolution& solution, CalibrationFit& 
   for (std::size_t i = 0; i < all.rows.size(); ++i) {
     predicted.push_back(1.0 - solution.loo_residual[static_cast<Eigen::Index>(i)]);
     double sum = 0.0;
-    for (const std::size_t key : all.rows[i]) sum += all.own_ratio[key];
-    gaps.push_back(100.0 * (sum / all.whole_ratio[i] - 1.0));
+    for (const std::size_t key : all.rows[i]) sum += all.own_s[key];
+    gaps.push_back(100.0 * (sum / all.whole_s[i] - 1.0));
   }
   quality.networks = all.rows.size();
   quality.layers = all.keys.size();
@@ -166,9 +166,9 @@ std::vector<double> footprint_knots(const Environment& environment, int threads)
   return knots;
 }
 
-LayerFit fit_layers(std::span<const TimedNetwork> networks, double reference_s, std::span<const double> knots_bytes) {
+LayerFit fit_layers(std::span<const TimedNetwork> networks, std::span<const double> knots_bytes) {
   const Collected all = collect(networks);
-  const LinearSystem system = build_system(all, reference_s, knots_bytes);
+  const LinearSystem system = build_system(all, knots_bytes);
   LayerFit fit;
   const RidgeSolution best = best_solution(system, fit.quality.penalty);
   judge(all, best, fit.quality);
@@ -178,9 +178,9 @@ LayerFit fit_layers(std::span<const TimedNetwork> networks, double reference_s, 
                           best.coefficients[system.overall()];
     TableEntry entry;
     entry.key = all.keys[key];
-    entry.measured_s = all.own_ratio[key] * reference_s;
+    entry.measured_s = all.own_s[key];
     entry.latency_s = std::max(factor, 0.0) * entry.measured_s;
-    entry.mad_s = all.mad_ratio[key] * reference_s;
+    entry.mad_s = all.mad_s[key];
     entry.samples = all.seen[key];
     fit.entries.push_back(std::move(entry));
   }

@@ -96,11 +96,11 @@ Design reference_network(const Format& format) {
   chain.conv({32, 3, 2, false}, OpKind::relu6);
   chain.inverted_residual(24, 4, 3, 1);
   chain.inverted_residual(48, 4, 5, 2);
-  chain.inverted_residual(96, 4, 3, 1);
-  chain.inverted_residual(160, 4, 5, 2);
-  chain.inverted_residual(160, 4, 3, 1);
-  chain.conv({1280, 1, 1, false}, OpKind::relu6);
-  return chain.finish(100, format);
+  chain.inverted_residual(64, 4, 3, 1);
+  chain.inverted_residual(64, 4, 5, 1);
+  chain.inverted_residual(64, 4, 3, 2);
+  chain.conv({256, 1, 1, false}, OpKind::relu6);
+  return chain.finish(10, format);
 }
 
 Design random_chain(std::uint64_t seed, std::uint64_t number, const Format& format) {
@@ -146,10 +146,10 @@ Design decode_as(const SearchSpace& space, const Genome& genome, const std::stri
   return design;
 }
 
-std::vector<Design> covering_designs(const SearchSpace& space, const std::string& format, std::size_t count,
-                                     std::uint64_t seed) {
+std::vector<SpaceNetwork> covering_networks(const SearchSpace& space, const std::string& format, std::size_t count,
+                                            std::uint64_t seed) {
   struct Candidate {
-    Design design;
+    SpaceNetwork network;
     std::vector<std::uint64_t> keys;
   };
   Rng rng(seed, "calibrate-sample-" + space.name());
@@ -158,16 +158,18 @@ std::vector<Design> covering_designs(const SearchSpace& space, const std::string
   std::unordered_set<std::uint64_t> known;
   const std::size_t wanted = std::max<std::size_t>(8 * count, 400);
   for (std::size_t tries = 0; tries < 4 * wanted && pool.size() < wanted; ++tries) {
-    Candidate candidate{decode_as(space, space.sample(rng), format), {}};
-    if (!known.insert(function_hash(candidate.design)).second) continue;
-    for (const ExecutedLayer& layer : layers_of(candidate.design)) candidate.keys.push_back(layer.key.hash());
+    Genome genome = space.sample(rng);
+    Design design = decode_as(space, genome, format);
+    if (!known.insert(function_hash(design)).second) continue;
+    Candidate candidate{{std::move(genome), std::move(design)}, {}};
+    for (const ExecutedLayer& layer : layers_of(candidate.network.design)) candidate.keys.push_back(layer.key.hash());
     for (const std::uint64_t key : candidate.keys) ++frequency[key];
     pool.push_back(std::move(candidate));
   }
   // Greedy: each next network adds most to the keys seen least; the n-th sighting of a key is worth 1/n^2, and a key
   // counts by how often random networks have it, with the square root so that rare ones are not left out.
   std::unordered_map<std::uint64_t, int> seen;
-  std::vector<Design> chosen;
+  std::vector<SpaceNetwork> chosen;
   std::vector<char> taken(pool.size(), 0);
   while (chosen.size() < count && chosen.size() < pool.size()) {
     std::size_t best = 0;
@@ -186,7 +188,7 @@ std::vector<Design> covering_designs(const SearchSpace& space, const std::string
     }
     taken[best] = 1;
     for (const std::uint64_t key : pool[best].keys) ++seen[key];
-    chosen.push_back(pool[best].design);
+    chosen.push_back(pool[best].network);
   }
   return chosen;
 }

@@ -12,8 +12,13 @@ namespace ridgeline {
 
 std::vector<ExecutedLayer> layers_of(const Design& design);
 
+struct SpaceNetwork {
+  Genome genome;
+  Design design;
+};
+
 // At most `count` different networks of a space that together show as many of its layers as often as possible.
-std::vector<Design> covering_designs(const SearchSpace& space, const std::string& format, std::size_t count,
-                                     std::uint64_t seed);
+std::vector<SpaceNetwork> covering_networks(const SearchSpace& space, const std::string& format, std::size_t count,
+                                            std::uint64_t seed);
 
 }  // namespace ridgeline

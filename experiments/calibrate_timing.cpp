@@ -90,7 +90,7 @@ void CalibrationTiming::turn(Timed& timed, bool by_step) {
     }
   }
   const double reference_s = 0.5 * (before_s + reference_now());
-  for (const double whole : wholes) timed.result.whole_ratios.push_back(whole / reference_s);
+  for (const double whole : wholes) timed.whole_ratios.push_back(whole / reference_s);
   for (const std::vector<double>& times : layers) {
     for (std::size_t i = 0; i < times.size(); ++i) timed.layer_ratios[i].push_back(times[i] / reference_s);
   }
@@ -111,12 +111,14 @@ void CalibrationTiming::run(double seconds, const std::function<void(double)>& p
 }
 
 std::vector<TimedNetwork> CalibrationTiming::take() {
+  const double reference_s = reference_samples_s_.empty() ? 0.0 : median(reference_samples_s_);
   std::vector<TimedNetwork> networks;
   for (Timed& timed : timed_) {
+    for (const double ratio : timed.whole_ratios) timed.result.whole_s.push_back(ratio * reference_s);
     for (const std::vector<double>& ratios : timed.layer_ratios) {
       const double middle = median(ratios);
-      timed.result.layer_ratio.push_back(middle);
-      timed.result.layer_mad_ratio.push_back(median_absolute_deviation(ratios, middle));
+      timed.result.layer_s.push_back(middle * reference_s);
+      timed.result.layer_mad_s.push_back(median_absolute_deviation(ratios, middle) * reference_s);
     }
     networks.push_back(std::move(timed.result));
   }

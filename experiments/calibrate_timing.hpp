@@ -26,7 +26,8 @@ class CalibrationTiming {
   // Rounds until `seconds` have passed, at least two.
   void run(double seconds, const std::function<void(double elapsed_s)>& progress);
 
-  // What was measured; the networks compiled are given back.
+  // What was measured, in seconds at the machine's median speed during the rounds; the networks compiled are given
+  // back.
   std::vector<TimedNetwork> take();
   const std::vector<double>& reference_samples_s() const { return reference_samples_s_; }
 
@@ -34,7 +35,8 @@ class CalibrationTiming {
   struct Timed {
     std::unique_ptr<Executable> whole, by_step;
     std::vector<ExecutedLayer> layers;
-    std::vector<std::vector<double>> layer_ratios;  // layer -> samples
+    std::vector<double> whole_ratios;               // samples over the reference's time
+    std::vector<std::vector<double>> layer_ratios;  // the same, by layer
     TimedNetwork result;
   };
   void turn(Timed& timed, bool by_step);

@@ -82,6 +82,67 @@ double median_gap(std::span<const Design> designs, const DeviceCheckOptions& opt
   return gaps.empty() ? 0.0 : median(gaps);
 }
 
+void add_anchors(const TableModel& table, const SearchSpace& space, const std::string& format, Drawn& drawn) {
+  for (const Anchor& anchor : table.device().anchors) {
+    if (anchor.space_fingerprint != hex64(space.fingerprint()) || anchor.format != format) continue;
+    Genome genome{anchor.genes};
+    if (space.violation(genome)) continue;
+    drawn.designs.push_back(decode_as(space, genome, format));
+    drawn.costs.push_back(table.estimate(drawn.designs.back()));
+    drawn.genomes.push_back(std::move(genome));
+  }
+}
+
+struct Timings {
+  std::vector<Measurement> measured;
+  std::vector<double> steady_s;  // medians of samples brought to the run's median speed by the reference around them
+  double speed = 1;              // the reference's median over its time in calibration; 1 = unknown
+};
+
+Timings time_all(const Drawn& drawn, const TableModel* table, const DeviceCheckOptions& options,
+                 const std::function<void(std::size_t, std::size_t)>& progress) {
+  MeasureOptions timing;
+  timing.threads = options.threads;
+  timing.seed = options.seed;
+  timing.max_relative_mad = 1e9;  // everything measured is shown; the interval says how sure it is
+  timing.target_s = drawn.designs.empty() ? 0.0 : options.seconds / static_cast<double>(drawn.designs.size());
+  timing.min_samples = 3 * options.rounds;
+  InterleaveOptions interleave;
+  interleave.rounds = options.rounds;
+  interleave.block_bytes = std::int64_t{6} << 30;
+  interleave.progress = progress;
+  Design reference;
+  if (table != nullptr && table->device().reference_s.contains(options.format)) {
+    reference = reference_network(Format::parse(options.format));
+    interleave.reference = &reference;
+  }
+  Timings timings;
+  timings.measured = measure_interleaved(drawn.designs, timing, interleave);
+  std::vector<double> references;
+  for (const Measurement& one : timings.measured) {
+    references.insert(references.end(), one.reference_s.begin(), one.reference_s.end());
+  }
+  const double usual_s = references.empty() ? 0.0 : median(references);
+  if (usual_s > 0) timings.speed = usual_s / table->device().reference_s.at(options.format);
+  for (const Measurement& one : timings.measured) {
+    std::vector<double> samples = one.samples_s;
+    for (std::size_t s = 0; s < one.reference_s.size(); ++s) samples[s] *= usual_s / one.reference_s[s];
+    timings.steady_s.push_back(samples.empty() ? 0.0 : median(samples));
+  }
+  return timings;
+}
+
+double speed_now(const Drawn& drawn, std::size_t first_anchor, const Timings& timings, const TableModel* table,
+                 std::size_t& anchors) {
+  std::vector<double> ratios;
+  for (std::size_t i = first_anchor; i < drawn.designs.size(); ++i) {
+    if (timings.steady_s[i] > 0) ratios.push_back(timings.steady_s[i] / drawn.costs[i].latency_s);
+  }
+  anchors = ratios.size();
+  if (!ratios.empty()) return median(ratios);
+  return table != nullptr ? timings.speed : 1.0;
+}
+
 }  // namespace
 
 AgreementScores agreement(std::span<const double> predicted, std::span<const double> measured) {
@@ -94,45 +155,22 @@ DeviceCheckResult check_device(const HardwareModel& device, const SearchSpace& s
                                const std::function<void(std::size_t, std::size_t)>& progress) {
   DeviceCheckResult result;
   const auto* table = dynamic_cast<const TableModel*>(&device);
-  const Drawn drawn = draw(device, space, options, result);
-  MeasureOptions timing;
-  timing.threads = options.threads;
-  timing.seed = options.seed;
-  timing.max_relative_mad = 1e9;  // everything measured is shown; the interval says how sure it is
-  timing.target_s = drawn.designs.empty() ? 0.0 : options.seconds / static_cast<double>(drawn.designs.size());
-  timing.min_samples = 3 * options.rounds;
-  InterleaveOptions interleave;
-  interleave.rounds = options.rounds;
-  interleave.block_bytes = std::int64_t{6} << 30;
-  interleave.progress = progress;
-  double nominal_s = 0.0;
-  Design reference;
-  if (table != nullptr) {
-    result.environment_warning = environment_mismatch(table->device(), this_environment());
-    const auto& references = table->device().reference_s;
-    const auto found = references.find(options.format);
-    if (found != references.end()) {
-      nominal_s = found->second;
-      reference = reference_network(Format::parse(options.format));
-      interleave.reference = &reference;
-    }
-  }
-  const std::vector<Measurement> measured = measure_interleaved(drawn.designs, timing, interleave);
-  std::vector<double> predicted, plain, corrected, speeds;
-  for (std::size_t i = 0; i < measured.size(); ++i) {
-    const Measurement& one = measured[i];
+  if (table != nullptr) result.environment_warning = environment_mismatch(table->device(), this_environment());
+  Drawn drawn = draw(device, space, options, result);
+  const std::size_t tested = drawn.designs.size();
+  if (table != nullptr) add_anchors(*table, space, options.format, drawn);
+  const Timings timings = time_all(drawn, table, options, progress);
+  result.speed = speed_now(drawn, tested, timings, table, result.anchors);
+  std::vector<double> predicted, plain, corrected;
+  for (std::size_t i = 0; i < tested; ++i) {
+    const Measurement& one = timings.measured[i];
     if (one.outcome == Measurement::Outcome::unsupported) {
       ++result.unsupported;
       result.unsupported_reason = one.reason;
       continue;
     }
-    std::vector<double> samples = one.samples_s;
-    for (std::size_t s = 0; nominal_s > 0 && s < samples.size(); ++s) {
-      samples[s] *= nominal_s / one.reference_s[s];
-      speeds.push_back(one.reference_s[s] / nominal_s);
-    }
-    result.pairs.push_back(
-        {drawn.genomes[i], drawn.costs[i].latency_s, one.median_s, median(samples), one.ci_low_s, one.ci_high_s});
+    result.pairs.push_back({drawn.genomes[i], drawn.costs[i].latency_s, one.median_s,
+                            timings.steady_s[i] / result.speed, one.ci_low_s, one.ci_high_s});
     predicted.push_back(drawn.costs[i].latency_s);
     plain.push_back(one.median_s);
     corrected.push_back(result.pairs.back().at_reference_s);
@@ -143,9 +181,8 @@ DeviceCheckResult check_device(const HardwareModel& device, const SearchSpace& s
   }
   result.as_timed = agreement(predicted, plain);
   result.at_reference = agreement(predicted, corrected);
-  if (!speeds.empty()) result.speed = median(speeds);
-  if (table != nullptr) result.unseen_layers = share_unseen(drawn.costs);
-  result.gap_percent = median_gap(drawn.designs, options);
+  if (table != nullptr) result.unseen_layers = share_unseen({drawn.costs.data(), tested});
+  result.gap_percent = median_gap({drawn.designs.data(), tested}, options);
   return result;
 }
 

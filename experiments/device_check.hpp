@@ -26,8 +26,8 @@ struct DeviceCheckPair {
   Genome genome;
   double predicted_s = 0;
   double measured_s = 0;  // median of the samples as they came
-  double at_reference_s =
-      0;  // the same at the machine speed of the calibration; equal to measured_s without a reference
+  // The same at the machine's speed during calibration; measured_s where that is unknown.
+  double at_reference_s = 0;
   double ci_low_s = 0, ci_high_s = 0;
 };
 
@@ -38,8 +38,12 @@ struct AgreementScores {
 struct DeviceCheckResult {
   std::vector<DeviceCheckPair> pairs;
   AgreementScores as_timed;      // predictions against plain medians
-  AgreementScores at_reference;  // against medians with the machine's drift since calibration taken out
-  double speed = 1;              // the reference's time now over its time in calibration; 1 = no reference known
+  AgreementScores at_reference;  // against the medians at the speed of the calibration
+  // How much slower the machine is now than when the device was calibrated (1.05: 5 %). Known from anchors, networks of
+  // the calibration that are timed among the others: the median of their measured over their predicted time. Without
+  // anchors of this space and format, from the reference network; 1 for devices that were not calibrated.
+  double speed = 1;
+  std::size_t anchors = 0;
   double gap_percent = 0;        // median of (sum of the layers' own times - whole) / whole
   double unseen_layers = 0;      // share of layers that were not in the table, 0 to 1 (table devices)
   std::size_t skipped_seen = 0;  // drawn, but part of the calibration

@@ -38,6 +38,17 @@ TableDevice read_table_device(JsonDocument& document) {
     curve = {};
   }
   if (const Json* calibration = root.any("calibration")) device.about_calibration = *calibration;
+  for (JsonReader& row : root.array("anchors", false)) {
+    Anchor anchor{row.string("space"), row.string("space_fingerprint"), row.string("format"), {}};
+    for (const double gene : row.numbers("genes")) {
+      if (!(gene >= 0 && gene <= 65535))
+        row.note("genes", "indices of choices", std::to_string(gene));
+      else
+        anchor.genes.push_back(static_cast<std::uint16_t>(gene));
+    }
+    row.finish();
+    device.anchors.push_back(std::move(anchor));
+  }
   for (JsonReader& row : root.array("layers")) {
     TableEntry entry;
     const std::string text = row.string("layer");
@@ -75,6 +86,13 @@ Json write_table_device(const TableDevice& device) {
                                  {"slopes_s_per_byte", curve.slopes_s_per_byte},
                                  {"least_bytes", curve.least_bytes},
                                  {"most_bytes", curve.most_bytes}};
+  }
+  json["anchors"] = Json::array();
+  for (const Anchor& anchor : device.anchors) {
+    json["anchors"].push_back({{"space", anchor.space},
+                               {"space_fingerprint", anchor.space_fingerprint},
+                               {"format", anchor.format},
+                               {"genes", anchor.genes}});
   }
   json["layers"] = Json::array();
   for (const TableEntry& entry : device.layers) {

@@ -36,6 +36,14 @@ struct FootprintCurve {
   double at(double footprint_bytes) const;
 };
 
+// A network of the calibration, by which the machine's speed can be compared with what it was then.
+struct Anchor {
+  std::string space;              // its name
+  std::string space_fingerprint;  // SearchSpace::fingerprint, 16 hexadecimal digits
+  std::string format;
+  std::vector<std::uint16_t> genes;
+};
+
 struct TableDevice {
   RooflineDevice roofline;  // name, about, peaks and bandwidths as measured
   std::string environment;  // fingerprint of the environment it holds for
@@ -44,6 +52,7 @@ struct TableDevice {
   std::map<std::string, double> reference_s;        // format -> the reference network's time when this was calibrated
   std::map<std::string, FootprintCurve> footprint;  // arithmetic ("int8") -> curve
   std::vector<TableEntry> layers;
+  std::vector<Anchor> anchors;
   Json about_calibration = Json::object();  // protocol, microbenchmarks, fit: for the reader
 };
 
