@@ -130,7 +130,8 @@ IntervalMap intervals_of(const StudyRecord& record, const std::vector<Measuremen
     for (const MeasurementRecord& one : measurements) {
       const std::optional<std::size_t> objective = objective_index(record, one.objective);
       if (one.purpose != purpose || !objective || one.measurement.outcome != Measurement::Outcome::ok) continue;
-      intervals[{one.trial_id, *objective}] = {one.measurement.ci_low_s, one.measurement.ci_high_s};
+      intervals[{one.trial_id, *objective}] = {one.measurement.ci_low_s, one.measurement.ci_high_s,
+                                               one.measurement.median_s, one.purpose == "verify"};
     }
   }
   return intervals;

@@ -47,8 +47,11 @@ struct ReportObjective {
   std::optional<double> nearest;
 };
 
+// Of the latest timing of a trial: the one at the end where there is one, else the search's own.
 struct Interval {
-  double low, high;
+  double low, high;  // 95 %
+  double median;
+  bool again;  // measured again at the end; then `median` is not the value that the search went by
 };
 
 struct FrontMember {

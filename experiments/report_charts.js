@@ -137,7 +137,9 @@
     const third = optimised.length > 2 ? optimised.find((i) => i !== state.x && i !== state.y) : undefined;
     const intervals = front.filter((p) => (data.intervals[p.trial] || {})[single ? yi : state.x]).map((p) => {
       const i = single ? yi : state.x;
-      return Object.assign({ low: data.intervals[p.trial][i][0] / data.objectives[i].factor, high: data.intervals[p.trial][i][1] / data.objectives[i].factor }, p);
+      const value = p["v" + i], factor = data.objectives[i].factor, interval = data.intervals[p.trial][i];
+      // A second timing may lie beside the search's: the line then joins the two.
+      return Object.assign({ low: Math.min(value, interval[0] / factor), high: Math.max(value, interval[1] / factor) }, p);
     });
     const step = single ? data.hypervolume.map((s) => ({ x: s[0] - 1, y: s[1] / yo.factor })) :
       optimised.length === 2 ? front.map((p) => ({ x: p[xf], y: p[yf] })) : [];

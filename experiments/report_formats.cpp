@@ -86,6 +86,7 @@ std::string front_csv(const StudyReport& report) {
   std::vector<std::string> header{"trial"};
   for (const ReportObjective& one : report.objectives) {
     header.push_back(one.objective.name);
+    header.push_back(one.objective.name + "_again");
     header.push_back(one.objective.name + "_ci_low");
     header.push_back(one.objective.name + "_ci_high");
   }
@@ -95,6 +96,7 @@ std::string front_csv(const StudyReport& report) {
     std::vector<std::string> row{std::to_string(member.trial)};
     for (std::size_t i = 0; i < member.values.size(); ++i) {
       row.push_back(exact(member.values[i]));
+      row.push_back(member.intervals[i] && member.intervals[i]->again ? exact(member.intervals[i]->median) : "");
       row.push_back(member.intervals[i] ? exact(member.intervals[i]->low) : "");
       row.push_back(member.intervals[i] ? exact(member.intervals[i]->high) : "");
     }
@@ -172,15 +174,17 @@ Json objective_json(const Objective& objective) {
 Json front_json(const StudyReport& report) {
   Json list = Json::array();
   for (const FrontMember& member : report.front) {
-    Json values = Json::object(), intervals = Json::object(), tied = Json::array();
+    Json values = Json::object(), again = Json::object(), intervals = Json::object(), tied = Json::array();
     for (std::size_t i = 0; i < member.values.size(); ++i) {
       const std::string& name = report.objectives[i].objective.name;
       values[name] = member.values[i];
       if (member.intervals[i]) intervals[name] = {member.intervals[i]->low, member.intervals[i]->high};
+      if (member.intervals[i] && member.intervals[i]->again) again[name] = member.intervals[i]->median;
       if (member.tied[i]) tied.push_back(name);
     }
     list.push_back({{"trial", member.trial},
                     {"values", values},
+                    {"measured_again", again},
                     {"intervals_95", intervals},
                     {"tied", tied},
                     {"function_hash", hex64(member.function_hash)},

@@ -14,6 +14,7 @@ namespace ridgeline {
 std::string trials_csv(const StudyReport& report, const std::vector<Trial>& trials, const SearchSpace* space);
 // The same with the trials and the space read again, because a report keeps neither.
 std::string trials_csv_of(const Store& store, const StudyReport& report, const Resources& resources);
+// trial, and for every objective its value, the median of the timing at the end (_again), and the latest 95 % interval.
 std::string front_csv(const StudyReport& report);
 
 std::string front_markdown(const StudyReport& report);

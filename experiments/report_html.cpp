@@ -51,18 +51,19 @@ std::string figures(const StudyReport& report) {
   return html;
 }
 
-std::string value_cell(const FrontMember& member, const ReportObjective& objective, std::size_t i, bool timed) {
-  std::string html = html_escaped(objective.scale.number(member.values[i]));
+// Where the objective was timed, a second cell: the latest interval, with the median where it is of a second timing.
+std::string value_cells(const FrontMember& member, const ReportObjective& objective, std::size_t i, bool timed) {
+  std::string html = cell(html_escaped(objective.scale.number(member.values[i])), true);
+  if (!timed) return html;
+  std::string latest;
+  if (const std::optional<Interval>& interval = member.intervals[i]) {
+    if (interval->again) latest = "<b>" + objective.scale.number(interval->median) + "</b> ";
+    latest += objective.scale.number(interval->low) + " to " + objective.scale.number(interval->high);
+  }
   if (member.tied[i]) {
-    html += "<span class=\"tie\" title=\"not distinguishable from another member: their intervals overlap\">≈</span>";
+    latest += "<span class=\"tie\" title=\"not distinguishable from another member: their intervals overlap\">≈</span>";
   }
-  if (!timed) return cell(html, true);
-  std::string interval;
-  if (member.intervals[i]) {
-    interval =
-        objective.scale.number(member.intervals[i]->low) + " to " + objective.scale.number(member.intervals[i]->high);
-  }
-  return cell(html, true) + "<td class=\"n ci\">" + interval + "</td>";
+  return html + "<td class=\"n ci\">" + latest + "</td>";
 }
 
 std::string genome_cell(const FrontMember& member) {
@@ -87,7 +88,10 @@ std::string front_table(const StudyReport& report) {
     timed.push_back(std::any_of(report.front.begin(), report.front.end(),
                                 [i](const FrontMember& member) { return member.intervals[i].has_value(); }));
     html += fmt::format("<th class=\"n\">{}</th>", html_escaped(objective.scale.heading(objective.label)));
-    if (timed[i]) html += "<th class=\"n ci\">95 % interval</th>";
+    const bool again = std::any_of(report.front.begin(), report.front.end(), [i](const FrontMember& member) {
+      return member.intervals[i] && member.intervals[i]->again;
+    });
+    if (timed[i]) html += fmt::format("<th class=\"n ci\">{}95 % interval</th>", again ? "measured again, " : "");
   }
   html += "<th class=\"wide\">genome</th></tr></thead><tbody>\n";
   const std::size_t shown = std::min(report.front.size(), most_rows);
@@ -95,7 +99,7 @@ std::string front_table(const StudyReport& report) {
     const FrontMember& member = report.front[k * report.front.size() / shown];
     html += "<tr>" + cell(std::to_string(member.trial), true);
     for (std::size_t i = 0; i < report.objectives.size(); ++i) {
-      html += value_cell(member, report.objectives[i], i, timed[i]);
+      html += value_cells(member, report.objectives[i], i, timed[i]);
     }
     html += genome_cell(member) + "</tr>\n";
   }
@@ -116,12 +120,14 @@ std::string front_note(const StudyReport& report) {
     note += fmt::format("The picture shows {} of {} trials, every front member and an even share of the others. ",
                         grouped(static_cast<std::int64_t>(report.points.size())), grouped(report.trials_with_values));
   }
-  for (const ReportObjective& objective : report.objectives) {
-    if (objective.proxy) {
-      note += html_escaped(plain_name(objective.objective.name, objective.objective.unit)) +
-              " is a training-free proxy, not a trained accuracy. ";
-    }
+  std::string proxies;
+  int proxy_count = 0;
+  for (const ReportObjective& one : report.objectives) {
+    if (!one.proxy) continue;
+    proxies.append(proxy_count++ > 0 ? " and " : "").append(plain_name(one.objective.name, one.objective.unit));
   }
+  if (proxy_count == 1) note += html_escaped(proxies) + " is a training-free proxy, not a trained accuracy. ";
+  if (proxy_count > 1) note += html_escaped(proxies) + " are training-free proxies, not trained accuracies. ";
   const auto tied = [](const FrontMember& m) { return std::find(m.tied.begin(), m.tied.end(), true) != m.tied.end(); };
   if (std::any_of(report.front.begin(), report.front.end(), tied)) {
     note += "≈ marks a tie: the 95 % intervals of two members overlap.";

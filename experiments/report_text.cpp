@@ -22,14 +22,21 @@ std::string limit_phrase(const ReportObjective& one) {
   return fmt::format("{} {} {}", one.label, sign, pretty(*one.objective.limit, one.objective.unit));
 }
 
-// "12.34 ≈" for a tie, "12.34 (12.30 to 12.41)" where there is an interval.
+std::string interval_text(const FrontMember& member, const ReportObjective& objective, std::size_t i) {
+  return fmt::format(" [{}, {}]{}", objective.scale.number(member.intervals[i]->low),
+                     objective.scale.number(member.intervals[i]->high), member.tied[i] ? " ≈" : "");
+}
+
+// "12.34", or "12.34 [12.30, 12.41] ≈" where the interval is of the same timing and overlaps another's.
 std::string value_text(const FrontMember& member, const ReportObjective& objective, std::size_t i) {
   std::string text = objective.scale.number(member.values[i]);
-  if (member.intervals[i]) {
-    text += fmt::format(" [{}, {}]", objective.scale.number(member.intervals[i]->low),
-                        objective.scale.number(member.intervals[i]->high));
-  }
-  return text + (member.tied[i] ? " ≈" : "");
+  if (member.intervals[i] && !member.intervals[i]->again) text += interval_text(member, objective, i);
+  return text;
+}
+
+std::string again_text(const FrontMember& member, const ReportObjective& objective, std::size_t i) {
+  if (!member.intervals[i] || !member.intervals[i]->again) return "";
+  return objective.scale.number(member.intervals[i]->median) + interval_text(member, objective, i);
 }
 
 std::string genome_summary(const FrontMember& member) {
@@ -49,28 +56,36 @@ bool has_ties(const StudyReport& report) {
 std::string front_table_text(const StudyReport& report, const TextStyle& style, std::size_t most_rows) {
   if (report.front.empty()) return "no feasible candidate yet\n";
   std::vector<TextTable::Column> columns{{"trial", true}};
-  std::size_t used = 8;
-  for (const ReportObjective& one : report.objectives) {
-    const bool intervals = std::any_of(report.front.begin(), report.front.end(), [&](const FrontMember& member) {
-      return member.intervals[static_cast<std::size_t>(&one - report.objectives.data())].has_value();
-    });
-    columns.push_back({one.scale.heading(one.label) + (intervals ? " [95 %]" : ""), true});
+  std::vector<bool> again;  // has a column for the second look
+  for (std::size_t i = 0; i < report.objectives.size(); ++i) {
+    const ReportObjective& one = report.objectives[i];
+    const auto any = [&](bool second) {
+      return std::any_of(report.front.begin(), report.front.end(), [&](const FrontMember& member) {
+        return member.intervals[i].has_value() && member.intervals[i]->again == second;
+      });
+    };
+    again.push_back(any(true));
+    columns.push_back({one.scale.heading(one.label) + (any(false) ? " [95 %]" : ""), true});
+    if (again[i]) columns.push_back({"measured again [95 %]", true});
   }
   columns.push_back({"genome", false});
   const std::size_t shown = std::min(report.front.size(), most_rows);
   std::vector<std::vector<std::string>> rows;
-  std::vector<std::size_t> widths(columns.size(), 0);
+  std::vector<std::size_t> widths;
+  for (const TextTable::Column& column : columns) widths.push_back(characters(column.heading));
   for (std::size_t k = 0; k < shown; ++k) {
     const FrontMember& member = report.front[k * report.front.size() / shown];
     std::vector<std::string> row{std::to_string(member.trial)};
     for (std::size_t i = 0; i < report.objectives.size(); ++i) {
       row.push_back(value_text(member, report.objectives[i], i));
-      widths[i] = std::max({widths[i], characters(row.back()), characters(columns[i + 1].heading)});
+      if (again[i]) row.push_back(again_text(member, report.objectives[i], i));
     }
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], characters(row[i]));
     row.push_back(genome_summary(member));
     rows.push_back(std::move(row));
   }
-  for (const std::size_t width : widths) used += width + 2;
+  std::size_t used = 0;
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i) used += widths[i] + 2;
   const std::size_t room = style.width > used + 24 ? style.width - used : 24;
   TextTable table(columns);
   for (std::vector<std::string>& row : rows) {

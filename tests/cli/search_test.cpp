@@ -62,7 +62,7 @@ TEST_F(Search, EveryFormOfTheResultHoldsTheSameFront) {
   EXPECT_EQ(parsed(run({"report", "tiny", "--json"})).at("front"), front);
   const std::string csv = run({"pareto", "tiny", "--csv"}).out;
   EXPECT_EQ(lines(csv), front.size() + 1);
-  EXPECT_THAT(csv, StartsWith("trial,entropy,entropy_ci_low,entropy_ci_high,macs,"));
+  EXPECT_THAT(csv, StartsWith("trial,entropy,entropy_again,entropy_ci_low,entropy_ci_high,macs,"));
   EXPECT_EQ(lines(run({"pareto", "tiny", "--markdown"}).out), front.size() + 2);
   EXPECT_EQ(run({"report", "tiny", "--csv", "trials.csv", "--markdown", "report.md"}).code, 0);
   EXPECT_EQ(lines(contents(folder_.file("trials.csv"))), 61U);
