@@ -218,10 +218,10 @@ class Calibration {
       result_.device.footprint[arithmetic_names()[arithmetic]] = one.footprint;
       one.quality.format = format;
       result_.fits.push_back(one.quality);
-      for (TableEntry& entry : one.entries) {
+      for (const TableEntry& entry : one.entries) {
         result_.layers.push_back(
             {entry.key.text(), format, options_.threads, entry.latency_s, entry.mad_s, entry.samples});
-        result_.device.layers.push_back(std::move(entry));
+        result_.device.layers.push_back(entry);
       }
     }
   }

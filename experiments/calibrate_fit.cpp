@@ -182,7 +182,7 @@ LayerFit fit_layers(std::span<const TimedNetwork> networks, std::span<const doub
     entry.latency_s = std::max(factor, 0.0) * entry.measured_s;
     entry.mad_s = all.mad_s[key];
     entry.samples = all.seen[key];
-    fit.entries.push_back(std::move(entry));
+    fit.entries.push_back(entry);
   }
   const auto [least, most] = std::minmax_element(all.footprint_bytes.begin(), all.footprint_bytes.end());
   fit.footprint.least_bytes = *least;

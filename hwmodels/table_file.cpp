@@ -62,7 +62,7 @@ TableDevice read_table_device(JsonDocument& document) {
     entry.mad_s = row.number("mad_s", {.fallback = 0.0, .least = 0.0});
     entry.samples = row.integer("samples", {.fallback = 0, .least = 0});
     row.finish();
-    device.layers.push_back(std::move(entry));
+    device.layers.push_back(entry);
   }
   if (device.layers.empty()) root.note("layers", "at least one layer", "none", "calibrate again");
   root.finish();

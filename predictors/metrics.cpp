@@ -65,7 +65,7 @@ double kendall_tau_b(std::span<const double> a, std::span<const double> b) {
     for (std::size_t j = 0; j < i; ++j) {
       const int sign_a = (a[i] > a[j]) - (a[i] < a[j]);
       const int sign_b = (b[i] > b[j]) - (b[i] < b[j]);
-      balance += sign_a * sign_b;
+      balance += std::int64_t{sign_a} * sign_b;
       untied_a += sign_a != 0;
       untied_b += sign_b != 0;
     }

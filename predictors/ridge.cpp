@@ -97,15 +97,15 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
   scale_ = (centred.colwise().squaredNorm() / rows_).cwiseSqrt().transpose();
   for (double& scale : scale_) scale = scale > 0 ? scale : 1.0;  // a constant feature says nothing
   intercept_ = y.mean();
-  const Eigen::MatrixXd Z = standardised(X);
+  const Eigen::MatrixXd scaled = standardised(X);
   const Eigen::VectorXd centred_y = y.array() - intercept_;
   double least = std::numeric_limits<double>::infinity();
   for (const double penalty : options_.penalties) {
     RidgeProblem problem;
     problem.penalty = Eigen::VectorXd::Constant(X.cols(), penalty);
-    const RidgeSolution solution = solve_ridge(Z, centred_y, problem);
+    const RidgeSolution solution = solve_ridge(scaled, centred_y, problem);
     // The intercept takes 1/n of every row's leverage.
-    const Eigen::ArrayXd residual = centred_y - Z * solution.coefficients;
+    const Eigen::ArrayXd residual = centred_y - scaled * solution.coefficients;
     const Eigen::ArrayXd left = (1.0 - solution.leverage.array() - 1.0 / rows_).max(1e-12);
     const double error = (residual / left).square().sum();
     if (!(error < least)) continue;
@@ -114,7 +114,7 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
     coefficients_ = solution.coefficients;
     noise_variance_ = least / rows_;
   }
-  Eigen::MatrixXd normal = Z.transpose() * Z;
+  Eigen::MatrixXd normal = scaled.transpose() * scaled;
   normal.diagonal().array() += penalty_;
   covariance_ = Eigen::LLT<Eigen::MatrixXd>(normal).solve(Eigen::MatrixXd::Identity(X.cols(), X.cols()));
   fitted_ = true;
@@ -124,10 +124,10 @@ Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   if (!fitted_) throw std::logic_error("ridge: predict before fit");
   if (X.cols() != centre_.size()) throw std::invalid_argument("ridge: another number of features than in fit");
   if (!X.allFinite()) throw std::invalid_argument("ridge: a value is not finite");
-  const Eigen::MatrixXd Z = standardised(X);
+  const Eigen::MatrixXd scaled = standardised(X);
   Prediction prediction;
-  prediction.mean = (Z * coefficients_).array() + intercept_;
-  const Eigen::ArrayXd spread = (Z * covariance_).cwiseProduct(Z).rowwise().sum().array();
+  prediction.mean = (scaled * coefficients_).array() + intercept_;
+  const Eigen::ArrayXd spread = (scaled * covariance_).cwiseProduct(scaled).rowwise().sum().array();
   prediction.stddev = (noise_variance_ * (1.0 + 1.0 / rows_ + spread)).sqrt();
   return prediction;
 }

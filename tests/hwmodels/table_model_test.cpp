@@ -127,6 +127,7 @@ TEST(TableModel, FilesAreReadBack) {
   TableDevice device = table_of(design);
   device.threads = 2;
   device.reference_s["int8"] = 2e-4;
+  device.anchors = {{"some_space", "0123456789abcdef", "int8", {0, 3, 1}}};
   device.footprint["int8"] = {{0.0, 1e6}, {1e-11, 2e-11}, 1e5, 3e6};
   const Json json = write_table_device(device);
   JsonDocument document = JsonDocument::parse(json.dump(), "host.json");
