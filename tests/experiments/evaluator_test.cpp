@@ -92,7 +92,7 @@ TEST_F(EvaluatorTest, CostsAreThoseOfTheDevice) {
   const std::vector<Score> bytes =
       scores(*make({{"evaluator", "cost"}, {"device", "raspberry_pi_4"}, {"quantity", "weight_bytes"}}));
   for (std::size_t i = 0; i < bytes.size(); ++i) {
-    EXPECT_EQ(bytes[i].value, static_cast<double>(weight_bytes(designs_[i].network, designs_[i].precision)));
+    EXPECT_EQ(bytes[i].value, static_cast<double>(model->estimate(designs_[i]).weight_bytes));
   }
 }
 

@@ -57,18 +57,9 @@ TEST_F(StudyTest, ExactFrontOfNasBenchMacro) {
   if (!std::filesystem::exists(data_folder() + "/tables/nasbench_macro_cifar10.csv.gz")) {
     GTEST_SKIP() << "no tables/nasbench_macro_cifar10.csv.gz in " << data_folder();
   }
-  Json study = small_study("s");
-  study["searcher"] = {{"name", "exhaustive"}};
-  study["batch"] = 500;
-  study["stop"]["trials"] = 100'000;
-  const auto column = [](const char* name) {
-    return Json{{"evaluator", "table"}, {"table", "nasbench_macro"}, {"column", name}};
-  };
-  study["objectives"] = {{{"name", "accuracy"}, {"unit", "%"}, {"direction", "maximise"}, {"from", column("accuracy")}},
-                         {{"name", "macs"}, {"direction", "minimise"}, {"from", column("macs")}}};
-  study["constraints"] = {
-      {{"name", "counted"}, {"limit", 1e9}, {"from", {{"evaluator", "count"}, {"quantity", "macs"}}}}};
-  const StudyResult result = run(study);
+  const StudyConfig config = load_study("nasbench_macro_front", {"name=s"}, resources());
+  Store store(database(), Store::Mode::write);
+  const StudyResult result = Study(config, resources(), store, "test").run();
   EXPECT_EQ(result.end, End::exhausted);
   ASSERT_EQ(result.front.size(), 35U);
   std::vector<Point> points;
@@ -80,6 +71,19 @@ TEST_F(StudyTest, ExactFrontOfNasBenchMacro) {
     best = std::max(best, -trial.values[0]);
   }
   EXPECT_NEAR(best, 93.13, 0.005);
+}
+
+TEST_F(StudyTest, ShippedStudiesAreSound) {
+  std::vector<std::string> names = resources().studies();
+  EXPECT_GE(names.size(), 3U);
+  for (const std::string& name : names) {
+    const std::string problems = what_of([&] { load_study(name, {}, resources()); });
+    if (!std::filesystem::exists(data_folder() + "/tables")) {
+      EXPECT_TRUE(problems.empty() || problems.find("RIDGELINE_DATA") != std::string::npos) << problems;
+    } else {
+      EXPECT_EQ(problems, "") << name;
+    }
+  }
 }
 
 TEST_F(StudyTest, AnImpossibleLimitEndsWithTheNearestValue) {
