@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "spaces/counts.hpp"
 #include "spaces/search_space.hpp"
@@ -96,6 +98,31 @@ TEST(Library, SizesAreAsPublished) {
   const double short_stage = 9 + 27 + 81;
   const double long_stage = 81 + 243 + 729;
   EXPECT_NEAR(load("resnet").log10_size(), std::log10(std::pow(short_stage, 3) * long_stage * 729 * 2 * 7), 1e-9);
+}
+
+// Spaces are shared by worker threads: what they return does not depend on who else asks.
+TEST(LibraryThreads, DecodingAtOnceIsDecodingInTurn) {
+  const SearchSpace space = load("ofa_mobilenet_v3");
+  constexpr std::size_t candidates = 200;
+  std::vector<Genome> genomes;
+  std::vector<std::uint64_t> in_turn;
+  Rng rng(5, "threads");
+  for (std::size_t i = 0; i < candidates; ++i) {
+    genomes.push_back(space.sample(rng));
+    in_turn.push_back(function_hash(space.decode(genomes.back())));
+  }
+  std::vector<std::uint64_t> at_once(candidates);
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (std::size_t i = t; i < candidates; i += 4) {
+        if (space.violation(genomes[i])) continue;
+        at_once[i] = function_hash(space.decode(space.from_json(space.describe(genomes[i]))));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(at_once, in_turn);
 }
 
 // A layer as a latency table sees it: the operator with its input's shape. The table is measured on the real machine,
