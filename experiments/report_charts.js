@@ -45,8 +45,10 @@
     data.objectives.forEach((o, i) => {
       element("span", values, o.label);
       const interval = (data.intervals[d.trial] || {})[i];
-      element("span", values, shown(o, d["raw" + i]) +
-        (interval ? "  (95 %: " + (interval[0] / o.factor).toFixed(o.decimals) + " to " + (interval[1] / o.factor).toFixed(o.decimals) + ")" : ""));
+      const printed = (v) => (v / o.factor).toFixed(o.decimals);
+      const latest = !interval ? "" : (interval[2] === null ? "" : ", again " + printed(interval[2])) +
+        " (" + printed(interval[0]) + " to " + printed(interval[1]) + ")";
+      element("span", values, shown(o, d["raw" + i]) + latest);
     });
     element("div", tip).className = "rule";
     const genome = element("div", tip);

@@ -269,8 +269,9 @@ Json chart_data(const StudyReport& report) {
   for (const FrontMember& member : report.front) {
     for (std::size_t i = 0; i < member.intervals.size(); ++i) {
       if (!member.intervals[i]) continue;
-      data["intervals"][std::to_string(member.trial)][std::to_string(i)] = {member.intervals[i]->low,
-                                                                            member.intervals[i]->high};
+      const Interval& interval = *member.intervals[i];
+      data["intervals"][std::to_string(member.trial)][std::to_string(i)] = {
+          interval.low, interval.high, interval.again ? Json(interval.median) : Json()};
     }
   }
   data["hypervolume"] = Json::array();

@@ -112,6 +112,22 @@ TEST(Measure, AFormatThisMachineCannotRunIsAnAnswer) {
   EXPECT_THAT(outcome.out, HasSubstr("int4"));
 }
 
+TEST(Calibrate, WritesADeviceThatEstimatesAndIsChecked) {
+  const TemporaryFolder folder;
+  const std::string file = folder.file("host.json"), database = folder.file("host.db");
+  const Json made = parsed({"device", "calibrate", "--space", "nasbench_macro", "--format", "f32", "--budget", "10",
+                            "--out", file, "--db", database, "--json"});
+  EXPECT_GT(made.at("layers"), 0);
+  EXPECT_EQ(made.at("fits").at(0).at("format"), "f32");
+  const Json estimate = parsed({"estimate", "nasbench_macro", "--device", file, "--json"});
+  EXPECT_GT(estimate.at("devices").at(file).at("latency_s").get<double>(), 0.0);
+  const Json check =
+      parsed({"device", "check", file, "--space", "nasbench_macro", "--n", "8", "--seconds", "2", "--json"});
+  ASSERT_EQ(check.at("checks").size(), 1U);
+  EXPECT_EQ(check.at("checks").at(0).at("pairs").size(), 8U);
+  for (const Json& pair : check.at("checks").at(0).at("pairs")) EXPECT_GT(pair.at("predicted_s").get<double>(), 0.0);
+}
+
 TEST(Version, NamesTheProgramItsLibrariesAndTheSchema) {
   const Json json = parsed({"version", "--json"});
   EXPECT_FALSE(json.at("version").get<std::string>().empty());
