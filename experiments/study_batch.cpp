@@ -19,7 +19,7 @@ std::uint64_t hash_of(const Genome& genome) {
 Batch Study::Impl::ask() {
   Timer timer(*this, "ask");
   Batch batch;
-  batch.checkpoint = {batch_number, static_cast<std::int64_t>(told), parts.searcher->save()};
+  batch.checkpoint = Checkpoint{batch_number, static_cast<std::int64_t>(told), parts.searcher->save()};
   batch.asked = parts.searcher->ask(batch_size);
   return batch;
 }
@@ -124,7 +124,7 @@ bool Study::Impl::run_batch() {
     }
     // Freed where they were made, side by side: a network is many small allocations.
     pool.for_each(ready.size(), [&](std::size_t i) { ready[i]->design = {}; });
-    commit(ready, &batch.checkpoint);
+    commit(ready, batch.checkpoint);
     if (!time_all(batch)) return false;
   }
   for (std::size_t i = told; i < told + batch.fresh.size(); ++i) {
@@ -183,12 +183,12 @@ bool Study::Impl::time_all(Batch& batch) {
   for (BatchEvaluation* const one : order) {
     if (must_pause()) return false;
     time_one(*one);
-    commit(std::span(&one, 1), nullptr);
+    commit(std::span(&one, 1), std::nullopt);
   }
   return true;
 }
 
-void Study::Impl::commit(std::span<BatchEvaluation* const> done, const Checkpoint* checkpoint) {
+void Study::Impl::commit(std::span<BatchEvaluation* const> done, const std::optional<Checkpoint>& checkpoint) {
   {
     Timer timer(*this, "store");
     std::vector<Trial> concluded;
@@ -199,7 +199,7 @@ void Study::Impl::commit(std::span<BatchEvaluation* const> done, const Checkpoin
       concluded.push_back(one->trial);
       std::ranges::move(one->measurements, std::back_inserter(measurements));
     }
-    store.append(id, concluded, measurements, checkpoint != nullptr ? std::optional(*checkpoint) : std::nullopt);
+    store.append(id, concluded, measurements, checkpoint);
     for (Trial& trial : concluded) {
       const auto place = static_cast<std::size_t>(trial.id);
       trials[place] = std::move(trial);

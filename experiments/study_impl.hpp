@@ -27,10 +27,10 @@ struct BatchEvaluation {
 
 // A batch as it was asked for.
 struct Batch {
-  Checkpoint checkpoint;
+  std::optional<Checkpoint> checkpoint;
   std::vector<Genome> asked;
-  std::vector<std::size_t> answers;  // the trial that answers each
-  std::vector<BatchEvaluation> fresh;     // those not known before, in order of ids
+  std::vector<std::size_t> answers;    // the trial that answers each
+  std::vector<BatchEvaluation> fresh;  // those not known before, in order of ids
 };
 
 std::uint64_t hash_of(const Genome& genome);
@@ -60,7 +60,7 @@ struct Study::Impl {
   void tell(const Batch& batch);
   void time_one(BatchEvaluation& evaluation);
   bool time_all(Batch& batch);  // false: cut short
-  void commit(std::span<BatchEvaluation* const> done, const Checkpoint* checkpoint);
+  void commit(std::span<BatchEvaluation* const> done, const std::optional<Checkpoint>& checkpoint);
 
   // study_scores.cpp
   void score_cheap(Batch& batch);
