@@ -181,9 +181,11 @@ class Calibration {
     std::vector<Design> designs;
     for (const SpaceNetwork& network : networks) designs.push_back(network.design);
     time_designs(designs, space.name(), format, seconds, true);
-    // The first ones chosen hold the commonest layers.
-    for (std::size_t i = 0; i < std::min(anchors_a_space, networks.size()); ++i) {
-      result_.device.anchors.push_back({space.name(), hex64(space.fingerprint()), format, networks[i].genome.genes});
+    // Evenly from the order of choosing: large networks are chosen first, because they show more layers.
+    const std::size_t anchors = std::min(anchors_a_space, networks.size());
+    for (std::size_t i = 0; i < anchors; ++i) {
+      const SpaceNetwork& network = networks[i * networks.size() / anchors];
+      result_.device.anchors.push_back({space.name(), hex64(space.fingerprint()), format, network.genome.genes});
     }
   }
 

@@ -53,13 +53,16 @@ TEST(FitLayers, LearnsAKnownMachineAndPredictsFreshNetworks) {
   for (const SpaceNetwork& chosen : covering_networks(space, "int8", 100, 1)) {
     networks.push_back(timed(chosen.design, rng, 0.01));
     used.insert(function_hash(chosen.design));
+    if (networks.size() % 25 != 0) continue;
+    for (double& sample : networks.back().whole_s) sample *= 1.5;  // timed while something else ran
   }
   Environment environment;
   environment.caches = {{2, 2 << 20, 1}};
   const LayerFit fit = fit_layers(networks, footprint_knots(environment, 1));
   EXPECT_EQ(fit.quality.networks, 100U);
-  EXPECT_LT(fit.quality.mape_percent, 1.5);  // of the order of the noise
-  EXPECT_GE(fit.quality.within_5, 0.97);
+  // Of the order of the noise, but for the four disturbed ones.
+  EXPECT_LT(fit.quality.mape_percent, 1.5 + 4 * 50.0 / 100);
+  EXPECT_GE(fit.quality.within_5, 0.94);
 
   TableDevice device;
   device.roofline.name = "known";
