@@ -60,7 +60,7 @@ void Study::Impl::identify(Batch& batch) {
     });
   }
   pool.for_each(unknown.size(), [&](std::size_t i) {
-    if (by_function.find(unknown[i].function_hash)) unknown[i].design = {};
+    if (by_function.find(unknown[i].function_hash)) const Design freed = std::move(unknown[i].design);
   });
   for (Unknown& one : unknown) {
     std::optional<std::size_t> known = by_function.find(one.function_hash);
@@ -123,7 +123,7 @@ bool Study::Impl::run_batch() {
       if (one.wanted && !needs_timing(one)) ready.push_back(&one);
     }
     // Freed where they were made, side by side: a network is many small allocations.
-    pool.for_each(ready.size(), [&](std::size_t i) { ready[i]->design = {}; });
+    pool.for_each(ready.size(), [&](std::size_t i) { const Design freed = std::move(ready[i]->design); });
     commit(ready, batch.checkpoint);
     if (!time_all(batch)) return false;
   }

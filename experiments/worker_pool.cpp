@@ -19,35 +19,45 @@ struct WorkerPool::Impl {
   std::size_t busy = 0;     // workers that have not finished the round
   bool stopping = false;
 
+  // What is left of one sharer's part of the batch.
+  struct alignas(64) Part {
+    std::atomic<std::size_t> next = 0;
+    std::size_t end = 0;
+  };
+
   const std::function<void(std::size_t)>* work = nullptr;
-  std::size_t n = 0;
   std::size_t chunk = 1;
-  std::atomic<std::size_t> next = 0;
+  std::vector<Part> parts;  // one a sharer; the caller's is the first
 
   std::exception_ptr failure;  // under the mutex
   std::size_t failed_at = 0;
 
   std::vector<std::thread> workers;
 
-  void share() {
-    for (;;) {
-      const std::size_t first = next.fetch_add(chunk);
-      if (first >= n) return;
-      for (std::size_t i = first; i < std::min(first + chunk, n); ++i) {
-        try {
-          (*work)(i);
-        } catch (...) {
-          const std::scoped_lock lock(mutex);
-          if (!failure || i < failed_at) {
-            failure = std::current_exception();
-            failed_at = i;
-          }
-        }
+  // First the sharer's own part, the same for batches of one size, so that memory is mostly freed by the thread that
+  // allocated it; then what others have left.
+  void share(std::size_t sharer) {
+    for (std::size_t k = 0; k < parts.size(); ++k) {
+      Part& part = parts[(sharer + k) % parts.size()];
+      for (std::size_t first = 0; (first = part.next.fetch_add(chunk)) < part.end;) {
+        for (std::size_t i = first; i < std::min(first + chunk, part.end); ++i) call(i);
       }
     }
   }
 
-  void serve() {
+  void call(std::size_t i) {
+    try {
+      (*work)(i);
+    } catch (...) {
+      const std::scoped_lock lock(mutex);
+      if (!failure || i < failed_at) {
+        failure = std::current_exception();
+        failed_at = i;
+      }
+    }
+  }
+
+  void serve(std::size_t sharer) {
     std::uint64_t seen = 0;
     for (;;) {
       {
@@ -56,7 +66,7 @@ struct WorkerPool::Impl {
         if (stopping) return;
         seen = round;
       }
-      share();
+      share(sharer);
       const std::scoped_lock lock(mutex);
       if (--busy == 0) end.notify_one();
     }
@@ -66,7 +76,8 @@ struct WorkerPool::Impl {
 WorkerPool::WorkerPool(int threads) : impl_(std::make_unique<Impl>()) {
   const unsigned hardware = std::max(1U, std::thread::hardware_concurrency());
   const unsigned wanted = threads > 0 ? static_cast<unsigned>(threads) : hardware;
-  for (unsigned i = 1; i < wanted; ++i) impl_->workers.emplace_back([impl = impl_.get()] { impl->serve(); });
+  impl_->parts = std::vector<Impl::Part>(wanted);
+  for (unsigned i = 1; i < wanted; ++i) impl_->workers.emplace_back([impl = impl_.get(), i] { impl->serve(i); });
 }
 
 WorkerPool::~WorkerPool() {
@@ -87,9 +98,11 @@ void WorkerPool::for_each(std::size_t n, const std::function<void(std::size_t)>&
   {
     const std::scoped_lock lock(impl.mutex);
     impl.work = &work;
-    impl.n = n;
     impl.chunk = std::clamp<std::size_t>(n / (8 * sharers), 1, 64);
-    impl.next = 0;
+    for (std::size_t k = 0; k < sharers; ++k) {
+      impl.parts[k].next = n * k / sharers;
+      impl.parts[k].end = n * (k + 1) / sharers;
+    }
     impl.failure = nullptr;
     if (!alone) {
       impl.busy = impl.workers.size();
@@ -97,7 +110,7 @@ void WorkerPool::for_each(std::size_t n, const std::function<void(std::size_t)>&
     }
   }
   if (!alone) impl.begin.notify_all();
-  impl.share();
+  impl.share(0);
   std::unique_lock lock(impl.mutex);
   if (!alone) impl.end.wait(lock, [&] { return impl.busy == 0; });
   if (impl.failure) std::rethrow_exception(std::exchange(impl.failure, nullptr));
