@@ -43,7 +43,7 @@ std::string data_root() {
 
 // Published tables, which are not part of Ridgeline.
 std::string external_data() {
-  if (const std::string named = environment_variable("RIDGELINE_DATA"); !named.empty()) return named;
+  if (std::string named = environment_variable("RIDGELINE_DATA"); !named.empty()) return named;
   for (const fs::path& base : {fs::path(RIDGELINE_SOURCE_ROOT), fs::path(".")}) {
     const fs::path folder = base / ".." / "shared" / "data";
     if (is_folder(folder)) return folder.lexically_normal().string();
@@ -107,8 +107,7 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& at) {
                                         : known.empty() ? "unexpected argument"
                                                         : "unknown command",
                                         word);
-  if (known.empty()) return found;
-  return found + "; " + known_words(word, known);
+  return known.empty() ? found : found + "; " + known_words(word, known);
 }
 
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {

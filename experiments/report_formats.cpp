@@ -120,9 +120,7 @@ std::string front_markdown(const StudyReport& report) {
     for (std::size_t i = 0; i < member.values.size(); ++i) {
       row.push_back(report.objectives[i].scale.number(member.values[i]) + (member.tied[i] ? " ≈" : ""));
     }
-    std::string genome;
-    for (const auto& [name, choices] : member.choices) genome += (genome.empty() ? "" : ", ") + name + " " + choices;
-    row.push_back(markdown_cell(member.choices.empty() ? member.genome.dump() : genome));
+    row.push_back(markdown_cell(genome_text(member)));
     text += markdown_row(row);
   }
   return text;

@@ -67,12 +67,11 @@ std::string value_cells(const FrontMember& member, const ReportObjective& object
 }
 
 std::string genome_cell(const FrontMember& member) {
-  std::string summary, rows;
+  const std::string summary = genome_text(member);
+  std::string rows;
   for (const auto& [name, choices] : member.choices) {
-    summary += (summary.empty() ? "" : ", ") + name + " " + choices;
     rows += fmt::format("<span>{}</span><span>{}</span>", html_escaped(name), html_escaped(choices));
   }
-  if (member.choices.empty()) summary = member.genome.dump();
   if (summary.size() <= 60) return "<td class=\"wide\">" + html_escaped(summary) + "</td>";
   if (rows.empty()) rows = "<span>genes</span><span>" + html_escaped(summary) + "</span>";
   return fmt::format("<td class=\"wide\"><details><summary>{}</summary><div class=\"genome\">{}</div></details></td>",

@@ -39,12 +39,6 @@ std::string again_text(const FrontMember& member, const ReportObjective& objecti
   return objective.scale.number(member.intervals[i]->median) + interval_text(member, objective, i);
 }
 
-std::string genome_summary(const FrontMember& member) {
-  std::string text;
-  for (const auto& [name, choices] : member.choices) text += (text.empty() ? "" : ", ") + name + " " + choices;
-  return member.choices.empty() ? member.genome.dump() : text;
-}
-
 bool has_ties(const StudyReport& report) {
   return std::any_of(report.front.begin(), report.front.end(), [](const FrontMember& member) {
     return std::find(member.tied.begin(), member.tied.end(), true) != member.tied.end();
@@ -52,6 +46,15 @@ bool has_ties(const StudyReport& report) {
 }
 
 }  // namespace
+
+std::string genome_text(const FrontMember& member) {
+  if (member.choices.empty()) return member.genome.dump();
+  std::string text;
+  for (const auto& [name, choices] : member.choices) {
+    text.append(text.empty() ? "" : ", ").append(name).append(" ").append(choices);
+  }
+  return text;
+}
 
 std::string front_table_text(const StudyReport& report, const TextStyle& style, std::size_t most_rows) {
   if (report.front.empty()) return "no feasible candidate yet\n";
@@ -72,6 +75,7 @@ std::string front_table_text(const StudyReport& report, const TextStyle& style, 
   const std::size_t shown = std::min(report.front.size(), most_rows);
   std::vector<std::vector<std::string>> rows;
   std::vector<std::size_t> widths;
+  widths.reserve(columns.size());
   for (const TextTable::Column& column : columns) widths.push_back(characters(column.heading));
   for (std::size_t k = 0; k < shown; ++k) {
     const FrontMember& member = report.front[k * report.front.size() / shown];
@@ -81,7 +85,7 @@ std::string front_table_text(const StudyReport& report, const TextStyle& style, 
       if (again[i]) row.push_back(again_text(member, report.objectives[i], i));
     }
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], characters(row[i]));
-    row.push_back(genome_summary(member));
+    row.push_back(genome_text(member));
     rows.push_back(std::move(row));
   }
   std::size_t used = 0;
