@@ -1,7 +1,7 @@
 // How far predictions were from measurements: the figures that a report prints for every objective.
 //
-// Relative errors are (predicted - measured) / |measured|. Rank correlations are those of predictors/metrics.hpp, and none
-// where they are undefined. Pure functions.
+// Relative errors are (predicted - measured) / |measured|. Rank correlations are those of predictors/metrics.hpp, and
+// none where they are undefined. Pure functions.
 #pragma once
 
 #include <cstddef>

@@ -18,7 +18,7 @@ class Resources {
   std::string table(const std::string& name_or_path) const;
   std::string study(const std::string& name_or_path) const;
 
-  std::vector<std::string> spaces() const;   // names, sorted
+  std::vector<std::string> spaces() const;  // names, sorted
   std::vector<std::string> devices() const;
   std::vector<std::string> tables() const;
   std::vector<std::string> studies() const;
