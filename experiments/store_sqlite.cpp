@@ -88,8 +88,8 @@ std::string explain(const std::string& path, int code, int system_error, const c
       return fmt::format("another process kept the database locked for {} s; try again when it is done",
                          busy_timeout_ms / 1000);
     case SQLITE_IOERR:
-      return fmt::format("reading or writing failed{} ({}, SQLite code {}); check the disk and the file's rights", system,
-                         message, code);
+      return fmt::format("reading or writing failed{} ({}, SQLite code {}); check the disk and the file's rights",
+                         system, message, code);
     default:
       return fmt::format("{} (SQLite code {})", message, code);
   }

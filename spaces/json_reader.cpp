@@ -61,7 +61,8 @@ JsonDocument JsonDocument::load(const std::string& path) {
   std::ostringstream text;
   if (file) text << file.rdbuf();
   if (!file || text.fail()) {
-    throw ConfigError({path, "", "a readable JSON file", "a file that cannot be read", "check the path and its rights"});
+    throw ConfigError(
+        {path, "", "a readable JSON file", "a file that cannot be read", "check the path and its rights"});
   }
   return parse(text.str(), path);
 }
@@ -78,7 +79,8 @@ JsonDocument JsonDocument::parse(std::string_view text, const std::string& origi
       const auto& key = parsed.get_ref<const std::string&>();
       auto& open = keys.back();
       if (std::find(open.begin(), open.end(), key) != open.end()) {
-        throw ConfigError({origin, key, "every key once in an object", fmt::format("'{}' twice", key), "keep one of them"});
+        throw ConfigError(
+            {origin, key, "every key once in an object", fmt::format("'{}' twice", key), "keep one of them"});
       }
       open.push_back(key);
     }
@@ -181,9 +183,10 @@ std::int64_t JsonReader::integer(const std::string& key, const IntegerRule& rule
   }
   const auto number = value->get<std::int64_t>();
   if (number < rule.least || number > rule.most) {
-    note(key, rule.most == std::numeric_limits<std::int64_t>::max()
-                  ? fmt::format("an integer of at least {}", rule.least)
-                  : fmt::format("an integer from {} to {}", rule.least, rule.most),
+    note(key,
+         rule.most == std::numeric_limits<std::int64_t>::max()
+             ? fmt::format("an integer of at least {}", rule.least)
+             : fmt::format("an integer from {} to {}", rule.least, rule.most),
          describe(*value));
     return neutral;
   }

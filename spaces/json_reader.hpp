@@ -2,10 +2,10 @@
 //
 //   JsonDocument document = JsonDocument::load("space.json");       // syntax errors throw, with line and column
 //   JsonReader root = document.root();
-//   std::string name = root.string("name");                         // a missing key or a wrong type is noted, a neutral
-//   double limit = root.number("limit", {.fallback = 1.0});         //   value is returned and reading goes on
-//   root.finish();                                                  // unknown keys are noted, with the nearest known one
-//   document.raise();                                               // throws ConfigError when anything was noted
+//   std::string name = root.string("name");                         // a missing key or a wrong type is noted, a
+//   neutral double limit = root.number("limit", {.fallback = 1.0});         //   value is returned and reading goes on
+//   root.finish();                                                  // unknown keys are noted, with the nearest known
+//   one document.raise();                                               // throws ConfigError when anything was noted
 //
 // Comments (// and /* */) are allowed; duplicate keys, non-finite numbers and nesting deeper than 64 are not.
 // A reader refers to its document, which must outlive it. Not thread-safe.

@@ -1,5 +1,5 @@
-// The house keeps its direction: reads every #include line and checks it against the table that README.md and the top-level
-// CMakeLists.txt state.
+// The house keeps its direction: reads every #include line and checks it against the table that README.md and the
+// top-level CMakeLists.txt state.
 
 #include <gtest/gtest.h>
 
