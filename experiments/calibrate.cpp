@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 constexpr double grid_share = 0.12;         // of the budget
-constexpr double seconds_a_network = 0.45;  // what a network of a space is worth
+constexpr double seconds_a_network = 0.15;  // what a network of a space is worth, where it is fast enough
 constexpr double seconds_a_chain = 0.5;
 constexpr std::size_t anchors_a_space = 16;  // kept in the file
 
@@ -176,16 +176,25 @@ class Calibration {
   }
 
   void time_space(const SearchSpace& space, const std::string& format, double seconds) {
-    const auto count = static_cast<std::size_t>(std::clamp(seconds / seconds_a_network, 8.0, 160.0));
-    const std::vector<SpaceNetwork> networks = covering_networks(space, format, count, options_.seed);
+    const auto count = static_cast<std::size_t>(std::clamp(seconds / seconds_a_network, 8.0, 320.0));
+    const std::vector<SpaceNetwork> networks = calibration_networks(space, format, count, options_.seed);
     std::vector<Design> designs;
     for (const SpaceNetwork& network : networks) designs.push_back(network.design);
     time_designs(designs, space.name(), format, seconds, true);
-    // Evenly from the order of choosing: large networks are chosen first, because they show more layers.
-    const std::size_t anchors = std::min(anchors_a_space, networks.size());
-    for (std::size_t i = 0; i < anchors; ++i) {
-      const SpaceNetwork& network = networks[i * networks.size() / anchors];
-      result_.device.anchors.push_back({space.name(), hex64(space.fingerprint()), format, network.genome.genes});
+    // Those drawn at random first: they are as large and as small as the networks that will be compared with them.
+    for (const std::size_t first : {std::size_t{1}, std::size_t{0}}) {
+      for (std::size_t i = first; i < networks.size(); i += 2) add_anchor(space, format, networks[i].genome);
+    }
+  }
+
+  void add_anchor(const SearchSpace& space, const std::string& format, const Genome& genome) {
+    const std::string fingerprint = hex64(space.fingerprint());
+    std::vector<Anchor>& anchors = result_.device.anchors;
+    const auto held = std::count_if(anchors.begin(), anchors.end(), [&](const Anchor& anchor) {
+      return anchor.space_fingerprint == fingerprint && anchor.format == format;
+    });
+    if (static_cast<std::size_t>(held) < anchors_a_space) {
+      anchors.push_back({space.name(), fingerprint, format, genome.genes});
     }
   }
 
@@ -196,7 +205,10 @@ class Calibration {
     report(phase, 0, 1);
     try {
       CalibrationTiming timing(measure_, Format::parse(format));
-      for (const Design& design : designs) timing.add(design);
+      for (const Design& design : designs) {
+        timing.add(design);
+        if (timing.full(seconds - seconds_since(begin))) break;
+      }
       if (timing.size() == 0) throw Unsupported("none of its networks is executed here");
       timing.run(std::max(0.0, seconds - seconds_since(begin)), ticks(phase, seconds));
       std::vector<double>& reference = reference_s_[format];
@@ -212,9 +224,21 @@ class Calibration {
     }
   }
 
+  // Spaces are timed one after the other, while the machine changes its speed.
+  static void bring_to_speed(std::vector<TimedNetwork>& networks, double reference_s) {
+    for (TimedNetwork& network : networks) {
+      const double factor = reference_s / network.reference_s;
+      for (std::vector<double>* times : {&network.whole_s, &network.layer_s, &network.layer_mad_s}) {
+        for (double& time_s : *times) time_s *= factor;
+      }
+      network.reference_s = reference_s;
+    }
+  }
+
   void fit() {
-    for (const auto& [format, networks] : networks_) {
+    for (auto& [format, networks] : networks_) {
       result_.device.reference_s[format] = median(reference_s_[format]);
+      bring_to_speed(networks, median(reference_s_[format]));
       LayerFit one = fit_layers(networks, footprint_knots(result_.environment, options_.threads));
       const auto arithmetic = static_cast<std::size_t>(arithmetic_of(Format::parse(format)));
       result_.device.footprint[arithmetic_names()[arithmetic]] = one.footprint;

@@ -78,11 +78,12 @@ Design decode_as(const SearchSpace& space, const Genome& genome, const std::stri
 // One network as calibration saw it.
 struct TimedNetwork {
   std::vector<LayerKey> layers;
-  std::vector<double> layer_s;  // each layer's own time, median
+  std::vector<double> layer_s;  // each layer's own time, median; empty when only the whole was timed
   std::vector<double> layer_mad_s;
   std::vector<double> whole_s;  // samples
   std::uint64_t function_hash = 0;
   double footprint_bytes = 0;  // hwmodels/layers.hpp
+  double reference_s = 0;      // the reference network's median time while this was timed
 };
 
 // The table of one format from its networks. Exposed for tests.

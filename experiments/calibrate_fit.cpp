@@ -43,8 +43,10 @@ Collected collect(std::span<const TimedNetwork> networks) {
         own.emplace_back();
         mads.emplace_back();
       }
-      own[at->second].push_back(network.layer_s[i]);
-      mads[at->second].push_back(network.layer_mad_s[i]);
+      if (!network.layer_s.empty()) {
+        own[at->second].push_back(network.layer_s[i]);
+        mads[at->second].push_back(network.layer_mad_s[i]);
+      }
       row.push_back(at->second);
     }
     all.rows.push_back(std::move(row));
@@ -59,19 +61,22 @@ Collected collect(std::span<const TimedNetwork> networks) {
   return all;
 }
 
-// Columns: a factor a key, a factor a group, one factor for all, each multiplying the own times it stands for; then the
-// bends of the footprint curve. Rows are divided by the network's whole time, so that relative errors are minimised.
+// Columns: a factor a key, a factor a group, one factor for all, each multiplying the own times it stands for; then a
+// constant and the bends of the footprint curve. Rows are divided by the network's whole time, so that relative errors
+// are minimised.
 struct LinearSystem {
   Eigen::MatrixXd X;
   std::vector<std::size_t> group;  // of each key
   Eigen::Index keys = 0, groups = 0, knots = 0;
 
   Eigen::Index overall() const { return keys + groups; }
-  Eigen::Index first_knot() const { return keys + groups + 1; }
+  Eigen::Index constant() const { return keys + groups + 1; }
+  Eigen::Index first_knot() const { return keys + groups + 2; }
 };
 
 // Slopes are of the order of one over a cache's bandwidth; in this unit their coefficients are of order one.
 constexpr double slope_unit_s_per_byte = 1.0 / 50e9;
+constexpr double constant_unit_s = 20e-6;
 
 LinearSystem build_system(const Collected& all, std::span<const double> knots) {
   LinearSystem system;
@@ -91,6 +96,7 @@ LinearSystem build_system(const Collected& all, std::span<const double> knots) {
       system.X(row, system.keys + static_cast<Eigen::Index>(system.group[key])) += share;
       system.X(row, system.overall()) += share;
     }
+    system.X(row, system.constant()) = constant_unit_s / all.whole_s[i];
     for (std::size_t k = 0; k < knots.size(); ++k) {
       const double beyond_s = std::max(0.0, all.footprint_bytes[i] - knots[k]) * slope_unit_s_per_byte;
       system.X(row, system.first_knot() + static_cast<Eigen::Index>(k)) = beyond_s / all.whole_s[i];
@@ -100,7 +106,7 @@ LinearSystem build_system(const Collected& all, std::span<const double> knots) {
 }
 
 struct Penalties {
-  double key, group, knot;
+  double key, group, constant, knot;
 };
 
 RidgeSolution solve(const LinearSystem& system, const Penalties& penalties, const Eigen::VectorXd& weight) {
@@ -113,6 +119,7 @@ RidgeSolution solve(const LinearSystem& system, const Penalties& penalties, cons
   problem.penalty.segment(system.keys, system.groups).setConstant(penalties.group);
   problem.penalty.tail(system.knots).setConstant(penalties.knot);
   problem.penalty[system.overall()] = 1e-6;
+  problem.penalty[system.constant()] = penalties.constant;
   return solve_ridge(system.X, Eigen::VectorXd::Ones(system.X.rows()), problem);
 }
 
@@ -127,9 +134,9 @@ Eigen::VectorXd huber_weights(const Eigen::VectorXd& residual) {
 RidgeSolution best_solution(const LinearSystem& system, double& chosen_penalty) {
   RidgeSolution best;
   double least = std::numeric_limits<double>::infinity();
-  for (const double knot : {1e-4, 1e-3, 1e-1, 1e4}) {
-    for (const double key : {1e-2, 1e-1, 1.0, 1e3}) {
-      const Penalties penalties{key, 1e-3, knot};
+  for (const double knot : {1e-3, 1e-2, 1e4}) {
+    for (const double key : {1e-3, 1e-2, 1e-1, 1.0}) {
+      const Penalties penalties{key, 1e-3, 1e-4, knot};
       const RidgeSolution first = solve(system, penalties, Eigen::VectorXd());
       RidgeSolution solution = solve(system, penalties, huber_weights(first.loo_residual));
       const double error = solution.loo_residual.cwiseAbs().mean();
@@ -196,6 +203,7 @@ LayerFit fit_layers(std::span<const TimedNetwork> networks, std::span<const doub
   const auto [least, most] = std::minmax_element(all.footprint_bytes.begin(), all.footprint_bytes.end());
   fit.footprint.least_bytes = *least;
   fit.footprint.most_bytes = *most;
+  fit.footprint.constant_s = best.coefficients[system.constant()] * constant_unit_s;
   for (std::size_t k = 0; k < knots_bytes.size() && knots_bytes[k] < *most; ++k) {
     fit.footprint.knots_bytes.push_back(knots_bytes[k]);
     fit.footprint.slopes_s_per_byte.push_back(best.coefficients[system.first_knot() + static_cast<Eigen::Index>(k)] *

@@ -146,8 +146,8 @@ Design decode_as(const SearchSpace& space, const Genome& genome, const std::stri
   return design;
 }
 
-std::vector<SpaceNetwork> covering_networks(const SearchSpace& space, const std::string& format, std::size_t count,
-                                            std::uint64_t seed) {
+std::vector<SpaceNetwork> calibration_networks(const SearchSpace& space, const std::string& format, std::size_t count,
+                                               std::uint64_t seed) {
   struct Candidate {
     SpaceNetwork network;
     std::vector<std::uint64_t> keys;
@@ -166,12 +166,14 @@ std::vector<SpaceNetwork> covering_networks(const SearchSpace& space, const std:
     for (const std::uint64_t key : candidate.keys) ++frequency[key];
     pool.push_back(std::move(candidate));
   }
-  // Greedy: each next network adds most to the keys seen least; the n-th sighting of a key is worth 1/n^2, and a key
-  // counts by how often random networks have it, with the square root so that rare ones are not left out.
+  // Every second network is the next of the pool, so that small networks, which show few layers, are among them as
+  // often as a search meets them. The others are chosen greedily: each adds most to the keys seen least; the n-th
+  // sighting of a key is worth 1/n^2, and a key counts by how often random networks have it, with the square root so
+  // that rare ones are not left out.
   std::unordered_map<std::uint64_t, int> seen;
   std::vector<SpaceNetwork> chosen;
   std::vector<char> taken(pool.size(), 0);
-  while (chosen.size() < count && chosen.size() < pool.size()) {
+  const auto most_worth = [&] {
     std::size_t best = 0;
     double most = -1.0;
     for (std::size_t i = 0; i < pool.size(); ++i) {
@@ -186,6 +188,13 @@ std::vector<SpaceNetwork> covering_networks(const SearchSpace& space, const std:
         best = i;
       }
     }
+    return best;
+  };
+  const auto next_drawn = [&] {
+    return static_cast<std::size_t>(std::find(taken.begin(), taken.end(), 0) - taken.begin());
+  };
+  while (chosen.size() < count && chosen.size() < pool.size()) {
+    const std::size_t best = chosen.size() % 2 == 0 ? most_worth() : next_drawn();
     taken[best] = 1;
     for (const std::uint64_t key : pool[best].keys) ++seen[key];
     chosen.push_back(pool[best].network);

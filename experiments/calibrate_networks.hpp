@@ -17,8 +17,9 @@ struct SpaceNetwork {
   Design design;
 };
 
-// At most `count` different networks of a space that together show as many of its layers as often as possible.
-std::vector<SpaceNetwork> covering_networks(const SearchSpace& space, const std::string& format, std::size_t count,
-                                            std::uint64_t seed);
+// At most `count` different networks of a space. The first, third and so on together show as many of its layers as
+// often as possible; the others are drawn at random.
+std::vector<SpaceNetwork> calibration_networks(const SearchSpace& space, const std::string& format, std::size_t count,
+                                               std::uint64_t seed);
 
 }  // namespace ridgeline

@@ -1,5 +1,7 @@
 #include "experiments/calibrate_timing.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <numeric>
@@ -14,8 +16,9 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-constexpr int whole_runs = 4;  // a turn
-constexpr int step_runs = 2;
+constexpr int whole_warm_ups = 2, whole_runs = 4, step_runs = 2;  // a turn
+constexpr int looks_a_layer = 4;
+constexpr double rounds_wanted = 6;  // fewer samples of more networks teach more than the reverse
 
 }  // namespace
 
@@ -42,28 +45,49 @@ std::vector<double> layer_times(std::span<const ExecutedLayer> layers, std::span
 CalibrationTiming::CalibrationTiming(const MeasureOptions& options, const Format& format)
     : options_(options), reference_(reference_network(format), options), rng_(options.seed, "calibrate-turns") {}
 
+bool CalibrationTiming::seldom_seen(std::span<const ExecutedLayer> layers) const {
+  return std::any_of(layers.begin(), layers.end(), [&](const ExecutedLayer& layer) {
+    const auto looks = looks_.find(layer.key.hash());
+    return looks == looks_.end() || looks->second < looks_a_layer;
+  });
+}
+
 bool CalibrationTiming::add(const Design& design) {
   Timed timed;
   ExecutableOptions compile;
   compile.threads = options_.threads;
   compile.seed = options_.seed;
+  timed.layers = layers_of(design);
+  const bool inside = seldom_seen(timed.layers);
   try {
     timed.whole = std::make_unique<Executable>(design, compile);
     compile.keep_op_times = true;
-    timed.by_step = std::make_unique<Executable>(design, compile);
+    if (inside) timed.by_step = std::make_unique<Executable>(design, compile);
   } catch (const Unsupported&) {
     return false;
   }
   Rng input(options_.seed, "calibrate-input");
   for (float& value : timed.whole->input()) value = static_cast<float>(input.normal());
-  std::copy(timed.whole->input().begin(), timed.whole->input().end(), timed.by_step->input().begin());
-  timed.layers = layers_of(design);
-  for (const ExecutedLayer& layer : timed.layers) timed.result.layers.push_back(layer.key);
+  if (inside) std::copy(timed.whole->input().begin(), timed.whole->input().end(), timed.by_step->input().begin());
+  for (const ExecutedLayer& layer : timed.layers) {
+    timed.result.layers.push_back(layer.key);
+    if (inside) ++looks_[layer.key.hash()];
+  }
   timed.result.footprint_bytes = footprint_bytes(timed.layers);
-  timed.layer_ratios.resize(timed.layers.size());
+  if (inside) timed.layer_ratios.resize(timed.layers.size());
   timed.result.function_hash = function_hash(design);
+  timed.whole->run();
+  const Clock::time_point start = Clock::now();
+  timed.whole->run();
+  round_s_ += (whole_warm_ups + whole_runs) * seconds_since(start) + 2 * reference_now();
+  bytes_ += (inside ? 2 : 1) * (timed.whole->arena_bytes() + timed.whole->weight_bytes());
   timed_.push_back(std::move(timed));
   return true;
+}
+
+bool CalibrationTiming::full(double seconds) const {
+  const std::int64_t memory = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  return rounds_wanted * round_s_ > seconds || bytes_ > memory / 4;
 }
 
 double CalibrationTiming::reference_now() {
@@ -82,7 +106,7 @@ void CalibrationTiming::turn(Timed& timed, bool by_step) {
       layers.push_back(layer_times(timed.layers, timed.by_step->steps(), timed.by_step->step_times_s()));
     }
   } else {
-    for (int run = 0; run < 2; ++run) timed.whole->run();
+    for (int run = 0; run < whole_warm_ups; ++run) timed.whole->run();
     for (int run = 0; run < whole_runs; ++run) {
       const Clock::time_point start = Clock::now();
       timed.whole->run();
@@ -103,7 +127,9 @@ void CalibrationTiming::run(double seconds, const std::function<void(double)>& p
   for (int round = 0; round < 3 || seconds_since(start) < seconds; ++round) {
     rng_.shuffle(std::span<std::size_t>(order));
     for (const std::size_t i : order) {
-      turn(timed_[i], round % 3 == 1);  // one round in three looks inside
+      const bool inside = round % 3 == 1;  // one round in three looks inside
+      if (inside && timed_[i].by_step == nullptr) continue;
+      turn(timed_[i], inside);
       if (progress) progress(seconds_since(start));
       if (round >= 3 && seconds_since(start) >= seconds) return;
     }
@@ -120,6 +146,7 @@ std::vector<TimedNetwork> CalibrationTiming::take() {
       timed.result.layer_s.push_back(middle * reference_s);
       timed.result.layer_mad_s.push_back(median_absolute_deviation(ratios, middle) * reference_s);
     }
+    timed.result.reference_s = reference_s;
     networks.push_back(std::move(timed.result));
   }
   timed_.clear();

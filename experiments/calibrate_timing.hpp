@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <memory>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "experiments/calibrate.hpp"
@@ -20,9 +22,12 @@ class CalibrationTiming {
  public:
   CalibrationTiming(const MeasureOptions& options, const Format& format);  // throws Unsupported
 
-  // Compiles the design twice, whole and by step. False when this machine does not run it.
+  // Compiles the design, and once more by step while it has layers that were seldom looked at. False when this machine
+  // does not run it.
   bool add(const Design& design);
   std::size_t size() const { return timed_.size(); }
+  // No further network should be added: a round takes too long for `seconds`, or too much memory is used.
+  bool full(double seconds) const;
   // Rounds until `seconds` have passed, at least two.
   void run(double seconds, const std::function<void(double elapsed_s)>& progress);
 
@@ -39,6 +44,7 @@ class CalibrationTiming {
     std::vector<std::vector<double>> layer_ratios;  // the same, by layer
     TimedNetwork result;
   };
+  bool seldom_seen(std::span<const ExecutedLayer> layers) const;
   void turn(Timed& timed, bool by_step);
   double reference_now();
 
@@ -46,6 +52,9 @@ class CalibrationTiming {
   SpeedReference reference_;
   std::vector<double> reference_samples_s_;
   std::vector<Timed> timed_;
+  std::unordered_map<std::uint64_t, int> looks_;  // LayerKey::hash -> networks timed by step that have the layer
+  double round_s_ = 0;                            // of one turn of every network, estimated
+  std::int64_t bytes_ = 0;                        // of the compiled networks
   Rng rng_;
 };
 

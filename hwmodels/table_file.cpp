@@ -32,6 +32,7 @@ TableDevice read_table_device(JsonDocument& document) {
     curve.slopes_s_per_byte = value.numbers("slopes_s_per_byte");
     curve.least_bytes = value.number("least_bytes", {.least = 0.0});
     curve.most_bytes = value.number("most_bytes", {.least = curve.least_bytes});
+    curve.constant_s = value.number("constant_s", {.fallback = 0.0});
     value.finish();
     if (curve.knots_bytes.size() == curve.slopes_s_per_byte.size()) continue;
     value.note("slopes_s_per_byte", "one slope a knot", std::to_string(curve.slopes_s_per_byte.size()));
@@ -85,7 +86,8 @@ Json write_table_device(const TableDevice& device) {
     json["footprint"][format] = {{"knots_bytes", curve.knots_bytes},
                                  {"slopes_s_per_byte", curve.slopes_s_per_byte},
                                  {"least_bytes", curve.least_bytes},
-                                 {"most_bytes", curve.most_bytes}};
+                                 {"most_bytes", curve.most_bytes},
+                                 {"constant_s", curve.constant_s}};
   }
   json["anchors"] = Json::array();
   for (const Anchor& anchor : device.anchors) {

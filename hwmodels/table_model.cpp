@@ -14,6 +14,8 @@ namespace {
 const std::string bound_by_table = "table";
 const std::string bound_by_nearest = "nearest";
 constexpr std::size_t neighbours = 4;
+// A network far smaller than any of the calibration still takes time.
+constexpr double least_share_of_layers = 0.5;
 
 // Layers that may stand in for one another: the strictest family first, looser ones where it is empty.
 std::array<std::uint64_t, 3> families(const LayerKey& key) {
@@ -61,7 +63,7 @@ ExecutedLayer layer_from(const LayerKey& key) {
 
 double FootprintCurve::at(double footprint_bytes) const {
   const double held = std::clamp(footprint_bytes, least_bytes, most_bytes);
-  double seconds = 0.0;
+  double seconds = constant_s;
   for (std::size_t i = 0; i < knots_bytes.size(); ++i) {
     seconds += slopes_s_per_byte[i] * std::max(0.0, held - knots_bytes[i]);
   }
@@ -141,18 +143,18 @@ bool TableModel::estimate_layer(const ExecutedLayer& layer, double network_weigh
   return true;
 }
 
-std::array<double, arithmetic_count> TableModel::seconds_a_weight_byte(std::span<const ExecutedLayer> layers) const {
-  std::array<double, arithmetic_count> bytes{}, seconds{};
+double TableModel::beyond_layers_s(std::span<const ExecutedLayer> layers) const {
+  std::array<double, arithmetic_count> bytes{};
   double all = 0.0;
   for (const ExecutedLayer& layer : layers) {
     bytes[arithmetic_index(layer)] += static_cast<double>(layer.weight_bytes);
     all += static_cast<double>(layer.weight_bytes);
   }
   const double footprint = footprint_bytes(layers);
-  // A network of several formats gets of each curve the share of its weights in that format: (w_f / all) * curve_f,
-  // spread over w_f bytes.
+  // A network of several formats gets of each curve the share of its weights in that format.
+  double seconds = 0.0;
   for (std::size_t f = 0; f < arithmetic_count; ++f) {
-    if (bytes[f] > 0) seconds[f] = curves_[f].at(footprint) / all;
+    if (bytes[f] > 0) seconds += bytes[f] / all * curves_[f].at(footprint);
   }
   return seconds;
 }
@@ -164,7 +166,7 @@ void TableModel::estimate_one(const Design& design, Cost& cost) const {
   start_cost(design, live, cost);
   std::vector<ExecutedLayer> layers = executed_layers(network, design.precision, stored, live);
   for (const ExecutedLayer& layer : layers) cost.weight_bytes += layer.weight_bytes;
-  const std::array<double, arithmetic_count> extra = seconds_a_weight_byte(layers);
+  const double beyond_s = beyond_layers_s(layers);
   std::sort(layers.begin(), layers.end(), [](const auto& a, const auto& b) { return a.node < b.node; });
   std::size_t row = 0;
   for (const ExecutedLayer& layer : layers) {
@@ -177,9 +179,12 @@ void TableModel::estimate_one(const Design& design, Cost& cost) const {
                                      layer.key.activations.text(), name_of(layer.key.kind), network.name(layer.anchor));
       return;
     }
-    op.latency_s += extra[arithmetic_index(layer)] * static_cast<double>(layer.weight_bytes);
     cost.latency_s += op.latency_s;
   }
+  if (!(cost.latency_s > 0)) return;
+  const double factor = std::max(least_share_of_layers, 1.0 + beyond_s / cost.latency_s);
+  for (OpCost& op : cost.ops) op.latency_s *= factor;
+  cost.latency_s *= factor;
 }
 
 void TableModel::estimate(std::span<const Design> designs, std::span<Cost> costs) const {

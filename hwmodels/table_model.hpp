@@ -6,9 +6,10 @@
 // channels, sizes and operations). OpCost::bound_by says which it was: "table", "nearest" or, with no relative, the
 // roofline's own bound.
 //
-// On top comes what a layer alone does not tell: where its weights come from. A network that outgrows a cache fetches
-// them from the next one at every inference. That depends on the footprint of the whole network; it is learnt as a
-// piecewise linear curve and shared out over the layers by their weights.
+// On top comes what a layer alone does not tell: what every inference costs or saves whatever its layers, and where the
+// weights come from, because a network that outgrows a cache fetches them from the next one at every inference. That
+// depends on the footprint of the whole network; it is learnt as a constant and a piecewise linear curve, and shared
+// out over the layers by their time.
 #pragma once
 
 #include <map>
@@ -29,10 +30,12 @@ struct TableEntry {
   std::int64_t samples = 0;  // networks it was seen in
 };
 
-// seconds = sum over knots of slope * max(0, footprint - knot); the footprint is held within what calibration saw.
+// seconds = constant + sum over knots of slope * max(0, footprint - knot); the footprint is held within what
+// calibration saw.
 struct FootprintCurve {
   std::vector<double> knots_bytes, slopes_s_per_byte;  // equal lengths
   double least_bytes = 0, most_bytes = 0;
+  double constant_s = 0;
   double at(double footprint_bytes) const;
 };
 
@@ -81,8 +84,8 @@ class TableModel final : public HardwareModel {
   void estimate_one(const Design& design, Cost& cost) const;
   // False: nothing is known of this layer's format.
   bool estimate_layer(const ExecutedLayer& layer, double network_weight_bytes, OpCost& op) const;
-  // What a byte of weights adds in this network, by the arithmetic that reads it.
-  std::array<double, arithmetic_count> seconds_a_weight_byte(std::span<const ExecutedLayer> layers) const;
+  // What the network as a whole adds to the sum of its layers.
+  double beyond_layers_s(std::span<const ExecutedLayer> layers) const;
 
   TableDevice device_;
   RooflineModel roofline_;

@@ -50,7 +50,7 @@ TEST(FitLayers, LearnsAKnownMachineAndPredictsFreshNetworks) {
   Rng rng(1);
   std::vector<TimedNetwork> networks;
   std::unordered_set<std::uint64_t> used;
-  for (const SpaceNetwork& chosen : covering_networks(space, "int8", 100, 1)) {
+  for (const SpaceNetwork& chosen : calibration_networks(space, "int8", 100, 1)) {
     networks.push_back(timed(chosen.design, rng, 0.01));
     used.insert(function_hash(chosen.design));
     if (networks.size() % 25 != 0) continue;
@@ -118,14 +118,14 @@ std::set<std::uint64_t> keys_of(std::span<const Design> designs) {
   return keys;
 }
 
-TEST(CoveringNetworks, AreDifferentRepeatableAndCoverMoreThanChance) {
+TEST(CalibrationNetworks, AreDifferentRepeatableAndCoverMoreThanChance) {
   const SearchSpace space = shipped("mobilenet_v2");
-  const std::vector<Design> chosen = designs_of(covering_networks(space, "f32", 20, 3));
+  const std::vector<Design> chosen = designs_of(calibration_networks(space, "f32", 20, 3));
   ASSERT_EQ(chosen.size(), 20U);
   std::set<std::uint64_t> hashes;
   for (const Design& design : chosen) hashes.insert(function_hash(design));
   EXPECT_EQ(hashes.size(), 20U);
-  const std::vector<Design> again = designs_of(covering_networks(space, "f32", 20, 3));
+  const std::vector<Design> again = designs_of(calibration_networks(space, "f32", 20, 3));
   for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(function_hash(again[i]), function_hash(chosen[i]));
   Rng rng(4);
   std::vector<Design> random;
