@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 constexpr double grid_share = 0.12;         // of the budget
-constexpr double seconds_a_network = 0.15;  // what a network of a space is worth, where it is fast enough
+constexpr double seconds_a_network = 0.2;  // what a network of a space is worth, where it is fast enough
 constexpr double seconds_a_chain = 0.5;
 constexpr std::size_t anchors_a_space = 16;  // kept in the file
 
@@ -176,7 +176,7 @@ class Calibration {
   }
 
   void time_space(const SearchSpace& space, const std::string& format, double seconds) {
-    const auto count = static_cast<std::size_t>(std::clamp(seconds / seconds_a_network, 8.0, 320.0));
+    const auto count = static_cast<std::size_t>(std::clamp(seconds / seconds_a_network, 8.0, 256.0));
     const std::vector<SpaceNetwork> networks = calibration_networks(space, format, count, options_.seed);
     std::vector<Design> designs;
     for (const SpaceNetwork& network : networks) designs.push_back(network.design);

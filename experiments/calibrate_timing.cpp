@@ -18,7 +18,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 constexpr int whole_warm_ups = 2, whole_runs = 4, step_runs = 2;  // a turn
 constexpr int looks_a_layer = 4;
-constexpr double rounds_wanted = 6;  // fewer samples of more networks teach more than the reverse
+constexpr double rounds_wanted = 20;
 
 }  // namespace
 
@@ -79,7 +79,7 @@ bool CalibrationTiming::add(const Design& design) {
   timed.whole->run();
   const Clock::time_point start = Clock::now();
   timed.whole->run();
-  round_s_ += (whole_warm_ups + whole_runs) * seconds_since(start) + 2 * reference_now();
+  round_s_ += (whole_warm_ups + whole_runs) * seconds_since(start) + reference_now();
   bytes_ += (inside ? 2 : 1) * (timed.whole->arena_bytes() + timed.whole->weight_bytes());
   timed_.push_back(std::move(timed));
   return true;
@@ -95,8 +95,7 @@ double CalibrationTiming::reference_now() {
   return reference_samples_s_.back();
 }
 
-void CalibrationTiming::turn(Timed& timed, bool by_step) {
-  const double before_s = reference_now();
+double CalibrationTiming::turn(Timed& timed, bool by_step, double before_s) {
   std::vector<double> wholes;
   std::vector<std::vector<double>> layers;
   if (by_step) {
@@ -113,23 +112,26 @@ void CalibrationTiming::turn(Timed& timed, bool by_step) {
       wholes.push_back(seconds_since(start));
     }
   }
-  const double reference_s = 0.5 * (before_s + reference_now());
+  const double after_s = reference_now();
+  const double reference_s = 0.5 * (before_s + after_s);
   for (const double whole : wholes) timed.whole_ratios.push_back(whole / reference_s);
   for (const std::vector<double>& times : layers) {
     for (std::size_t i = 0; i < times.size(); ++i) timed.layer_ratios[i].push_back(times[i] / reference_s);
   }
+  return after_s;
 }
 
 void CalibrationTiming::run(double seconds, const std::function<void(double)>& progress) {
   std::vector<std::size_t> order(timed_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const Clock::time_point start = Clock::now();
+  double speed_s = reference_now();
   for (int round = 0; round < 3 || seconds_since(start) < seconds; ++round) {
     rng_.shuffle(std::span<std::size_t>(order));
     for (const std::size_t i : order) {
       const bool inside = round % 3 == 1;  // one round in three looks inside
       if (inside && timed_[i].by_step == nullptr) continue;
-      turn(timed_[i], inside);
+      speed_s = turn(timed_[i], inside, speed_s);
       if (progress) progress(seconds_since(start));
       if (round >= 3 && seconds_since(start) >= seconds) return;
     }

@@ -45,7 +45,7 @@ class CalibrationTiming {
     TimedNetwork result;
   };
   bool seldom_seen(std::span<const ExecutedLayer> layers) const;
-  void turn(Timed& timed, bool by_step);
+  double turn(Timed& timed, bool by_step, double before_s);  // both are times of the reference
   double reference_now();
 
   MeasureOptions options_;
