@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-constexpr double grid_share = 0.12;         // of the budget
+constexpr double grid_share = 0.12;        // of the budget
 constexpr double seconds_a_network = 0.2;  // what a network of a space is worth, where it is fast enough
 constexpr double seconds_a_chain = 0.5;
 constexpr std::size_t anchors_a_space = 16;  // kept in the file

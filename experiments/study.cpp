@@ -82,7 +82,11 @@ void Study::Impl::restore() {
   improved = 0;
   told = checkpoint ? static_cast<std::size_t>(checkpoint->first_trial) : 0;
   batch_number = checkpoint ? checkpoint->batch : 0;
-  if (checkpoint) parts.searcher->load(checkpoint->state);
+  checkpointed.reset();
+  if (checkpoint) {
+    checkpointed = told;
+    parts.searcher->load(checkpoint->state);
+  }
   Trial missing;
   missing.id = -1;
   trials.clear();

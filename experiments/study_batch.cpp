@@ -19,7 +19,11 @@ std::uint64_t hash_of(const Genome& genome) {
 Batch Study::Impl::ask() {
   Timer timer(*this, "ask");
   Batch batch;
-  batch.checkpoint = Checkpoint{batch_number, static_cast<std::int64_t>(told), parts.searcher->save()};
+  // Batches after the checkpoint are asked for again on resuming and answered from the store, so a batch of mostly
+  // known candidates need not write the searcher's whole state.
+  if (!checkpointed || told >= *checkpointed + batch_size) {
+    batch.checkpoint = Checkpoint{batch_number, static_cast<std::int64_t>(told), parts.searcher->save()};
+  }
   batch.asked = parts.searcher->ask(batch_size);
   return batch;
 }
@@ -200,6 +204,7 @@ void Study::Impl::commit(std::span<BatchEvaluation* const> done, const std::opti
       std::ranges::move(one->measurements, std::back_inserter(measurements));
     }
     store.append(id, concluded, measurements, checkpoint);
+    if (checkpoint) checkpointed = static_cast<std::size_t>(checkpoint->first_trial);
     for (Trial& trial : concluded) {
       const auto place = static_cast<std::size_t>(trial.id);
       trials[place] = std::move(trial);

@@ -96,6 +96,7 @@ struct Study::Impl {
   std::int64_t batch_number = 0;
   std::vector<Trial> trials;                       // by id; of the batch under way those with id -1 are not done
   std::size_t told = 0;                            // trials of complete batches
+  std::optional<std::size_t> checkpointed;         // told, of the last checkpoint stored
   FlatMap by_genome, by_function;                  // hash -> trial, of complete batches and the one under way
   std::vector<ParetoArchive> archives;             // by fidelity, of everything stored
   std::array<std::optional<std::size_t>, 3> best;  // by fidelity: trial with the best first objective

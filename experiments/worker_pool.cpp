@@ -15,9 +15,9 @@ namespace ridgeline {
 struct WorkerPool::Impl {
   std::mutex mutex;
   std::condition_variable begin, end;
-  std::uint64_t round = 0;  // counts the batches; a worker takes part in each once
-  std::size_t busy = 0;     // workers that have not finished the round
-  bool stopping = false;
+  std::atomic<std::uint64_t> round = 0;  // counts the batches; a worker takes part in each once
+  std::atomic<std::size_t> busy = 0;     // workers that have not finished the round
+  std::atomic<bool> stopping = false;
 
   // What is left of one sharer's part of the batch.
   struct alignas(64) Part {
@@ -45,6 +45,18 @@ struct WorkerPool::Impl {
     }
   }
 
+  // Putting a thread to sleep and waking it costs more than a small batch; the next one mostly follows at once.
+  template <typename Condition>
+  static void linger(const Condition& condition) {
+    for (int i = 0; i < 4000 && !condition(); ++i) pause();
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+
   void call(std::size_t i) {
     try {
       (*work)(i);
@@ -60,6 +72,7 @@ struct WorkerPool::Impl {
   void serve(std::size_t sharer) {
     std::uint64_t seen = 0;
     for (;;) {
+      linger([&] { return stopping || round != seen; });
       {
         std::unique_lock lock(mutex);
         begin.wait(lock, [&] { return stopping || round != seen; });
@@ -111,6 +124,7 @@ void WorkerPool::for_each(std::size_t n, const std::function<void(std::size_t)>&
   }
   if (!alone) impl.begin.notify_all();
   impl.share(0);
+  if (!alone) Impl::linger([&] { return impl.busy == 0; });
   std::unique_lock lock(impl.mutex);
   if (!alone) impl.end.wait(lock, [&] { return impl.busy == 0; });
   if (impl.failure) std::rethrow_exception(std::exchange(impl.failure, nullptr));
