@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "experiments/calibrate.hpp"
 #include "experiments/device_check.hpp"
+#include "experiments/environment_json.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_space.hpp"
 

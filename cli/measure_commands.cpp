@@ -4,6 +4,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
+#include "experiments/environment_json.hpp"
 #include "experiments/report_formats.hpp"
 
 namespace ridgeline {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/command_line.hpp"
+#include "experiments/environment_json.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/report_formats.hpp"
 

@@ -3,6 +3,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/version.hpp"
+#include "experiments/environment_json.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/store.hpp"
 #include "revision.hpp"

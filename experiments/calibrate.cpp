@@ -9,6 +9,7 @@
 
 #include "experiments/calibrate_networks.hpp"
 #include "experiments/calibrate_timing.hpp"
+#include "experiments/environment_json.hpp"
 #include "kernels/pinning.hpp"
 #include "kernels/statistics.hpp"
 #include "spaces/config_error.hpp"
@@ -25,22 +26,6 @@ constexpr double grid_share = 0.12;        // of the budget
 constexpr double seconds_a_network = 0.2;  // what a network of a space is worth, where it is fast enough
 constexpr double seconds_a_chain = 0.5;
 constexpr std::size_t anchors_a_space = 16;  // kept in the file
-
-Json environment_json(const Environment& environment) {
-  Json caches = Json::array();
-  for (const CacheLevel& cache : environment.caches) {
-    caches.push_back({{"level", cache.level}, {"bytes", cache.bytes}, {"shared_by", cache.shared_by}});
-  }
-  return {{"fingerprint", environment.fingerprint()},
-          {"cpu_model", environment.cpu_model},
-          {"isa", environment.isa},
-          {"logical_cpus", environment.logical_cpus},
-          {"caches", caches},
-          {"governor", environment.governor},
-          {"os", environment.os},
-          {"onednn_version", environment.onednn_version},
-          {"compiler", environment.compiler}};
-}
 
 double best_rate(std::span<const BandwidthResult> results, const std::string& level, int threads) {
   double best = 0.0;

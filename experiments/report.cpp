@@ -230,13 +230,26 @@ void fill_scales_and_limits(StudyReport& report, const std::vector<Trial>& trial
   }
 }
 
+// Reasons that differ by their numbers alone are one: every unstable timing has its own spread.
+std::string without_numbers(const std::string& reason) {
+  std::string kept;
+  for (const char c : reason) {
+    const bool number = (c >= '0' && c <= '9') || (c == '.' && kept.ends_with('#'));
+    if (!number)
+      kept += c;
+    else if (!kept.ends_with('#'))
+      kept += '#';
+  }
+  return kept;
+}
+
 void fill_reasons(StudyReport& report, const std::vector<Trial>& trials, std::size_t most) {
   std::map<std::pair<Status, std::string>, DeathReason> reasons;
   for (const Trial& trial : trials) {
     ++report.counts[static_cast<std::size_t>(trial.status)];
     if (trial.status == Status::ok) continue;
-    auto [it, fresh] =
-        reasons.try_emplace({trial.status, trial.reason}, DeathReason{trial.status, trial.reason, 0, trial.id});
+    auto [it, fresh] = reasons.try_emplace({trial.status, without_numbers(trial.reason)},
+                                           DeathReason{trial.status, trial.reason, 0, trial.id});
     ++it->second.trials;
   }
   for (auto& [key, reason] : reasons) report.reasons.push_back(std::move(reason));

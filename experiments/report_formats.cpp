@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "experiments/environment_json.hpp"
 #include "experiments/report_text.hpp"
 #include "spaces/hash.hpp"
 
@@ -200,22 +201,6 @@ Json prediction_error_json(const PredictionError& error) {
           {"within_10", error.within_10},
           {"spearman", error.spearman ? Json(*error.spearman) : Json()},
           {"kendall", error.kendall ? Json(*error.kendall) : Json()}};
-}
-
-Json environment_json(const Environment& environment) {
-  Json caches = Json::array();
-  for (const CacheLevel& cache : environment.caches) {
-    caches.push_back({{"level", cache.level}, {"bytes", cache.bytes}, {"shared_by", cache.shared_by}});
-  }
-  return {{"cpu_model", environment.cpu_model},
-          {"isa", environment.isa},
-          {"logical_cpus", environment.logical_cpus},
-          {"caches", caches},
-          {"governor", environment.governor},
-          {"os", environment.os},
-          {"onednn_version", environment.onednn_version},
-          {"compiler", environment.compiler},
-          {"fingerprint", environment.fingerprint()}};
 }
 
 Json measurement_json(const Measurement& measurement) {

@@ -23,7 +23,6 @@ std::string report_markdown(const StudyReport& report);
 Json front_json(const StudyReport& report);   // an array, one object a member
 Json report_json(const StudyReport& report);  // everything but the trials that are not on the front
 Json objective_json(const Objective& objective);
-Json environment_json(const Environment& environment);
 Json measurement_json(
     const Measurement& measurement);  // latency_s {median, ci_low, ci_high, mad}, samples_s, operators
 Json cost_json(const Cost& cost, const Network& network);

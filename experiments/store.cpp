@@ -7,6 +7,7 @@
 #include <atomic>
 #include <utility>
 
+#include "experiments/environment_json.hpp"
 #include "experiments/store_impl.hpp"
 #include "experiments/store_rows.hpp"
 #include "experiments/store_schema.hpp"
@@ -251,7 +252,7 @@ std::int64_t Store::environment(const Environment& environment) {
   const std::string fingerprint = environment.fingerprint();
   impl_->database.prepared("INSERT OR IGNORE INTO environments (fingerprint, description) VALUES (?, ?)")
       .add(fingerprint)
-      .add(environment_text(environment))
+      .add(environment_json(environment).dump())
       .run();
   Statement& row = impl_->database.prepared("SELECT id FROM environments WHERE fingerprint = ?");
   row.add(fingerprint);

@@ -55,22 +55,6 @@ Genome parse_genome(std::string_view text, const std::string& origin) {
   return genome;
 }
 
-std::string environment_text(const Environment& environment) {
-  Json caches = Json::array();
-  for (const CacheLevel& cache : environment.caches) {
-    caches.push_back({{"level", cache.level}, {"bytes", cache.bytes}, {"shared_by", cache.shared_by}});
-  }
-  return Json{{"cpu_model", environment.cpu_model},
-              {"isa", environment.isa},
-              {"logical_cpus", environment.logical_cpus},
-              {"caches", caches},
-              {"governor", environment.governor},
-              {"os", environment.os},
-              {"onednn_version", environment.onednn_version},
-              {"compiler", environment.compiler}}
-      .dump();
-}
-
 Environment parse_environment(const std::string& text) {
   try {
     const Json value = Json::parse(text);

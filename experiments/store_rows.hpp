@@ -13,7 +13,6 @@ namespace ridgeline {
 void write_genome(const Genome& genome, std::string& text);
 Genome parse_genome(std::string_view text, const std::string& origin);
 
-std::string environment_text(const Environment& environment);
 Environment parse_environment(const std::string& text);
 
 std::string ops_text(const Measurement& measurement);

@@ -115,6 +115,19 @@ TEST(Report, CountsReasonsAndLimits) {
   EXPECT_EQ(parameters.nearest, 1e6);
 }
 
+TEST(Report, ReasonsThatDifferByNumbersAreOne) {
+  ReportInput input = hand_made();
+  input.trials[5].reason = "spread 12.5 % (MAD of 20 samples) is above the limit";
+  Trial other = input.trials[5];
+  other.id = 6;
+  other.reason = "spread 9 % (MAD of 1000 samples) is above the limit";
+  input.trials.push_back(other);
+  const StudyReport report = make_report(std::move(input));
+  ASSERT_EQ(report.reasons.size(), 2U);
+  EXPECT_EQ(report.reasons[0].trials, 2);
+  EXPECT_EQ(report.reasons[0].reason, "spread 12.5 % (MAD of 20 samples) is above the limit");
+}
+
 TEST(Report, OverlappingIntervalsAreTies) {
   ReportInput input = hand_made();
   input.measurements = {timing(0, "search", 0.002, 0.0015), timing(1, "search", 0.004, 0.001),
