@@ -23,7 +23,8 @@ std::string bar(double share, bool unicode) {
 
 std::string ProgressLine::text(const StudyProgress& progress) const {
   const double seconds = progress.elapsed_s - first_s_;
-  const double rate = seconds > 0 ? static_cast<double>(progress.trials - first_trials_) / seconds : 0.0;
+  // The first trials are those that die before they are timed, and say nothing about the others.
+  const double rate = seconds >= 1.0 ? static_cast<double>(progress.trials - first_trials_) / seconds : 0.0;
   std::string line = fmt::format("{}/{} trials", progress.trials, progress.budget);
   if (progress.best != nullptr && progress.best->has_values()) {
     const std::string label = plain_name(first_.name, first_.unit);
