@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "cli/command_line.hpp"
+#include "cli/output_file.hpp"
 #include "experiments/calibrate.hpp"
 #include "experiments/device_check.hpp"
 #include "experiments/environment_json.hpp"

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <string_view>
 
@@ -68,6 +67,11 @@ TextStyle terminal_style() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) style.width = size.ws_col;
   return style;
+}
+
+bool is_utf8(const std::string& text) {
+  return Json::accept(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)) &&
+         Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>() == text;
 }
 
 std::string typed_command(int argc, char** argv) {
@@ -130,6 +134,9 @@ int run_action(const CommandLine& cli) {
   } catch (const StoreError& error) {
     std::cerr << error.what() << "\n";
     return exit_store;
+  } catch (const std::bad_alloc&) {
+    std::cerr << "this needs more memory than there is; take a smaller network, batch or space\n";
+    return exit_bad_input;
   } catch (const std::exception& error) {
     std::cerr << "internal error: " << error.what() << "\nthis is a bug of ridgeline; command: " << cli.command << "\n";
     return exit_internal;
@@ -169,6 +176,11 @@ void CommandLine::print_json(const Json& json) const {
 
 int run_program(int argc, char** argv) {
   try {
+    for (int i = 1; i < argc; ++i) {
+      if (is_utf8(argv[i])) continue;  // what was typed is stored and printed as text
+      std::cerr << "ridgeline: argument " << i << " is not UTF-8 text\n";
+      return exit_bad_input;
+    }
     CommandLine cli{Resources(data_root(), external_data()),
                     terminal_style(),
                     isatty(STDERR_FILENO) == 1,
@@ -189,7 +201,10 @@ int run_program(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
       return report_parse_error(app, error);
     }
-    return run_action(cli);
+    const int code = run_action(cli);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    std::cerr << "standard output could not be written; is its disk full, or was it closed?\n";
+    return code == exit_done ? exit_bad_input : code;
   } catch (const std::exception& error) {
     std::cerr << "internal error: " << error.what() << "\n";
     return exit_internal;
@@ -209,31 +224,6 @@ void add_database_option(CLI::App& command, std::string& path) {
 
 void add_json_option(CLI::App& command, bool& json) {
   command.add_flag("--json", json, "print JSON: stable keys, SI units");
-}
-
-void check_writable(const std::string& path, const std::string& flag) {
-  const fs::path parent = fs::path(path).parent_path();
-  const std::string folder = parent.empty() ? "." : parent.string();
-  if (!is_folder(folder)) throw ConfigError({flag, "", "a path in an existing folder", path, "make the folder first"});
-  if (is_folder(path)) throw ConfigError({flag, "", "the path of a file", path + " (a folder)", ""});
-  if (access(folder.c_str(), W_OK) != 0) {
-    throw ConfigError({flag, "", "a folder that may be written", folder, "choose another place or change its rights"});
-  }
-}
-
-void write_file(const std::string& path, const std::string& text, const std::string& flag) {
-  check_writable(path, flag);
-  const std::string fresh = path + ".new";
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(fresh, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    fs::remove(fresh, ignored);
-    throw ConfigError({flag, "", "a file that can be written", path, error ? error.message() : "is the disk full?"});
-  }
 }
 
 InterruptFlag::InterruptFlag() {

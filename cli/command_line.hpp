@@ -53,11 +53,6 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
 void add_database_option(CLI::App& command, std::string& path);
 void add_json_option(CLI::App& command, bool& json);
 
-// Writes the whole file or nothing (a new file beside it, then renamed). Throws ConfigError naming `flag`.
-void write_file(const std::string& path, const std::string& text, const std::string& flag);
-// Throws ConfigError when write_file could not work: before a long run, not after it.
-void check_writable(const std::string& path, const std::string& flag);
-
 // Set by the first SIGINT or SIGTERM while it lives; the second one ends the program at once.
 class InterruptFlag {
  public:

@@ -63,10 +63,11 @@ int estimate(const CommandLine& cli, const EstimateOptions& options) {
     text += formats_text(formats, device, cli.style) + "\n";
     json["devices"][device] = cost_json(one.cost, chosen.design.network);
     for (const FormatCost& other : formats) {
-      json["devices"][device]["formats"][other.format] = {{"latency_s", other.cost.latency_s},
-                                                          {"energy_j", other.cost.energy_j},
-                                                          {"weight_bytes", other.cost.weight_bytes},
-                                                          {"peak_bytes", other.cost.peak_bytes}};
+      json["devices"][device]["formats"][other.format] = {
+          {"latency_s", other.cost.latency_s},
+          {"energy_j", other.cost.energy_j > 0 ? Json(other.cost.energy_j) : Json()},
+          {"weight_bytes", other.cost.weight_bytes},
+          {"peak_bytes", other.cost.peak_bytes}};
     }
     estimates.push_back(std::move(one));
   }

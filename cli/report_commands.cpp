@@ -3,6 +3,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/operators.hpp"
+#include "cli/output_file.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_html.hpp"
@@ -47,7 +48,11 @@ int write_report(const CommandLine& cli, const ReportFiles& options) {
   for (const auto& [path, flag] :
        {std::pair{options.html, "--html"}, {options.csv, "--csv"}, {options.markdown, "--markdown"}}) {
     if (!path.empty()) check_writable(path, flag);
+    check_different(path, flag, options.database, "--db");
   }
+  check_different(options.csv, "--csv", options.html, "--html");
+  check_different(options.markdown, "--markdown", options.html, "--html");
+  check_different(options.markdown, "--markdown", options.csv, "--csv");
   const Store store(options.database, Store::Mode::read);
   const StudyReport report = report_of(store, options.name, cli.resources);
   std::string written;
@@ -100,6 +105,7 @@ std::string measurements_text(const TrialExplanation& explanation) {
 
 int explain(const CommandLine& cli, const ExplainOptions& options) {
   const Store store(options.database, Store::Mode::read);
+  for (const std::string& device : options.devices) cli.resources.device(device);  // before anything is printed
   const TrialExplanation explanation =
       explain_trial(store, options.name, options.trial, cli.resources, options.devices);
   if (options.json) {

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/command_line.hpp"
+#include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/version.hpp"
 #include "experiments/report_explain.hpp"
@@ -97,6 +98,7 @@ void print_result(const CommandLine& cli, const RunOptions& options, const Study
 
 int run_study(const CommandLine& cli, const RunOptions& options, StudyConfig config) {
   if (!options.report.empty()) check_writable(options.report, "--report");
+  check_different(options.report, "--report", options.database, "--db");
   const InterruptFlag interrupt;
   Objective first = config.objectives.front().objective;
   const auto form = options.quiet || options.json ? ProgressLine::Form::none

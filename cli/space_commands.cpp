@@ -110,6 +110,10 @@ int show_space(const CommandLine& cli, const SpaceFlags& flags) {
     std::fputs(network_dot(decode_for(config, space, genome).network, space.name()).c_str(), stdout);
     return exit_done;
   }
+  if (!flags.design.genome.empty()) {
+    throw ConfigError({"--genome", "", "--dot beside it", "a genome alone",
+                       "'ridgeline estimate' shows one network's layers and costs"});
+  }
   const SpaceSurvey survey = survey_space(config, space, flags.design.seed, static_cast<std::size_t>(flags.sample));
   if (flags.json) {
     cli.print_json({{"name", space.name()},

@@ -56,6 +56,8 @@ class Evaluator {
   // Changes when the contents behind the options change (a table's rows, a device's numbers); part of the study's
   // identity, so that a search is not resumed on other numbers.
   virtual std::uint64_t fingerprint() const { return 0; }
+  // Of its values, where that is fixed ("s"); empty: a number without unit, or not known.
+  virtual std::string unit() const { return {}; }
   // Exclusive evaluators: what a timing holds for, canonical JSON; and whether a stored one may stand for a new one.
   virtual std::string protocol() const { return {}; }
   virtual bool may_reuse() const { return false; }

@@ -66,14 +66,18 @@ Quantity find_quantity(const std::string& name) {
 
 class CostEvaluator : public Evaluator {
  public:
-  CostEvaluator(std::string path, Quantity quantity, const EvaluatorSetup& setup)
+  CostEvaluator(std::string path, const std::string& quantity, const EvaluatorSetup& setup)
       : path_(std::move(path)),
-        quantity_(quantity),
+        quantity_(find_quantity(quantity)),
+        unit_(quantity == "latency_s"  ? "s"
+              : quantity == "energy_j" ? "J"
+                                       : "B"),
         pool_(setup.pool),
         costs_(setup.costs ? setup.costs : std::make_shared<DeviceCosts>()) {}
 
   Fidelity fidelity() const override { return Fidelity::analytic; }
   std::uint64_t fingerprint() const override { return costs_->fingerprint(path_); }
+  std::string unit() const override { return unit_; }
   const HardwareModel& model() const { return costs_->model(path_); }
 
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
@@ -91,6 +95,7 @@ class CostEvaluator : public Evaluator {
  private:
   std::string path_;
   Quantity quantity_;
+  std::string unit_;
   WorkerPool* pool_;
   std::shared_ptr<DeviceCosts> costs_;
 };
@@ -111,7 +116,7 @@ std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const Evaluat
     options.note("device", problem.expected, problem.found, problem.remedy);
     return nullptr;
   }
-  auto evaluator = std::make_unique<CostEvaluator>(path, find_quantity(quantity), setup);
+  auto evaluator = std::make_unique<CostEvaluator>(path, quantity, setup);
   if (quantity == "energy_j" && !evaluator->model().has_energy()) {
     options.note("quantity", "a quantity that the device states", "'energy_j'",
                  fmt::format("{} gives no energy figures; use a device that does", path));

@@ -15,6 +15,7 @@ class TableEvaluator : public Evaluator {
 
   Fidelity fidelity() const override { return Fidelity::analytic; }
   std::uint64_t fingerprint() const override { return table_.fingerprint(column_); }
+  std::string unit() const override { return table_.objective(column_).unit; }
 
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     for (std::size_t i = 0; i < candidates.size(); ++i) {

@@ -244,7 +244,7 @@ Json cost_json(const Cost& cost, const Network& network) {
                    {"bound_by", op.bound_by}});
   }
   return {{"latency_s", cost.latency_s},
-          {"energy_j", cost.energy_j},
+          {"energy_j", cost.energy_j > 0 ? Json(cost.energy_j) : Json()},
           {"peak_bytes", cost.peak_bytes},
           {"weight_bytes", cost.weight_bytes},
           {"operators", ops}};

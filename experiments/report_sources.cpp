@@ -73,7 +73,9 @@ StudyReport front_of(const Store& store, const std::string& study, const Resourc
   const Stored stored = stored_parts(input.record, resources);
   input.space = stored.space.get();
   input.space_problem = stored.problem;
-  return make_report(std::move(input), {});
+  StudyReport report = make_report(std::move(input), {});
+  if (fidelity && report.front.empty()) report.front_fidelity = *fidelity;
+  return report;
 }
 
 std::string trials_csv_of(const Store& store, const StudyReport& report, const Resources& resources) {

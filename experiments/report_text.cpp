@@ -57,7 +57,10 @@ std::string genome_text(const FrontMember& member) {
 }
 
 std::string front_table_text(const StudyReport& report, const TextStyle& style, std::size_t most_rows) {
-  if (report.front.empty()) return "no feasible candidate yet\n";
+  if (report.front.empty()) {
+    return fmt::format("no feasible candidate with {} values\n",
+                       fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]);
+  }
   std::vector<TextTable::Column> columns{{"trial", true}};
   std::vector<bool> again;  // has a column for the second look
   for (std::size_t i = 0; i < report.objectives.size(); ++i) {

@@ -33,6 +33,7 @@ struct Store::Impl {
   HeldStudy& held(StudyId study);  // throws StoreError when it is not held
   std::vector<Objective> objectives(StudyId study);
   void read_values(StudyId study, Trial& trial, std::span<const Objective> objectives);
+  void require_whole(const Trial& trial, std::size_t values) const;  // throws StoreError
   void require_unlocked(StudyId study, const std::string& name, const std::string& updated_utc);
   void take_lock(HeldStudy& study);
   void release_locks() noexcept;

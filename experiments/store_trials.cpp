@@ -157,6 +157,15 @@ void Store::Impl::read_values(StudyId study, Trial& trial, std::span<const Objec
   rows.reset();
 }
 
+// Searchers and fronts count on a feasible trial's values.
+void Store::Impl::require_whole(const Trial& trial, std::size_t values) const {
+  const bool complete = trial.status != Status::ok || (trial.values.size() == values && values > 0);
+  const bool finite = std::all_of(trial.values.begin(), trial.values.end(), [](double v) { return std::isfinite(v); });
+  if (complete && finite) return;
+  throw StoreError(fmt::format("{}: trial {} lacks values; the database is damaged, restore it from a copy",
+                               database.path(), trial.id));
+}
+
 std::vector<Trial> Store::load(StudyId study) const {
   Database& database = impl_->database;
   const std::vector<Objective> objectives = impl_->objectives(study);
@@ -183,6 +192,7 @@ std::vector<Trial> Store::load(StudyId study) const {
       if (at->values.empty()) at->values.reserve(objectives.size());
       at->values.push_back(minimised(values.number(1), objectives[at->values.size()].direction));
     }
+    for (const Trial& trial : trials) impl_->require_whole(trial, objectives.size());
   } catch (...) {
     database.execute("ROLLBACK");
     throw;
@@ -198,7 +208,9 @@ std::optional<Trial> Store::trial(StudyId study, std::int64_t id) const {
   if (!row.step()) return std::nullopt;
   Trial trial = read_trial(row, path());
   row.reset();
-  impl_->read_values(study, trial, impl_->objectives(study));
+  const std::vector<Objective> objectives = impl_->objectives(study);
+  impl_->read_values(study, trial, objectives);
+  impl_->require_whole(trial, objectives.size());
   return trial;
 }
 

@@ -85,7 +85,14 @@ void Study::Impl::restore() {
   checkpointed.reset();
   if (checkpoint) {
     checkpointed = told;
-    parts.searcher->load(checkpoint->state);
+    try {
+      parts.searcher->load(checkpoint->state);
+    } catch (const std::exception& error) {
+      throw StoreError(
+          fmt::format("{}: the searcher's state of study '{}' cannot be read ({}); the database is damaged "
+                      "or was written by another version, restore it from a copy",
+                      store.path(), config.name, error.what()));
+    }
   }
   Trial missing;
   missing.id = -1;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "kernels/arena.hpp"
 #include "kernels/program.hpp"
 #include "kernels/reference.hpp"
+#include "spaces/counts.hpp"
 
 namespace ridgeline {
 namespace {
@@ -76,8 +78,25 @@ std::vector<float> find_ranges(const Design& design, const ExecutableOptions& op
 
 }  // namespace
 
+namespace {
+
+// oneDNN computes offsets within a tensor in 32 bits.
+void check_sizes(const Network& network) {
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  for (const NodeId node : network.live_nodes()) {
+    const std::int64_t weights = parameters(network, node);
+    const std::int64_t size = elements(network.shape(node));
+    if (std::max(weights, size) <= most) continue;
+    throw Unsupported("'" + network.name(node) + "' has a tensor of " + std::to_string(std::max(weights, size)) +
+                      " elements; the executor takes up to " + std::to_string(most));
+  }
+}
+
+}  // namespace
+
 Executable::Impl::Impl(const Design& design, const ExecutableOptions& options) : threads(options.threads) {
   const ThreadScope scope(threads);
+  check_sizes(design.network);
   std::vector<float> ranges = options.activation_ranges;
   if (ranges.empty() && reads_int8(design)) ranges = find_ranges(design, options);
   program = build_program(design, options, ranges);

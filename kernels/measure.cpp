@@ -116,7 +116,7 @@ Measurement or_unsupported(Work&& work) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    throw;
+    return refused("it needs more memory than there is");
   } catch (const std::exception& problem) {
     return refused(problem.what());
   }
