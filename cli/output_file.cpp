@@ -1,5 +1,6 @@
 #include "cli/output_file.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
@@ -39,7 +40,7 @@ std::string precious(const fs::path& path) {
   start.resize(static_cast<std::size_t>(file.gcount()));
   if (start.starts_with("SQLite format 3")) return "a database";
   for (const char* kind : {"study", "space", "table"}) {
-    if (start.find(std::string("\"ridgeline_") + kind + "\"") != std::string::npos) return std::string("a ") + kind;
+    if (start.find(fmt::format("\"ridgeline_{}\"", kind)) != std::string::npos) return fmt::format("a {}", kind);
   }
   return "";
 }
@@ -57,7 +58,7 @@ void check_writable(const std::string& path, const std::string& flag) {
     throw ConfigError({flag, "", "a folder that may be written", folder, "choose another place or change its rights"});
   }
   if (const std::string held = precious(target); !held.empty()) {
-    throw ConfigError({flag, "", "a new file, or one that may be written over", path + " (" + held + ")",
+    throw ConfigError({flag, "", "a new file, or one that may be written over", fmt::format("{} ({})", path, held),
                        "choose another name, or remove the file first"});
   }
 }

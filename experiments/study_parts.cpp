@@ -75,8 +75,9 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     const Evaluator* const evaluator = parts.from.back().get();
     const std::string& unit = one.objective.unit;
     if (evaluator != nullptr && !unit.empty() && !evaluator->unit().empty() && unit != evaluator->unit()) {
-      problems.push_back({document.origin(), path + ".unit", "'" + evaluator->unit() + "', as its evaluator gives it",
-                          "'" + unit + "'", "give the limit in it too; reports choose readable prefixes themselves"});
+      problems.push_back({document.origin(), path + ".unit",
+                          fmt::format("'{}', as its evaluator gives it", evaluator->unit()), fmt::format("'{}'", unit),
+                          "give the limit in it too; reports choose readable prefixes themselves"});
     }
     parts.screen.push_back(make(one.screen ? &*one.screen : nullptr, "screen"));
     if (parts.screen.back() && parts.screen.back()->exclusive()) {
