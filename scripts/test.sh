@@ -39,7 +39,7 @@ build_and_test() {  # preset, then arguments for ctest
 fuzz() {
   step "fuzz targets, ${RIDGELINE_FUZZ_SECONDS:=60} s each"
   cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DRIDGELINE_FUZZ=ON -DRIDGELINE_FUZZ_SECONDS="$RIDGELINE_FUZZ_SECONDS" \
-        -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g" >/dev/null
+        -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -gline-tables-only" >/dev/null
   cmake --build build/fuzz -j "$jobs" --target fuzzers
   ctest --test-dir build/fuzz -L fuzz -j "$jobs" --output-on-failure
 }
