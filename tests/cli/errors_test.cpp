@@ -69,6 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadInput{"genome_of_another_space", {"measure", "nasbench201", "--genome", "{\"kernel\": 3}"}, {"kernel"}},
         BadInput{
             "genome_and_random", {"measure", "nasbench201", "--genome", "[0,0,0,0,0,0]", "--random"}, {"--random"}},
+        BadInput{"no_utf8", {"search", "demo", "--name", "a\xff"}, {"argument 4", "UTF-8"}},
+        BadInput{"genome_not_shown", {"space", "show", "nasbench201", "--genome", "[0,0,0,0,0,0]"}, {"--dot"}},
         BadInput{"pareto_two_forms", {"pareto", "demo", "--csv", "--json"}, {"--csv"}},
         BadInput{"negative_trial", {"explain", "demo", "-1"}, {"ridgeline explain"}},
         BadInput{"no_database", {"runs", "list", "--db", "none.db"}, {"none.db"}, 4},
@@ -121,6 +123,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadStudy{"unknown_quantity",
                  replaced(counting_study("a", "nasbench201", 5), "\"macs\"}", "\"mcas\"}"),
                  {"mcas", "macs"}},
+        BadStudy{"another_unit",
+                 replaced(counting_study("a", "nasbench201", 5), R"({"evaluator": "count", "quantity": "macs"})",
+                          R"({"evaluator": "cost", "device": "pixel_6"}, "unit": "ms")"),
+                 {"objectives[1].unit", "'s'", "'ms'"}},
         BadStudy{"two_problems_at_once",
                  replaced(replaced(counting_study("a", "nasbench201", 5), "\"seed\": 7", "\"seed\": \"x\""),
                           "\"nsga2\"", "\"nsgaII\""),
@@ -137,6 +143,27 @@ TEST(Errors, AnImpossibleLimitEndsWithItsReasonAndCodeThree) {
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("nothing feasible"), HasSubstr("macs")));
   const Outcome front = run_ridgeline({"pareto", "never", "--db", "new.db"}, {folder.path(), {}, 0, ""});
   EXPECT_EQ(front.code, 3);
+}
+
+TEST(Errors, NothingPreciousIsWrittenOver) {
+  const TemporaryFolder folder;
+  folder.write("study.json", counting_study("a", "nasbench201", 5));
+  const ChildOptions here{folder.path(), {}, 0, ""};
+  Outcome outcome = run_ridgeline({"search", "./study.json", "--db", "a.db", "--report", "a.db"}, here);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_FALSE(folder.has("a.db"));
+  ASSERT_EQ(run_ridgeline({"search", "./study.json", "--db", "a.db", "--quiet"}, here).code, 0);
+  for (const std::string victim :
+       {"a.db", "study.json", "./../" + folder.path().substr(folder.path().rfind('/') + 1) + "/a.db"}) {
+    outcome = run_ridgeline({"report", "a", "--db", "a.db", "--html", victim}, here);
+    EXPECT_EQ(outcome.code, 2) << victim;
+    EXPECT_THAT(outcome.err, AllOf(HasSubstr("--html"), HasSubstr(victim), HasSubstr("another name")));
+  }
+  EXPECT_EQ(run_ridgeline({"report", "a", "--db", "a.db", "--html", "x", "--csv", "./x"}, here).code, 2);
+  EXPECT_FALSE(folder.has("x"));
+  EXPECT_EQ(run_ridgeline({"pareto", "a", "--db", "a.db"}, here).code, 0);
+  EXPECT_EQ(run_ridgeline({"report", "a", "--db", "a.db", "--html", "r.html"}, here).code, 0);
+  EXPECT_EQ(run_ridgeline({"report", "a", "--db", "a.db", "--html", "r.html"}, here).code, 0);  // a report is replaced
 }
 
 TEST(Errors, AFileThatIsNoDatabaseIsLeftAlone) {

@@ -341,5 +341,20 @@ TEST(StoreFiles, DamageInsideIsAStoreErrorNotACrash) {
   EXPECT_GT(noticed, 5);
 }
 
+TEST(StoreFiles, ATrialWithoutItsValuesIsDamage) {
+  for (const char* damage : {"DELETE FROM trial_values WHERE objective = 1", "UPDATE trial_values SET value = 9e999",
+                             "DELETE FROM trial_values"}) {
+    const Scratch scratch;
+    const std::string path = scratch.path("a.db");
+    make_study(path, 100);
+    sql(path, damage);
+    const Store store(path, Store::Mode::read);
+    const StudyId study = store.studies().front().id;
+    const std::string message = what_of([&] { store.load(study); });
+    EXPECT_THAT(message, HasSubstr("damaged")) << damage;
+    expect_one_line(message, path);
+  }
+}
+
 }  // namespace
 }  // namespace ridgeline::testing

@@ -189,6 +189,20 @@ TEST(Measure, UnsupportedIsAnAnswer) {
   EXPECT_TRUE(result.samples_s.empty());
 }
 
+TEST(Measure, ATensorBeyondThirtyTwoBitsIsRefusedBeforeItIsMade) {
+  Design design;
+  Op conv;
+  conv.kind = OpKind::conv2d;
+  conv.channels = 4096;
+  conv.kernel = {1, 1};
+  const NodeId input = design.network.add_input({1, 16, 4096, 4096});
+  design.network.mark_output(design.network.add(conv, {input}));
+  design.precision = PrecisionPlan::uniform(design.network, f32, f32);
+  const Measurement result = measure(design, short_run());
+  EXPECT_EQ(result.outcome, Measurement::Outcome::unsupported);
+  EXPECT_NE(result.reason.find("68719476736 elements"), std::string::npos) << result.reason;
+}
+
 TEST(MeasureInterleaved, GivesEveryDesignItsTurns) {
   std::vector<Design> designs(3, small_network());
   designs[1].precision = PrecisionPlan::uniform(designs[1].network, Format::parse("e4m3"), Format::parse("e4m3"));
