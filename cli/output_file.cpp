@@ -23,7 +23,7 @@ bool is_folder(const fs::path& path) {
 // What a link points to, so that the link stays one.
 fs::path target_of(const std::string& path) {
   std::error_code error;
-  const fs::path target = fs::weakly_canonical(path, error);
+  const fs::path target = fs::weakly_canonical(fs::absolute(path), error);
   return error ? fs::path(path) : target;
 }
 

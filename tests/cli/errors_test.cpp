@@ -153,8 +153,8 @@ TEST(Errors, NothingPreciousIsWrittenOver) {
   EXPECT_EQ(outcome.code, 2);
   EXPECT_FALSE(folder.has("a.db"));
   ASSERT_EQ(run_ridgeline({"search", "./study.json", "--db", "a.db", "--quiet"}, here).code, 0);
-  for (const std::string victim :
-       {"a.db", "study.json", "./../" + folder.path().substr(folder.path().rfind('/') + 1) + "/a.db"}) {
+  for (const std::string& victim : std::vector<std::string>{
+           "a.db", "study.json", "./../" + folder.path().substr(folder.path().rfind('/') + 1) + "/a.db"}) {
     outcome = run_ridgeline({"report", "a", "--db", "a.db", "--html", victim}, here);
     EXPECT_EQ(outcome.code, 2) << victim;
     EXPECT_THAT(outcome.err, AllOf(HasSubstr("--html"), HasSubstr(victim), HasSubstr("another name")));
