@@ -70,8 +70,11 @@ TextStyle terminal_style() {
 }
 
 bool is_utf8(const std::string& text) {
-  return Json::accept(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)) &&
-         Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>() == text;
+  try {
+    return !Json(text).dump().empty();
+  } catch (const Json::type_error&) {
+    return false;
+  }
 }
 
 std::string typed_command(int argc, char** argv) {

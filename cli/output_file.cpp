@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "spaces/config_error.hpp"
 
@@ -80,7 +78,9 @@ void write_file(const std::string& path, const std::string& text, const std::str
   file.close();
   std::error_code error;
   if (file && !device) {
-    if (fs::exists(target)) fs::permissions(fresh, fs::status(target).permissions(), error);
+    std::error_code absent;
+    const fs::file_status before = fs::status(target, absent);
+    if (fs::exists(before)) fs::permissions(fresh, before.permissions(), error);
     fs::rename(fresh, target, error);
   }
   if (!file || error) {

@@ -28,7 +28,7 @@ class CalibrationTiming {
   std::size_t size() const { return timed_.size(); }
   // No further network should be added: a round takes too long for `seconds`, or too much memory is used.
   bool full(double seconds) const;
-  // Rounds until `seconds` have passed, at least two.
+  // Rounds until `seconds` have passed, at least three.
   void run(double seconds, const std::function<void(double elapsed_s)>& progress);
 
   // What was measured, in seconds at the machine's median speed during the rounds; the networks compiled are given

@@ -76,10 +76,6 @@ std::vector<float> find_ranges(const Design& design, const ExecutableOptions& op
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 // oneDNN computes offsets within a tensor in 32 bits.
 void check_sizes(const Network& network) {
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
