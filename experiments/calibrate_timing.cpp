@@ -16,7 +16,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-constexpr int whole_warm_ups = 2, whole_runs = 4, step_runs = 2;  // a turn
 constexpr int looks_a_layer = 4;
 constexpr double rounds_wanted = 20;
 
@@ -79,7 +78,7 @@ bool CalibrationTiming::add(const Design& design) {
   timed.whole->run();
   const Clock::time_point start = Clock::now();
   timed.whole->run();
-  round_s_ += (whole_warm_ups + whole_runs) * seconds_since(start) + reference_now();
+  round_s_ += (warm_up_runs + calibration_turn_samples) * seconds_since(start) + reference_now();
   bytes_ += (inside ? 2 : 1) * (timed.whole->arena_bytes() + timed.whole->weight_bytes());
   timed_.push_back(std::move(timed));
   return true;
@@ -99,14 +98,14 @@ double CalibrationTiming::turn(Timed& timed, bool by_step, double before_s) {
   std::vector<double> wholes;
   std::vector<std::vector<double>> layers;
   if (by_step) {
-    timed.by_step->run();
-    for (int run = 0; run < step_runs; ++run) {
+    for (int run = 0; run < warm_up_runs; ++run) timed.by_step->run();
+    for (int run = 0; run < calibration_turn_samples; ++run) {
       timed.by_step->run();
       layers.push_back(layer_times(timed.layers, timed.by_step->steps(), timed.by_step->step_times_s()));
     }
   } else {
-    for (int run = 0; run < whole_warm_ups; ++run) timed.whole->run();
-    for (int run = 0; run < whole_runs; ++run) {
+    for (int run = 0; run < warm_up_runs; ++run) timed.whole->run();
+    for (int run = 0; run < calibration_turn_samples; ++run) {
       const Clock::time_point start = Clock::now();
       timed.whole->run();
       wholes.push_back(seconds_since(start));

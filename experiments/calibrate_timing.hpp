@@ -14,6 +14,9 @@
 
 namespace ridgeline {
 
+// Samples a turn, after the warm-up. A check takes as many: the more there are, the warmer their median.
+inline constexpr int calibration_turn_samples = 4;
+
 // The time of each executed layer from the times of an executable's steps: reorders count to the layer they feed.
 std::vector<double> layer_times(std::span<const ExecutedLayer> layers, std::span<const StepInfo> steps,
                                 std::span<const double> step_times_s);

@@ -5,6 +5,7 @@
 
 #include "experiments/calibrate.hpp"
 #include "experiments/calibrate_networks.hpp"
+#include "experiments/calibrate_timing.hpp"
 #include "hwmodels/table_model.hpp"
 #include "kernels/statistics.hpp"
 #include "predictors/metrics.hpp"
@@ -99,16 +100,22 @@ struct Timings {
   double speed = 1;              // the reference's median over its time in calibration; 1 = unknown
 };
 
+int rounds_within(const DeviceCheckOptions& options, std::span<const Cost> costs) {
+  double round_s = 0;
+  for (const Cost& cost : costs) round_s += (warm_up_runs + calibration_turn_samples) * cost.latency_s;
+  const double affordable = round_s > 0 ? options.seconds / round_s : options.rounds;
+  return static_cast<int>(std::clamp<double>(affordable, std::min(5, options.rounds), options.rounds));
+}
+
 Timings time_all(const Drawn& drawn, const TableModel* table, const DeviceCheckOptions& options,
                  const std::function<void(std::size_t, std::size_t)>& progress) {
   MeasureOptions timing;
   timing.threads = options.threads;
   timing.seed = options.seed;
   timing.max_relative_mad = 1e9;  // everything measured is shown; the interval says how sure it is
-  timing.target_s = drawn.designs.empty() ? 0.0 : options.seconds / static_cast<double>(drawn.designs.size());
-  timing.min_samples = 3 * options.rounds;
   InterleaveOptions interleave;
-  interleave.rounds = options.rounds;
+  interleave.rounds = rounds_within(options, drawn.costs);
+  timing.min_samples = timing.max_samples = calibration_turn_samples * interleave.rounds;
   interleave.block_bytes = std::int64_t{6} << 30;
   interleave.progress = progress;
   Design reference;

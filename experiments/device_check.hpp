@@ -17,8 +17,8 @@ struct DeviceCheckOptions {
   std::string format = "f32";  // uniform; empty = the space's own precision genes
   int threads = 1;
   std::uint64_t seed = 2;         // of the networks
-  double seconds = 60.0;          // timed, of all networks together
-  int rounds = 20;                // turns a network
+  double seconds = 120.0;         // of all networks together; slow ones have fewer turns, but at least five
+  int rounds = 20;                // turns a network at most
   std::size_t gap_networks = 20;  // of which the layers are timed too
 };
 

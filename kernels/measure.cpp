@@ -53,10 +53,10 @@ double timed_run(Executable& executable, CacheWalk& caches) {
   return seconds_since(start);
 }
 
-// Runs outside the timed region: at least two, and until `warmup_s` have passed.
+// Runs outside the timed region: at least warm_up_runs, and until `warmup_s` have passed.
 void warm_up(Executable& executable, double warmup_s) {
   const Clock::time_point start = Clock::now();
-  for (int run = 0; run < 2 || seconds_since(start) < warmup_s; ++run) executable.run();
+  for (int run = 0; run < warm_up_runs || seconds_since(start) < warmup_s; ++run) executable.run();
 }
 
 void take_samples(Executable& executable, const MeasureOptions& options, CacheWalk& caches,
@@ -161,7 +161,7 @@ SpeedReference::SpeedReference(const Design& design, const MeasureOptions& optio
 SpeedReference::~SpeedReference() = default;
 
 double SpeedReference::time_s() {
-  executable_->run();
+  for (int run = 0; run < 2; ++run) executable_->run();
   std::array<double, 3> times{};
   for (double& time : times) {
     const Clock::time_point start = Clock::now();
