@@ -1,0 +1,56 @@
+// A network compiled for training on this machine: forward in training mode, and backward to the gradient of every
+// parameter (reverse mode; Griewank and Walther, Evaluating Derivatives, 2008, chapter 3), all by oneDNN primitives.
+//
+// The batch is the network's own leading extent. Batch norms use the statistics of the batch. In bf16 activations and
+// their gradients are bf16, parameters, their gradients and statistics f32. Images are channels-last between operators;
+// activations that the backward pass reads stay in the arena, the rest of it is reused.
+// Same inputs, parameters and number of threads: the same gradient, bit for bit.
+// Not thread-safe; oneDNN uses `threads` OpenMP threads for the duration of the constructor, forward() and backward().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "kernels/parameters.hpp"
+#include "spaces/format.hpp"
+#include "spaces/network.hpp"
+
+namespace ridgeline {
+
+struct TrainingOptions {
+  int threads = 1;
+  Format format = f32;  // f32 or bf16
+};
+
+// Of one batch norm, over the batch: the mean and the biased variance of each channel.
+struct BatchStatistics {
+  NodeId node;
+  std::span<const float> mean, variance;
+};
+
+class TrainingGraph {
+ public:
+  // Throws Unsupported (kernels/executable.hpp): several inputs or outputs, a format or operator without primitive.
+  TrainingGraph(const Network& network, const TrainingOptions& options);
+  TrainingGraph(TrainingGraph&&) noexcept;
+  TrainingGraph& operator=(TrainingGraph&&) noexcept;
+  ~TrainingGraph();
+
+  std::span<float> input();       // [N, C, H, W] or what the network's input is, row-major
+  std::span<float> parameters();  // parameter_blocks(network); read by forward()
+  void forward();
+  std::span<const float> output() const;                      // row-major
+  std::span<float> output_gradient();                         // of the loss, row-major; read by backward()
+  void backward();                                            // of the last forward()
+  std::span<const float> gradient() const;                    // as parameters(); overwritten by backward()
+  std::span<const BatchStatistics> batch_statistics() const;  // of the last forward(), node ids ascending
+
+  std::int64_t memory_bytes() const;  // arena and what is always kept
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ridgeline
