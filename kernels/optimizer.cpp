@@ -66,12 +66,14 @@ void Optimizer::adamw(std::span<float> parameters, std::span<const float> gradie
   const auto rate = static_cast<float>(learning_rate);
   const auto first = static_cast<float>(options_.beta1), second = static_cast<float>(options_.beta2);
   const auto epsilon = static_cast<float>(options_.epsilon);
+  const auto first_rest = static_cast<float>(1.0 - options_.beta1);
+  const auto second_rest = static_cast<float>(1.0 - options_.beta2);
   const auto mean_unit = static_cast<float>(1.0 / (1.0 - std::pow(options_.beta1, steps)));
   const auto square_unit = static_cast<float>(1.0 / (1.0 - std::pow(options_.beta2, steps)));
   std::vector<float>&mean = state_.moments[0], &square = state_.moments[1];
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    mean[i] = first * mean[i] + (1.0F - first) * gradient[i];
-    square[i] = second * square[i] + (1.0F - second) * gradient[i] * gradient[i];
+    mean[i] = first * mean[i] + first_rest * gradient[i];
+    square[i] = second * square[i] + second_rest * gradient[i] * gradient[i];
     const float move = mean[i] * mean_unit / (std::sqrt(square[i] * square_unit) + epsilon);
     parameters[i] -= rate * (move + decay_[i] * parameters[i]);
   }
