@@ -96,6 +96,9 @@ std::span<float> TrainingGraph::input() { return impl_->floats(impl_->program.in
 std::span<float> TrainingGraph::parameters() {
   return impl_->floats(impl_->program.parameters, impl_->program.parameter_count);
 }
+std::span<const float> TrainingGraph::parameters() const {
+  return impl_->floats(impl_->program.parameters, impl_->program.parameter_count);
+}
 void TrainingGraph::forward() { impl_->run(0, impl_->program.backward_begins); }
 std::span<const float> TrainingGraph::output() const {
   return impl_->floats(impl_->program.output, impl_->program.output_size);

@@ -39,6 +39,7 @@ class TrainingGraph {
 
   std::span<float> input();       // [N, C, H, W] or what the network's input is, row-major
   std::span<float> parameters();  // parameter_blocks(network); read by forward()
+  std::span<const float> parameters() const;
   void forward();
   std::span<const float> output() const;                      // row-major
   std::span<float> output_gradient();                         // of the loss, row-major; read by backward()

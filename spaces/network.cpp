@@ -157,4 +157,19 @@ std::vector<NodeId> Network::live_nodes() const {
   return nodes;
 }
 
+Network with_batch(const Network& network, std::int64_t batch) {
+  Network result;
+  for (NodeId node = 0; node < network.size(); ++node) {
+    if (network.op(node).kind != OpKind::input) {
+      result.add(network.op(node), network.inputs(node), network.name(node));
+      continue;
+    }
+    Shape shape = network.shape(node);
+    shape.at(0) = batch;
+    result.add_input(std::move(shape), network.name(node));
+  }
+  for (const NodeId node : network.outputs()) result.mark_output(node);
+  return result;
+}
+
 }  // namespace ridgeline

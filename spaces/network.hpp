@@ -54,6 +54,9 @@ class Network {
   std::unique_ptr<Graph> graph_;
 };
 
+// The same network, node for node, for `batch` samples at a time. Throws ConfigError where an operator does not allow it.
+Network with_batch(const Network& network, std::int64_t batch);
+
 // A hash of what the network computes, the same on every machine. Equal for networks that differ only by
 //  * dead nodes, names, the order of adding (but inputs are told apart by their order among themselves),
 //  * nodes that change nothing: identity, a second relu, a 1x1 pool, a reshape to the same shape ...,

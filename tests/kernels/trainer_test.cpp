@@ -1,0 +1,186 @@
+#include "kernels/trainer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "kernels/executable.hpp"
+#include "kernels/reference.hpp"
+#include "spaces/rng.hpp"
+#include "tests/kernels/compare.hpp"
+#include "tests/kernels/nets.hpp"
+
+namespace ridgeline {
+namespace {
+
+using testing::NetBuilder;
+
+// A convolution, a depthwise residual block and a classifier, with every kind of parameter.
+Network small_classifier(std::int64_t batch) {
+  NetBuilder net({batch, 1, 8, 8});
+  net.conv(12, 3);
+  net.norm();
+  const NodeId before = net.apply(OpKind::relu);
+  net.conv(12, 3, 1, 12);
+  net.norm();
+  net.apply(OpKind::hard_swish);
+  net.conv(12, 1);
+  net.norm();
+  net.add_to(before);
+  net.apply(OpKind::global_avg_pool);
+  net.apply(OpKind::flatten);
+  net.linear(4);
+  return net.finish();
+}
+
+// Pictures of four patterns with noise.
+struct Batches {
+  explicit Batches(std::size_t size) : rows(size) {}
+  void draw(std::uint64_t number) {
+    Rng rng(7, "pictures", number);
+    images.assign(rows * 64, 0.0F);
+    labels.clear();
+    for (std::size_t n = 0; n < rows; ++n) {
+      labels.push_back(static_cast<std::int32_t>(rng.below(4)));
+      const int label = labels.back();
+      for (std::size_t i = 0; i < 64; ++i) {
+        const int y = static_cast<int>(i / 8), x = static_cast<int>(i % 8);
+        const bool ink = label == 0   ? y % 4 < 2
+                         : label == 1 ? x % 4 < 2
+                         : label == 2 ? (x + y) % 4 < 2
+                                      : x * y % 3 == 0;
+        images[n * 64 + i] = (ink ? 1.0F : -1.0F) + 0.5F * static_cast<float>(rng.normal());
+      }
+    }
+    targets = smoothed_targets(labels, 4);
+  }
+  std::size_t rows;
+  std::vector<float> images, targets;
+  std::vector<std::int32_t> labels;
+};
+
+TrainerOptions options_for(const std::string& optimizer, std::uint64_t steps) {
+  TrainerOptions options;
+  options.optimizer.kind = optimizer;
+  options.optimizer.weight_decay = 1e-4;
+  options.learning_rate = optimizer == "sgd" ? 0.1 : optimizer == "adamw" ? 0.02 : 0.005;
+  options.schedule.warmup_steps = 4;
+  options.total_steps = steps;
+  options.clip_norm = 5.0;
+  options.average_decay = 0.99;
+  return options;
+}
+
+TEST(Trainer, OverfitsOneBatchWithEveryOptimizer) {
+  Batches data(32);
+  data.draw(0);
+  for (const std::string& name : optimizer_names()) {
+    const Network network = small_classifier(32);
+    Trainer trainer(network, initial_weights(network, 1), options_for(name, 200));
+    const LossTerm term{data.targets};
+    const double first = trainer.step(data.images, {&term, 1}).loss;
+    double last = first;
+    while (trainer.steps() < 200) last = trainer.step(data.images, {&term, 1}).loss;
+    EXPECT_NEAR(first, std::log(4.0), 1.0) << name;
+    EXPECT_LT(last, 0.02) << name;
+  }
+}
+
+double accuracy(const Network& network, Weights weights, const Batches& data) {
+  Executable executable(Design{network, {}, std::make_shared<Weights>(std::move(weights))}, {});
+  std::copy(data.images.begin(), data.images.end(), executable.input().begin());
+  executable.run();
+  double right = 0;
+  for (std::size_t n = 0; n < data.rows; ++n) {
+    const auto row = executable.output(0).subspan(n * 4, 4);
+    right += std::max_element(row.begin(), row.end()) - row.begin() == data.labels[n] ? 1 : 0;
+  }
+  return right / static_cast<double>(data.rows);
+}
+
+TEST(Trainer, LearnsAndEveryFormOfItsWeightsEvaluates) {
+  const Network network = small_classifier(32), wide = with_batch(network, 200);
+  Trainer trainer(network, initial_weights(network, 1), options_for("sgd", 60));
+  Batches data(32), unseen(200);
+  while (trainer.steps() < 60) {
+    data.draw(trainer.steps());
+    const LossTerm term{data.targets};
+    trainer.step(data.images, {&term, 1});
+  }
+  unseen.draw(1000);
+  EXPECT_GT(accuracy(wide, trainer.weights(), unseen), 0.95);
+  EXPECT_GT(accuracy(wide, trainer.averaged_weights(), unseen), 0.9);
+  std::uint64_t number = 2000;
+  const Weights again = recalibrated(network, trainer.averaged_weights(), {}, 8, [&](std::span<float> images) {
+    data.draw(number++);
+    std::copy(data.images.begin(), data.images.end(), images.begin());
+  });
+  EXPECT_GT(accuracy(wide, again, unseen), 0.95);
+}
+
+TEST(Trainer, GoesOnFromItsStateBitForBit) {
+  for (const std::string& name : optimizer_names()) {
+    const Network network = small_classifier(16);
+    const TrainerOptions options = options_for(name, 12);
+    Trainer whole(network, initial_weights(network, 5), options), first(network, initial_weights(network, 5), options);
+    Trainer second(network, initial_weights(network, 6), options);
+    Batches data(16);
+    const auto step = [&](Trainer& trainer) {
+      data.draw(trainer.steps());
+      const LossTerm term{data.targets};
+      trainer.step(data.images, {&term, 1});
+    };
+    while (whole.steps() < 12) step(whole);
+    while (first.steps() < 5) step(first);
+    second.load(first.save());
+    while (second.steps() < 12) step(second);
+    const Trainer::State a = whole.save(), b = second.save();
+    EXPECT_EQ(a.parameters, b.parameters) << name;
+    EXPECT_EQ(a.averaged, b.averaged) << name;
+    EXPECT_EQ(a.statistics, b.statistics) << name;
+    EXPECT_EQ(a.optimizer.moments, b.optimizer.moments) << name;
+    Trainer::State cut = a;
+    cut.statistics.pop_back();
+    EXPECT_THROW(second.load(std::move(cut)), std::invalid_argument);
+  }
+}
+
+TEST(Trainer, DivergenceIsSaidWithItsStepAndRemedy) {
+  const Network network = small_classifier(16);
+  TrainerOptions options = options_for("sgd", 100);
+  options.learning_rate = 1e30;
+  options.clip_norm = 0;
+  options.schedule.kind = "constant";
+  Trainer trainer(network, initial_weights(network, 1), options);
+  Batches data(16);
+  data.draw(0);
+  const LossTerm term{data.targets};
+  try {
+    for (int i = 0; i < 50; ++i) trainer.step(data.images, {&term, 1});
+    FAIL() << "a learning rate of 1e30 did not diverge";
+  } catch (const Diverged& problem) {
+    EXPECT_NE(std::string(problem.what()).find("at step"), std::string::npos);
+    EXPECT_NE(std::string(problem.what()).find("learning rate"), std::string::npos);
+  }
+}
+
+TEST(Trainer, InitialWeightsKeepTheVariance) {
+  NetBuilder net({8, 16, 12, 12});
+  for (int i = 0; i < 6; ++i) {
+    net.conv(32, 3);
+    net.apply(OpKind::relu);
+  }
+  const Network network = net.finish();
+  const std::vector<Tensor> values = run_reference(
+      {network, {}, std::make_shared<Weights>(initial_weights(network, 3))}, seeded_input({8, 16, 12, 12}, 1));
+  double square = 0;
+  for (const float value : values.back().values) square += static_cast<double>(value) * static_cast<double>(value);
+  // The input is uniform in [-1, 1); behind six layers the mean square is of the same order.
+  const double mean_square = square / static_cast<double>(values.back().values.size());
+  EXPECT_GT(mean_square, 0.05);
+  EXPECT_LT(mean_square, 2.0);
+}
+
+}  // namespace
+}  // namespace ridgeline
