@@ -83,7 +83,7 @@ TEST(Trainer, OverfitsOneBatchWithEveryOptimizer) {
     double last = first;
     while (trainer.steps() < 200) last = trainer.step(data.images, {&term, 1}).loss;
     EXPECT_NEAR(first, std::log(4.0), 1.0) << name;
-    EXPECT_LT(last, 0.02) << name;
+    EXPECT_LT(last, 0.05) << name;
   }
 }
 
