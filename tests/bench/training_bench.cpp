@@ -1,0 +1,109 @@
+// Images a second in training, two threads, batch 64 of 32x32 gray images: forward, loss, backward, SGD step.
+//   cmake --preset release -DRIDGELINE_BENCHMARKS=ON && ninja -C build/release bench_training &&
+//   build/release/bin/bench_training
+// experiments/peers/training_speed.py times PyTorch beside it.
+#include <benchmark/benchmark.h>
+
+#include "kernels/pinning.hpp"
+#include "kernels/trainer.hpp"
+#include "spaces/search_space.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::int64_t batch = 64;
+
+std::string library(const std::string& name) { return RIDGELINE_SOURCE_DIR "/spaces/library/" + name + ".json"; }
+
+// Depthwise-separable blocks as MobileNetV2's, for small images: stem 32, then (out, stride) with expansion 4.
+Network small_mobilenet() {
+  Network net;
+  NodeId last = net.add_input({batch, 1, 32, 32});
+  std::int64_t channels = 1;
+  const auto conv = [&](std::int64_t out, int kernel, int stride, bool depthwise, bool act) {
+    Op op;
+    op.kind = OpKind::conv2d;
+    op.channels = out;
+    op.kernel = {kernel, kernel};
+    op.stride = {stride, stride};
+    const int pad = kernel / 2;
+    op.padding = {pad, pad, pad, pad};
+    op.groups = depthwise ? static_cast<int>(out) : 1;
+    last = net.add(op, {last});
+    Op norm;
+    norm.kind = OpKind::batch_norm;
+    last = net.add(norm, {last});
+    Op relu;
+    relu.kind = OpKind::relu6;
+    if (act) last = net.add(relu, {last});
+    channels = out;
+  };
+  conv(32, 3, 1, false, true);
+  const std::vector<std::pair<std::int64_t, int>> blocks{{24, 1}, {24, 1}, {40, 2}, {40, 1}, {64, 2}, {64, 1}};
+  for (const auto& [out, stride] : blocks) {
+    const NodeId before = last;
+    const bool residual = stride == 1 && channels == out;
+    conv(4 * channels, 1, 1, false, true);
+    conv(channels, 3, stride, true, true);
+    conv(out, 1, 1, false, false);
+    Op add;
+    add.kind = OpKind::add;
+    if (residual) last = net.add(add, {last, before});
+  }
+  Op pool, flatten, linear;
+  pool.kind = OpKind::global_avg_pool;
+  flatten.kind = OpKind::flatten;
+  linear.kind = OpKind::linear;
+  linear.channels = 47;
+  linear.bias = true;
+  last = net.add(pool, {last});
+  last = net.add(flatten, {last});
+  net.mark_output(net.add(linear, {last}));
+  return net;
+}
+
+Network named(const std::string& name) {
+  if (name == "mobilenet") return small_mobilenet();
+  const SearchSpace space = SearchSpace::load(library(name), {.batch = batch, .parameters = {}});
+  Genome genome;
+  // plain_cnn: 32, 64, 96 channels, two 3x3 each. vit_small: embedding 96, 4 blocks of 3 heads, MLP ratio 2.
+  if (name == "plain_cnn") genome.genes = {2, 3, 3, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  if (name == "vit_small") genome.genes = {1, 2, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0};
+  return space.decode(genome).network;
+}
+
+void train(benchmark::State& state, const std::string& name, const Format& format) {
+  const Network network = named(name);
+  const PinnedThreads pinned(2);
+  TrainerOptions options;
+  options.training = {2, format};
+  options.learning_rate = 0.01;
+  options.total_steps = 1000000;
+  Trainer trainer(network, initial_weights(network, 1), options);
+  std::vector<float> images(static_cast<std::size_t>(batch * 32 * 32));
+  Rng rng(1, "bench");
+  for (float& value : images) value = static_cast<float>(rng.normal());
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < batch; ++i) labels.push_back(i % 47);
+  const std::vector<float> targets = smoothed_targets(labels, 47);
+  const LossTerm term{targets};
+  for (auto _ : state) trainer.step(images, {&term, 1});
+  state.counters["images_a_second"] =
+      benchmark::Counter(static_cast<double>(batch), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["parameters"] = static_cast<double>(parameter_count(parameter_blocks(network)));
+}
+
+const bool registered = [] {
+  for (const std::string name : {"plain_cnn", "mobilenet", "vit_small"}) {
+    for (const Format& format : {f32, bf16}) {
+      benchmark::RegisterBenchmark((name + "/" + format.text()).c_str(),
+                                   [=](benchmark::State& state) { train(state, name, format); })
+          ->UseRealTime()
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace ridgeline
