@@ -5,6 +5,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
+#include "cli/progress.hpp"
 #include "experiments/calibrate.hpp"
 #include "experiments/device_check.hpp"
 #include "experiments/environment_json.hpp"
@@ -13,34 +14,6 @@
 
 namespace ridgeline {
 namespace {
-
-// Phase and share done, on one line of a terminal; elsewhere a line a phase.
-class PhaseLine {
- public:
-  PhaseLine(bool shown, bool rewritten) : shown_(shown), rewritten_(rewritten) {}
-  ~PhaseLine() {
-    if (open_) std::cerr << "\n";
-  }
-  PhaseLine(const PhaseLine&) = delete;
-  PhaseLine& operator=(const PhaseLine&) = delete;
-
-  void show(const std::string& phase, std::size_t done, std::size_t total) {
-    if (!shown_) return;
-    if (rewritten_) {
-      std::cerr << fmt::format("\r{:<40} {:>5.1f} %", phase,
-                               total > 0 ? 100.0 * static_cast<double>(done) / static_cast<double>(total) : 0.0)
-                << std::flush;
-      open_ = true;
-    } else if (phase != last_) {
-      std::cerr << phase << "\n";
-    }
-    last_ = phase;
-  }
-
- private:
-  bool shown_, rewritten_, open_ = false;
-  std::string last_;
-};
 
 struct CalibrationFlags {
   std::vector<std::string> spaces, formats{"f32", "int8"};

@@ -153,6 +153,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_space_commands(app, cli);
   add_device_commands(app, cli);
   add_measure_commands(app, cli);
+  add_data_commands(app, cli);
   add_version_command(app, cli);
 }
 

@@ -75,4 +75,24 @@ void ProgressLine::finish() {
   drawn_ = 0;
 }
 
+PhaseLine::~PhaseLine() {
+  if (open_) std::fputc('\n', stderr);
+}
+
+void PhaseLine::show(const std::string& phase, std::size_t done, std::size_t total) {
+  if (!shown_) return;
+  if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count() < quiet_s_) return;
+  std::string line;
+  if (rewritten_) {
+    const double share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0.0;
+    line = fmt::format("\r{:<40} {:>5.1f} %", phase, 100.0 * share);
+    open_ = true;
+  } else if (phase != last_) {
+    line = phase + "\n";
+  }
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+  last_ = phase;
+}
+
 }  // namespace ridgeline

@@ -1,5 +1,5 @@
-// How far a search is: a bar on a terminal, a line now and then elsewhere. Written to standard error, so that results
-// can be piped.
+// How far something is. `ProgressLine`, for a search: a bar on a terminal, a line now and then elsewhere. Written to
+// standard error, so that results can be piped.
 #pragma once
 
 #include <chrono>
@@ -31,6 +31,24 @@ class ProgressLine {
   double first_s_ = 0;
   std::size_t drawn_ = 0;  // characters on the bar's line
   std::chrono::steady_clock::time_point last_{};
+};
+
+// Phase and share done, on one line of a terminal; elsewhere a line a phase. Nothing is shown before `quiet_s` seconds:
+// what is done by then needs no progress.
+class PhaseLine {
+ public:
+  PhaseLine(bool shown, bool rewritten, double quiet_s = 0) : shown_(shown), rewritten_(rewritten), quiet_s_(quiet_s) {}
+  ~PhaseLine();
+  PhaseLine(const PhaseLine&) = delete;
+  PhaseLine& operator=(const PhaseLine&) = delete;
+
+  void show(const std::string& phase, std::size_t done, std::size_t total);
+
+ private:
+  bool shown_, rewritten_, open_ = false;
+  double quiet_s_;
+  std::string last_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace ridgeline

@@ -1,37 +1,16 @@
 #include "experiments/table_reader.hpp"
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <memory>
 #include <optional>
 
+#include "experiments/whole_file.hpp"
 #include "spaces/json_reader.hpp"
 
 namespace ridgeline {
 namespace {
-
-// zlib reads plain files through the same calls.
-std::string read_text(const std::string& path) {
-  const auto close = [](gzFile file) { gzclose(file); };
-  const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
-  if (!file) throw ConfigError({path, "", "a readable table", "a file that cannot be opened", "check its rights"});
-  std::string text;
-  std::array<char, 1 << 16> buffer{};
-  int got = 0;
-  while ((got = gzread(file.get(), buffer.data(), buffer.size())) > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(got));
-  }
-  int error = Z_OK;
-  const char* message = gzerror(file.get(), &error);
-  if (got < 0 || error != Z_OK) {
-    throw ConfigError({path, "", "a whole table file", fmt::format("'{}' from zlib", message), "fetch the file again"});
-  }
-  return text;
-}
 
 std::vector<std::size_t> find_columns(const std::string& path, const std::vector<std::string>& wanted,
                                       const std::vector<std::string>& known) {
@@ -140,7 +119,7 @@ RawTable read_json(const std::string& path, const std::string& text, const std::
 }  // namespace
 
 RawTable read_table(const std::string& path, const std::vector<std::string>& columns) {
-  const std::string text = read_text(path);
+  const std::string text = read_whole_file(path, {.kind = "table"});
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   const bool json = start != std::string::npos && (text[start] == '{' || text[start] == '[');
   RawTable table = json ? read_json(path, text, columns) : read_csv(path, text, columns);

@@ -32,10 +32,10 @@ if(RIDGELINE_SANITIZE)
 endif()
 
 # ridgeline_library(FOLDER PUBLIC ... PRIVATE ...): the static library ridgeline_FOLDER
-# from every .cpp of the folder.
+# from every .cpp of the folder and of the folders in it.
 function(ridgeline_library folder)
   cmake_parse_arguments(ARG "" "" "PUBLIC;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp ${CMAKE_SOURCE_DIR}/${folder}/*/*.cpp)
   add_library(ridgeline_${folder} STATIC ${sources})
   set_target_properties(ridgeline_${folder} PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(ridgeline_${folder} PUBLIC ${CMAKE_SOURCE_DIR})

@@ -48,12 +48,14 @@ std::string joined(const std::vector<std::string>& words) {
 TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
               UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "explain", "space", "device",
-                                   "estimate", "measure", "version"));
+                                   "estimate", "measure", "data", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
               UnorderedElementsAre("list", "show", "count", "sample", "check"));
   EXPECT_THAT(subcommands(run_ridgeline({"device", "--help"}).out),
               UnorderedElementsAre("list", "show", "calibrate", "check"));
+  EXPECT_THAT(subcommands(run_ridgeline({"data", "--help"}).out), UnorderedElementsAre("make", "show"));
+  EXPECT_THAT(subcommands(run_ridgeline({"data", "make", "--help"}).out), UnorderedElementsAre("glyphs"));
 }
 
 TEST(Help, EveryCommandShowsAnExampleOfItself) {
@@ -64,7 +66,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 24);
+  EXPECT_EQ(commands, 28);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.

@@ -1,0 +1,46 @@
+#include "experiments/whole_file.hpp"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "spaces/config_error.hpp"
+
+namespace ridgeline {
+
+// zlib reads plain files through the same calls.
+std::string read_whole_file(const std::string& path, const WholeFileRule& rule) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw ConfigError({path, "", fmt::format("a readable {}", rule.kind), "a folder", "name a file in it"});
+  }
+  const auto close = [](gzFile file) { gzclose(file); };
+  const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
+  if (!file) {
+    throw ConfigError(
+        {path, "", fmt::format("a readable {}", rule.kind), "a file that cannot be opened", "check its rights"});
+  }
+  std::string text;
+  std::array<char, 1 << 16> buffer{};
+  int got = 0;
+  while ((got = gzread(file.get(), buffer.data(), buffer.size())) > 0) {
+    if (text.size() + static_cast<std::size_t>(got) > rule.most_bytes) {
+      throw ConfigError({path, "", fmt::format("a {} of at most {} bytes", rule.kind, rule.most_bytes),
+                         "more than that", "split it, or check what it holds"});
+    }
+    text.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+  int error = Z_OK;
+  const char* message = gzerror(file.get(), &error);
+  if (got < 0 || error != Z_OK) {
+    throw ConfigError({path, "", fmt::format("a whole {} file", rule.kind), fmt::format("'{}' from zlib", message),
+                       "fetch the file again"});
+  }
+  return text;
+}
+
+}  // namespace ridgeline

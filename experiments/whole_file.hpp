@@ -1,0 +1,18 @@
+// The bytes of a file, plain or gzip, up to a limit: what every reader of tables and data sets starts with.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace ridgeline {
+
+struct WholeFileRule {
+  std::string kind = "file";                      // "table", "data file": stands in messages
+  std::size_t most_bytes = std::size_t{4} << 30;  // after decompression: a small gzip file may hold any number
+};
+
+// Throws ConfigError: a file that cannot be opened, a damaged or cut gzip stream, more bytes than the limit. Grows with
+// what is read, never with what a header claims.
+std::string read_whole_file(const std::string& path, const WholeFileRule& rule = {});
+
+}  // namespace ridgeline
