@@ -1,0 +1,60 @@
+// A trained, or half-trained, network in one file: what it is, how it was trained, its numbers, and where training was.
+//
+// The file: a signature line, one line of JSON (version, model, training, sections with their lengths), the sections as
+// little-endian f32, and a hash over all of it. Written whole or not at all. A file that is cut, damaged, of another
+// version or of another network is refused with ConfigError, naming both sides.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "experiments/resources.hpp"
+#include "kernels/trainer.hpp"
+#include "spaces/search_space.hpp"
+
+namespace ridgeline {
+
+// How the network is found again: a space, what its parameters were replaced by, and a genome.
+struct ModelSource {
+  std::string space;  // name or path
+  std::map<std::string, Json> parameters;
+  Genome genome;
+};
+
+struct EpochRecord {
+  int epoch = 0;  // from 1
+  double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0;
+  double learning_rate = 0, seconds = 0;
+};
+
+struct Checkpoint {
+  ModelSource model;
+  std::uint64_t space_fingerprint = 0, network_hash = 0;  // structural_hash of one sample's network
+  Json training;                                          // configuration that a resumed run must share
+  std::string data_name;
+  std::uint64_t data_fingerprint = 0;
+  std::vector<float> mean, stddev;  // of the images, one a channel
+  std::vector<std::string> class_names;
+  int epochs_done = 0;
+  std::vector<EpochRecord> history;
+  Trainer::State state;
+};
+
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+Checkpoint read_checkpoint(const std::string& path);
+
+struct LoadedModel {
+  Checkpoint checkpoint;
+  Network network;  // of one sample
+  Weights weights;  // the moving average where one was kept
+};
+// Decodes the checkpoint's network and gives it its numbers. Throws ConfigError when the space has changed.
+LoadedModel load_model(const std::string& path, const Resources& resources);
+SearchSpace open_space(const ModelSource& model, const Resources& resources, std::int64_t batch = 1);
+
+// `parameters` and `statistics` of a state as the weights of `network`. Throws std::invalid_argument when they are of
+// another one.
+Weights weights_of(const Network& network, const Trainer::State& state);
+
+}  // namespace ridgeline
