@@ -154,6 +154,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_device_commands(app, cli);
   add_measure_commands(app, cli);
   add_data_commands(app, cli);
+  add_train_commands(app, cli);
   add_version_command(app, cli);
 }
 

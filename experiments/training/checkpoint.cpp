@@ -59,7 +59,7 @@ std::vector<const std::vector<float>*> sections_of(const Trainer::State& state) 
   return sections;
 }
 
-Json header_of(const Checkpoint& checkpoint) {
+Json header_of(const ModelCheckpoint& checkpoint) {
   Json lengths = Json::array();
   for (const std::vector<float>* section : sections_of(checkpoint.state)) lengths.push_back(section->size());
   return {{"version", version},
@@ -85,8 +85,8 @@ Json header_of(const Checkpoint& checkpoint) {
 std::uint64_t number_of(const Json& digits) { return std::stoull(digits.get<std::string>(), nullptr, 16); }
 
 // Everything of the header but the sections.
-Checkpoint checkpoint_of(const Json& header) {
-  Checkpoint checkpoint;
+ModelCheckpoint checkpoint_of(const Json& header) {
+  ModelCheckpoint checkpoint;
   const Json &model = header.at("model"), &data = header.at("data");
   checkpoint.model.space = model.at("space").get<std::string>();
   checkpoint.model.parameters = model.at("parameters").get<std::map<std::string, Json>>();
@@ -132,7 +132,7 @@ void read_sections(const std::string& path, const Json& lengths, std::string_vie
 
 }  // namespace
 
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
+void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint) {
   std::string text = signature + header_of(checkpoint).dump() + "\n";
   for (const std::vector<float>* section : sections_of(checkpoint.state)) {
     text.append(reinterpret_cast<const char*>(section->data()), section->size() * sizeof(float));
@@ -150,7 +150,7 @@ void write_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
          "name a folder that exists, may be written to and has room");
 }
 
-Checkpoint read_checkpoint(const std::string& path) {
+ModelCheckpoint read_checkpoint(const std::string& path) {
   const std::string text = read_whole_file(path, {.kind = "checkpoint"});
   if (!text.starts_with(signature)) {
     refuse(path, "", "a checkpoint that 'ridgeline train' has written", "another file");
@@ -167,7 +167,7 @@ Checkpoint read_checkpoint(const std::string& path) {
     refuse(path, "", "a whole checkpoint", "one that is cut or damaged", "take another copy or train again");
   }
   try {
-    Checkpoint checkpoint = checkpoint_of(header);
+    ModelCheckpoint checkpoint = checkpoint_of(header);
     read_sections(path, header.at("sections"), hashed.substr(line + 1), checkpoint.state);
     return checkpoint;
   } catch (const Json::exception& problem) {
@@ -198,7 +198,7 @@ Weights weights_of(const Network& network, const Trainer::State& state) {
 }
 
 LoadedModel load_model(const std::string& path, const Resources& resources) {
-  Checkpoint checkpoint = read_checkpoint(path);
+  ModelCheckpoint checkpoint = read_checkpoint(path);
   const SearchSpace space = open_space(checkpoint.model, resources);
   const std::string again = "train again, or take the space file that it was trained with";
   if (const auto wrong = space.violation(checkpoint.model.genome)) {

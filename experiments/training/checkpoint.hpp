@@ -28,7 +28,7 @@ struct EpochRecord {
   double learning_rate = 0, seconds = 0;
 };
 
-struct Checkpoint {
+struct ModelCheckpoint {
   ModelSource model;
   std::uint64_t space_fingerprint = 0, network_hash = 0;  // structural_hash of one sample's network
   Json training;                                          // configuration that a resumed run must share
@@ -41,11 +41,11 @@ struct Checkpoint {
   Trainer::State state;
 };
 
-void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
-Checkpoint read_checkpoint(const std::string& path);
+void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint);
+ModelCheckpoint read_checkpoint(const std::string& path);
 
 struct LoadedModel {
-  Checkpoint checkpoint;
+  ModelCheckpoint checkpoint;
   Network network;  // of one sample
   Weights weights;  // the moving average where one was kept
 };

@@ -2,22 +2,12 @@
 
 #include <algorithm>
 
+#include "experiments/data/batches.hpp"
 #include "kernels/executable.hpp"
 #include "kernels/loss.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
-namespace {
-
-void normalise(std::span<float> image, const ImageShape& shape, const Normalisation& normalisation) {
-  const auto plane = static_cast<std::size_t>(shape.height) * static_cast<std::size_t>(shape.width);
-  for (std::size_t i = 0; i < image.size(); ++i) {
-    image[i] = (image[i] - normalisation.mean[i / plane]) / normalisation.stddev[i / plane];
-  }
-}
-
-}  // namespace
-
 void check_fit(const Network& network, const LabelledImages& images, std::size_t classes,
                const std::string& data_name) {
   const ImageShape& shape = images.shape();
@@ -36,6 +26,21 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
   }
 }
 
+std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+                                std::size_t count, int threads) {
+  const std::size_t size = static_cast<std::size_t>(images.shape().channels) *
+                           static_cast<std::size_t>(images.shape().height * images.shape().width);
+  const std::size_t used = std::min(count, images.size());
+  std::vector<float> input(used * size);
+  for (std::size_t i = 0; i < used; ++i) {
+    const std::span<float> image = std::span(input).subspan(i * size, size);
+    images.copy(i, image);
+    normalise(image, images.shape(), normalisation);
+  }
+  const Network wide = with_batch(design.network, static_cast<std::int64_t>(used));
+  return activation_ranges(Design{wide, {}, design.weights}, input, threads);
+}
+
 std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                             const EvaluateOptions& options,
                             const std::function<void(std::size_t, std::size_t)>& progress) {
@@ -43,6 +48,7 @@ std::vector<float> classify(const Design& design, const LabelledImages& images, 
       std::min<std::int64_t>(options.batch, std::max<std::int64_t>(1, static_cast<std::int64_t>(images.size()))));
   ExecutableOptions compile;
   compile.threads = options.threads;
+  compile.activation_ranges = options.activation_ranges;
   Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights};
   Executable executable(wide, compile);
   const std::size_t size = executable.input().size() / batch;

@@ -13,11 +13,17 @@ namespace ridgeline {
 struct EvaluateOptions {
   int threads = 1;
   std::int64_t batch = 100;
-  std::size_t bins = 15;  // of the calibration errors
+  std::size_t bins = 15;                 // of the calibration errors
+  std::vector<float> activation_ranges;  // one a node; empty: the executor's own, from a random input
 };
 
 // Throws ConfigError when the images do not fit the network's input, or the labels its output.
 void check_fit(const Network& network, const LabelledImages& images, std::size_t classes, const std::string& data_name);
+
+// The largest absolute value of every node's output over the first `count` images, in f32: what int8 scales are made
+// of.
+std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+                                std::size_t count, int threads);
 
 // Probabilities, one row of classes an image. `design` is of any batch; it is run with options.batch. Throws
 // Unsupported.

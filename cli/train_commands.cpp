@@ -1,0 +1,296 @@
+// train, evaluate
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "cli/command_line.hpp"
+#include "cli/design_options.hpp"
+#include "cli/output_file.hpp"
+#include "cli/progress.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/train.hpp"
+#include "kernels/executable.hpp"
+#include "kernels/pinning.hpp"
+
+namespace ridgeline {
+namespace {
+
+struct TrainFlags {
+  DesignOptions design;
+  TrainConfig config;
+  std::string out, format = "f32";
+  bool json = false, quiet = false;
+};
+
+struct EvaluateFlags {
+  std::string model, data, format;
+  EvaluateOptions options;
+  bool test = false, json = false, quiet = false;
+};
+
+constexpr std::size_t calibration_images = 256;
+
+std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
+
+std::string epoch_line(const EpochRecord& record, int epochs) {
+  return fmt::format("epoch {:3} of {}: loss {:.4f}, train {}, validation {} (loss {:.4f}), {:.1f} s\n", record.epoch,
+                     epochs, record.train_loss, percent(record.train_accuracy), percent(record.validation_accuracy),
+                     record.validation_loss, record.seconds);
+}
+
+Json train_json(const TrainFlags& flags, const TrainResult& result) {
+  Json history = Json::array();
+  for (const EpochRecord& one : result.checkpoint.history) {
+    history.push_back({{"epoch", one.epoch},
+                       {"train_loss", one.train_loss},
+                       {"train_accuracy", one.train_accuracy},
+                       {"validation_loss", one.validation_loss},
+                       {"validation_accuracy", one.validation_accuracy},
+                       {"learning_rate", one.learning_rate},
+                       {"seconds", one.seconds}});
+  }
+  return {{"checkpoint", flags.out},
+          {"parameters", result.parameters},
+          {"macs", result.macs},
+          {"data", result.checkpoint.data_name},
+          {"epochs_done", result.checkpoint.epochs_done},
+          {"stopped", result.stopped},
+          {"history", history}};
+}
+
+int train(const CommandLine& cli, TrainFlags flags) {
+  flags.config.format = Format::parse(flags.format);
+  flags.config.seed = flags.design.seed;
+  const StudyConfig space_part = space_config(flags.design);
+  const SearchSpace space = open_space(space_part, cli.resources);
+  const ModelSource model{flags.design.space, space_part.space_options.parameters, chosen_genome(flags.design, space)};
+  check_writable(flags.out, "--out");
+  const InterruptFlag interrupt;
+  TrainHooks hooks;
+  hooks.stop = &interrupt.flag();
+  PhaseLine line(!flags.quiet && cli.progress_bar, cli.progress_bar, 1.0);
+  hooks.progress = [&](const TrainProgress& now) {
+    line.show(fmt::format("epoch {} of {}, loss {:.3f}, accuracy {}, {:.0f} images/s, {} left", now.epoch, now.epochs,
+                          now.loss, percent(now.accuracy), now.images_per_s, pretty(now.left_s, "s")),
+              now.step, now.steps);
+  };
+  hooks.epoch_done = [&](const EpochRecord& record) {
+    if (!flags.quiet) std::fputs(("\r" + epoch_line(record, flags.config.epochs)).c_str(), stderr);
+  };
+  TrainResult result;
+  try {
+    result = train_candidate(model, cli.resources, flags.config, flags.out, hooks);
+  } catch (const Diverged& problem) {
+    throw ConfigError(Problem{"train", "", "a loss that stays finite", problem.what(), ""});
+  } catch (const Unsupported& problem) {
+    throw ConfigError(Problem{"train", "", "a network and a format that are trained here", problem.what(), ""});
+  }
+  if (flags.json) cli.print_json(train_json(flags, result));
+  if (result.stopped) {
+    std::fputs(fmt::format("interrupted after {} of {} epochs; {}\nto go on: {}\n", result.checkpoint.epochs_done,
+                           flags.config.epochs,
+                           result.checkpoint.epochs_done > 0 ? "they are saved" : "nothing was saved", cli.command)
+                   .c_str(),
+               stderr);
+    return exit_interrupted;
+  }
+  if (!flags.json) {
+    const EpochRecord& last = result.checkpoint.history.back();
+    cli.print(fmt::format("{}: {} parameters, {} MACs, validation accuracy {} after {} epochs{}\n", flags.out,
+                          pretty(static_cast<double>(result.parameters), ""),
+                          pretty(static_cast<double>(result.macs), ""), percent(last.validation_accuracy), last.epoch,
+                          result.resumed_at > 0 ? fmt::format(" ({} were there already)", result.resumed_at) : ""));
+  }
+  return exit_done;
+}
+
+// The pairs of classes most often mistaken for each other.
+std::string confusion_text(const ClassificationScores& scores, const std::vector<std::string>& names,
+                           const TextStyle& style) {
+  struct Mistake {
+    std::int64_t count;
+    std::size_t label, predicted;
+  };
+  std::vector<Mistake> mistakes;
+  const std::size_t classes = names.size();
+  for (std::size_t i = 0; i < scores.confusion.size(); ++i) {
+    if (i / classes != i % classes && scores.confusion[i] > 0) {
+      mistakes.push_back({scores.confusion[i], i / classes, i % classes});
+    }
+  }
+  std::stable_sort(mistakes.begin(), mistakes.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
+  if (mistakes.empty()) return {};
+  TextTable table({{"most often mistaken", false}, {"for", false}, {"images", true}});
+  for (std::size_t i = 0; i < std::min<std::size_t>(10, mistakes.size()); ++i) {
+    table.add({names[mistakes[i].label], names[mistakes[i].predicted], std::to_string(mistakes[i].count)});
+  }
+  return "\n" + table.text(style);
+}
+
+Json scores_json(const ClassificationScores& scores, const LoadedModel& model, const EvaluateFlags& flags) {
+  const std::size_t classes = model.checkpoint.class_names.size();
+  Json confusion = Json::array();
+  for (std::size_t label = 0; label < classes; ++label) {
+    const auto row = scores.confusion.begin() + static_cast<std::ptrdiff_t>(label * classes);
+    confusion.push_back(std::vector<std::int64_t>(row, row + static_cast<std::ptrdiff_t>(classes)));
+  }
+  return {{"checkpoint", flags.model},
+          {"split", flags.test ? "test" : "validation"},
+          {"format", flags.format.empty() ? "f32" : flags.format},
+          {"accuracy", scores.accuracy},
+          {"nll", scores.nll},
+          {"brier", scores.brier},
+          {"ece", scores.ece},
+          {"adaptive_ece", scores.adaptive_ece},
+          {"bins", flags.options.bins},
+          {"classes", model.checkpoint.class_names},
+          {"confusion", confusion}};
+}
+
+int evaluate(const CommandLine& cli, EvaluateFlags flags) {
+  LoadedModel model = load_model(flags.model, cli.resources);
+  const ModelCheckpoint& checkpoint = model.checkpoint;
+  const Dataset data = load_dataset(flags.data);
+  const LabelledImages images = flags.test ? load_test_split(flags.data) : data.validation;
+  check_fit(model.network, images, checkpoint.class_names.size(), flags.data);
+  Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};
+  if (!flags.format.empty()) {
+    const Format format = Format::parse(flags.format);
+    design.precision = PrecisionPlan::uniform(design.network, format, format);
+    const Normalisation normalisation{checkpoint.mean, checkpoint.stddev};
+    flags.options.activation_ranges =
+        image_ranges(design, data.train, normalisation, calibration_images, flags.options.threads);
+  }
+  PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
+  ClassificationScores scores;
+  try {
+    const PinnedThreads pinned(flags.options.threads);
+    scores = evaluate_classifier(design, images, {checkpoint.mean, checkpoint.stddev}, flags.options,
+                                 [&](std::size_t done, std::size_t total) { line.show("evaluate", done, total); });
+  } catch (const Unsupported& problem) {
+    throw ConfigError(Problem{"--format", "", "a format that this machine executes", problem.what(), ""});
+  }
+  if (flags.json) {
+    cli.print_json(scores_json(scores, model, flags));
+    return exit_done;
+  }
+  cli.print(
+      fmt::format("{} on {} images ({}): accuracy {}, loss {:.4f}\nECE {}, adaptive ECE {} ({} bins), Brier "
+                  "{:.4f}\n{}",
+                  flags.model, images.size(), flags.test ? "test" : "validation", percent(scores.accuracy), scores.nll,
+                  percent(scores.ece), percent(scores.adaptive_ece), flags.options.bins, scores.brier,
+                  confusion_text(scores, checkpoint.class_names, cli.style)));
+  return exit_done;
+}
+
+void add_schedule_options(CLI::App& command, TrainConfig& config) {
+  const auto names = [](std::span<const std::string> list) {
+    return std::vector<std::string>(list.begin(), list.end());
+  };
+  command.add_option("--optimizer", config.optimizer.kind, "sgd (Nesterov), adamw or lion")
+      ->check(CLI::IsMember(names(optimizer_names())))
+      ->capture_default_str();
+  command.add_option("--learning-rate", config.learning_rate, "the highest of the schedule; adamw wants about 0.002")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command.add_option("--momentum", config.optimizer.momentum, "of sgd")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command.add_option("--weight-decay", config.optimizer.weight_decay, "of kernels; norms and biases are not decayed")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--schedule", config.schedule, "constant, cosine or cosine_power")
+      ->check(CLI::IsMember(names(schedule_names())))
+      ->capture_default_str();
+  command.add_option("--warmup", config.warmup_epochs, "epochs of linear warm-up")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_option("--clip", config.clip_norm, "largest norm of a gradient; 0: not clipped")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--average", config.average_decay, "decay of a moving average of the weights, such as 0.999; 0: none")
+      ->check(CLI::Range(0.0, 0.999999))
+      ->capture_default_str();
+  command.add_option("--smoothing", config.label_smoothing, "of labels")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str();
+}
+
+void add_augment_options(CLI::App& command, AugmentOptions& augment) {
+  command.add_option("--crop", augment.crop_padding, "move images by up to so many pixels")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command.add_flag("--flip", augment.flip, "mirror half of the images");
+  command.add_option("--cutout", augment.cutout, "blank a square of so many pixels")
+      ->check(CLI::Range(0, 1024))
+      ->capture_default_str();
+  command.add_option("--mixup", augment.mixup_alpha, "mix pairs of images, with this alpha")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+void add_train(CLI::App& app, CommandLine& cli) {
+  const auto flags = std::make_shared<TrainFlags>();
+  flags->config.threads = allowed_processors();
+  CLI::App* command = add_command(
+      app, "train", "train a network of a space on a data set; the same command goes on after an interruption",
+      "ridgeline train plain_cnn --seed 3 --data glyphs --epochs 8 --out cnn.ckpt");
+  command->add_option("space", flags->design.space, "space file, or the name of a shipped space")->required();
+  command
+      ->add_option("--parameter", flags->design.parameters,
+                   "name=value: replace a parameter of the space; classes, channels and resolution follow the data")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  add_genome_options(*command, flags->design);
+  command->add_option("--data", flags->config.data, "folder of a data set (see: ridgeline data)")->required();
+  command->add_option("--out", flags->out, "checkpoint: written after every epoch, gone on from where it is there")
+      ->required();
+  command->add_option("--epochs", flags->config.epochs, "passes over the training images")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  command->add_option("--batch", flags->config.batch, "images a step")
+      ->check(CLI::Range(2, 65536))
+      ->capture_default_str();
+  command->add_option("--format", flags->format, "f32 or bf16 (with f32 weights)")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  command->add_option("--threads", flags->config.threads, "threads, pinned")
+      ->check(CLI::Range(1, allowed_processors()))
+      ->capture_default_str();
+  add_schedule_options(*command, flags->config);
+  add_augment_options(*command, flags->config.augment);
+  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return train(cli, *flags); }; });
+}
+
+void add_evaluate(CLI::App& app, CommandLine& cli) {
+  const auto flags = std::make_shared<EvaluateFlags>();
+  flags->options.threads = allowed_processors();
+  CLI::App* command = add_command(app, "evaluate", "accuracy, loss and calibration of a trained network",
+                                  "ridgeline evaluate cnn.ckpt --data glyphs --test --format int8");
+  command->add_option("checkpoint", flags->model, "what ridgeline train has written")->required();
+  command->add_option("--data", flags->data, "folder of a data set")->required();
+  command->add_flag("--test", flags->test, "on the test split; default: validation");
+  command->add_option("--format", flags->format, "number format of weights and activations; default: f32");
+  command->add_option("--bins", flags->options.bins, "of the calibration errors")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  command->add_option("--threads", flags->options.threads, "threads, pinned")
+      ->check(CLI::Range(1, allowed_processors()))
+      ->capture_default_str();
+  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return evaluate(cli, *flags); }; });
+}
+
+}  // namespace
+
+void add_train_commands(CLI::App& app, CommandLine& cli) {
+  add_train(app, cli);
+  add_evaluate(app, cli);
+}
+
+}  // namespace ridgeline

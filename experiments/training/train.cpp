@@ -1,0 +1,249 @@
+#include "experiments/training/train.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "experiments/training/evaluate.hpp"
+#include "experiments/whole_file.hpp"
+#include "kernels/pinning.hpp"
+#include "spaces/config_error.hpp"
+#include "spaces/counts.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// One distribution a row: the label's, smoothed, mixed with that of the image mixed in.
+std::vector<float> targets_of(const ImageBatch& batch, std::size_t classes, double smoothing) {
+  std::vector<float> targets = smoothed_targets(batch.labels, classes, smoothing);
+  if (batch.others.empty()) return targets;
+  const std::vector<float> others = smoothed_targets(batch.others, classes, smoothing);
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const float share = batch.shares[i / classes];
+    targets[i] = share * targets[i] + (1.0F - share) * others[i];
+  }
+  return targets;
+}
+
+std::size_t right_answers(std::span<const float> logits, std::span<const std::int32_t> labels, std::size_t classes) {
+  std::size_t right = 0;
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    const auto row = logits.subspan(r * classes, classes);
+    right += std::max_element(row.begin(), row.end()) - row.begin() == labels[r] ? 1 : 0;
+  }
+  return right;
+}
+
+class Training {
+ public:
+  Training(ModelSource model, const Resources& resources, const TrainConfig& config, const std::string& path,
+           const TrainHooks& hooks)
+      : config_(config), path_(path), hooks_(hooks), data_(load_dataset(config.data)) {
+    fit_to_data(model, data_, resources);
+    const SearchSpace space = ridgeline::open_space(model, resources, config.batch);
+    network_ = space.decode(model.genome).network;
+    check_fit(network_, data_.train, data_.class_names.size(), data_.name);
+    if (data_.train.size() < static_cast<std::size_t>(config.batch)) {
+      throw ConfigError(Problem{"--batch", "", fmt::format("at most {} images", data_.train.size()),
+                                std::to_string(config.batch), "the data set has no more"});
+    }
+    start_checkpoint(model, space);
+  }
+
+  TrainResult run() {
+    const PinnedThreads pinned(config_.threads);
+    const ImageBatches batches(data_.train, data_.normalisation, batch_options());
+    Trainer trainer(network_, initial_weights(network_, config_.seed), trainer_options(batches.epoch(0).batches()));
+    result_.parameters = static_cast<std::int64_t>(trainer.save().parameters.size());
+    result_.macs = macs(with_batch(network_, 1));
+    resume(trainer);
+    while (result_.checkpoint.epochs_done < config_.epochs && !stopped()) {
+      EpochRecord record = train_epoch(trainer, batches);
+      if (stopped()) break;
+      validate(trainer, record);
+      finish_epoch(trainer, record);
+    }
+    result_.stopped = result_.checkpoint.epochs_done < config_.epochs;
+    return std::move(result_);
+  }
+
+ private:
+  bool stopped() const { return hooks_.stop != nullptr && hooks_.stop->load(); }
+  std::size_t classes() const { return data_.class_names.size(); }
+
+  BatchOptions batch_options() const {
+    return {.size = static_cast<std::size_t>(config_.batch),
+            .seed = config_.seed,
+            .shuffle = true,
+            .drop_last = true,
+            .augment = config_.augment};
+  }
+
+  TrainerOptions trainer_options(std::size_t steps_an_epoch) const {
+    TrainerOptions options;
+    options.training = {config_.threads, config_.format};
+    options.optimizer = config_.optimizer;
+    options.schedule.kind = config_.schedule;
+    options.schedule.power = config_.schedule_power;
+    options.schedule.warmup_steps =
+        static_cast<std::uint64_t>(std::lround(config_.warmup_epochs * static_cast<double>(steps_an_epoch)));
+    options.learning_rate = config_.learning_rate;
+    options.total_steps = static_cast<std::uint64_t>(config_.epochs) * steps_an_epoch;
+    options.clip_norm = config_.clip_norm;
+    options.average_decay = config_.average_decay;
+    return options;
+  }
+
+  void start_checkpoint(const ModelSource& model, const SearchSpace& space) {
+    ModelCheckpoint& checkpoint = result_.checkpoint;
+    checkpoint.model = model;
+    checkpoint.space_fingerprint = space.fingerprint();
+    checkpoint.network_hash = structural_hash(with_batch(network_, 1));
+    checkpoint.training = train_config_json(config_);
+    checkpoint.data_name = data_.name;
+    checkpoint.data_fingerprint = data_.fingerprint;
+    checkpoint.mean = data_.normalisation.mean;
+    checkpoint.stddev = data_.normalisation.stddev;
+    checkpoint.class_names = data_.class_names;
+  }
+
+  void resume(Trainer& trainer) {
+    if (!std::filesystem::exists(path_)) return;
+    ModelCheckpoint found = read_checkpoint(path_);
+    const ModelCheckpoint& ours = result_.checkpoint;
+    const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& there) {
+      throw ConfigError(Problem{path_, what, expected, there,
+                                "it is the checkpoint of another training; write to another file with --out"});
+    };
+    if (found.network_hash != ours.network_hash) refuse("network", hex64(ours.network_hash), hex64(found.network_hash));
+    if (found.data_fingerprint != ours.data_fingerprint) {
+      refuse("data", fmt::format("'{}' {}", ours.data_name, hex64(ours.data_fingerprint)),
+             fmt::format("'{}' {}", found.data_name, hex64(found.data_fingerprint)));
+    }
+    for (const auto& [key, value] : ours.training.items()) {
+      const Json there = found.training.value(key, Json());
+      if (there != value) refuse("training." + key, value.dump(), there.dump());
+    }
+    try {
+      trainer.load(found.state);
+    } catch (const std::invalid_argument& problem) {
+      refuse("sections", "a state of this network", problem.what());
+    }
+    result_.resumed_at = found.epochs_done;
+    result_.checkpoint = std::move(found);
+  }
+
+  EpochRecord train_epoch(Trainer& trainer, const ImageBatches& batches) {
+    EpochRecord record;
+    record.epoch = result_.checkpoint.epochs_done + 1;
+    const ImageEpoch epoch = batches.epoch(static_cast<std::uint64_t>(record.epoch));
+    const Clock::time_point start = Clock::now();
+    ImageBatch batch;
+    double loss = 0;
+    std::size_t right = 0, seen = 0;
+    for (std::size_t i = 0; i < epoch.batches() && !stopped(); ++i) {
+      epoch.fill(i, batch);
+      const std::vector<float> targets = targets_of(batch, classes(), config_.label_smoothing);
+      const LossTerm term{targets};
+      const TrainingStep step = trainer.step(batch.images, {&term, 1});
+      loss += step.loss;
+      right += right_answers(trainer.logits(), batch.labels, classes());
+      seen += batch.size;
+      record.learning_rate = step.learning_rate;
+      record.train_loss = loss / static_cast<double>(i + 1);
+      record.train_accuracy = static_cast<double>(right) / static_cast<double>(seen);
+      record.seconds = seconds_since(start);
+      if (hooks_.progress) hooks_.progress(progress_of(record, i + 1, epoch.batches(), seen));
+    }
+    return record;
+  }
+
+  TrainProgress progress_of(const EpochRecord& record, std::size_t step, std::size_t steps, std::size_t seen) const {
+    const double rate = static_cast<double>(seen) / std::max(record.seconds, 1e-9);
+    const double left = static_cast<double>(steps - step) +
+                        static_cast<double>(config_.epochs - record.epoch) * static_cast<double>(steps);
+    return {record.epoch,      config_.epochs,        step, steps,
+            record.train_loss, record.train_accuracy, rate, left * static_cast<double>(config_.batch) / rate};
+  }
+
+  void validate(Trainer& trainer, EpochRecord& record) const {
+    const Design design{with_batch(network_, 1), {}, std::make_shared<Weights>(trainer.averaged_weights())};
+    const ClassificationScores scores =
+        evaluate_classifier(design, data_.validation, data_.normalisation, {.threads = config_.threads});
+    record.validation_loss = scores.nll;
+    record.validation_accuracy = scores.accuracy;
+  }
+
+  void finish_epoch(const Trainer& trainer, const EpochRecord& record) {
+    ModelCheckpoint& checkpoint = result_.checkpoint;
+    checkpoint.epochs_done = record.epoch;
+    checkpoint.history.push_back(record);
+    checkpoint.state = trainer.save();
+    write_checkpoint(path_, checkpoint);
+    if (hooks_.epoch_done) hooks_.epoch_done(record);
+  }
+
+  const TrainConfig& config_;
+  const std::string& path_;
+  const TrainHooks& hooks_;
+  Dataset data_;
+  Network network_;
+  TrainResult result_;
+};
+
+}  // namespace
+
+Json train_config_json(const TrainConfig& config) {
+  const OptimizerOptions& optimizer = config.optimizer;
+  return {{"epochs", config.epochs},
+          {"batch", config.batch},
+          {"optimizer",
+           {{"kind", optimizer.kind},
+            {"momentum", optimizer.momentum},
+            {"nesterov", optimizer.nesterov},
+            {"beta1", optimizer.beta1},
+            {"beta2", optimizer.beta2},
+            {"weight_decay", optimizer.weight_decay}}},
+          {"schedule", config.schedule},
+          {"warmup_epochs", config.warmup_epochs},
+          {"schedule_power", config.schedule_power},
+          {"learning_rate", config.learning_rate},
+          {"clip_norm", config.clip_norm},
+          {"average_decay", config.average_decay},
+          {"label_smoothing", config.label_smoothing},
+          {"augment",
+           {{"crop_padding", config.augment.crop_padding},
+            {"flip", config.augment.flip},
+            {"cutout", config.augment.cutout},
+            {"mixup_alpha", config.augment.mixup_alpha}}},
+          {"format", config.format.text()},
+          {"threads", config.threads},
+          {"seed", config.seed}};
+}
+
+void fit_to_data(ModelSource& model, const Dataset& data, const Resources& resources) {
+  const std::string text = read_whole_file(resources.space(model.space), {.kind = "space"});
+  const Json space = Json::parse(text, nullptr, false, true);
+  if (!space.is_object() || !space.contains("parameters")) return;
+  const auto fill = [&](const char* name, std::int64_t value) {
+    if (space["parameters"].contains(name)) model.parameters.try_emplace(name, value);
+  };
+  fill("classes", static_cast<std::int64_t>(data.class_names.size()));
+  fill("channels", data.train.shape().channels);
+  if (data.train.shape().height == data.train.shape().width) fill("resolution", data.train.shape().height);
+}
+
+TrainResult train_candidate(ModelSource model, const Resources& resources, const TrainConfig& config,
+                            const std::string& path, const TrainHooks& hooks) {
+  return Training(std::move(model), resources, config, path, hooks).run();
+}
+
+}  // namespace ridgeline

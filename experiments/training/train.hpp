@@ -1,0 +1,67 @@
+// Trains one candidate of a space on a labelled data set, epoch by epoch, with a checkpoint after each.
+//
+// Same configuration, seed, data and number of threads: the same weights, bit for bit, for any number of interruptions:
+// what was done of an epoch that did not end is done again. Training sees the train and validation splits only.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "experiments/data/batches.hpp"
+#include "experiments/training/checkpoint.hpp"
+
+namespace ridgeline {
+
+struct TrainConfig {
+  std::string data;  // folder or description of a data set
+  int epochs = 8;
+  std::int64_t batch = 64;
+  OptimizerOptions optimizer;
+  std::string schedule = "cosine";
+  double warmup_epochs = 0.5;
+  double schedule_power = 10.0;  // cosine_power
+  double learning_rate = 0.1;
+  double clip_norm = 5.0;
+  double average_decay = 0.0;
+  double label_smoothing = 0.1;
+  AugmentOptions augment;
+  Format format = f32;
+  int threads = 1;
+  std::uint64_t seed = 1;
+};
+
+// What a resumed run must share, threads included: sums of another number of threads round otherwise.
+Json train_config_json(const TrainConfig& config);
+
+struct TrainProgress {
+  int epoch = 0, epochs = 0;        // from 1
+  std::size_t step = 0, steps = 0;  // of the epoch
+  double loss = 0, accuracy = 0;    // means of the epoch so far
+  double images_per_s = 0, left_s = 0;
+};
+
+struct TrainHooks {
+  std::function<void(const TrainProgress&)> progress;
+  std::function<void(const EpochRecord&)> epoch_done;
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct TrainResult {
+  ModelCheckpoint checkpoint;
+  std::int64_t parameters = 0, macs = 0;
+  int resumed_at = 0;  // epochs that were there already
+  bool stopped = false;
+};
+
+// A space with parameters `classes`, `channels` or `resolution` that the user has not replaced takes them from the
+// data.
+void fit_to_data(ModelSource& model, const Dataset& data, const Resources& resources);
+
+// Goes on from `path` where it holds a checkpoint of the same training. Throws ConfigError (also when it is of another
+// one), Unsupported, Diverged.
+TrainResult train_candidate(ModelSource model, const Resources& resources, const TrainConfig& config,
+                            const std::string& path, const TrainHooks& hooks = {});
+
+}  // namespace ridgeline
