@@ -15,17 +15,17 @@ void normalise(std::span<float> image, const ImageShape& shape, const Normalisat
   }
 }
 
-Batches::Batches(const LabelledImages& images, Normalisation normalisation, const BatchOptions& options)
+ImageBatches::ImageBatches(const LabelledImages& images, Normalisation normalisation, const BatchOptions& options)
     : images_(&images), normalisation_(std::move(normalisation)), options_(options) {
   const auto channels = static_cast<std::size_t>(images.shape().channels);
   if (normalisation_.mean.size() != channels || normalisation_.stddev.size() != channels) {
-    throw std::logic_error("Batches: a normalisation of other channels");
+    throw std::logic_error("ImageBatches: a normalisation of other channels");
   }
   if (options.size < 1) throw ConfigError({"", "batch", "at least 1 image", "0", ""});
   check_augmentation(options.augment, images.shape(), "augmentation");
 }
 
-Epoch::Epoch(const Batches& source, std::uint64_t number)
+Epoch::Epoch(const ImageBatches& source, std::uint64_t number)
     : source_(&source),
       stream_(Rng::derive(source.options_.seed, "augmentation", number)),
       order_(source.images_->size()) {
@@ -48,7 +48,7 @@ void Epoch::put(std::uint32_t image, std::span<float> out) const {
   augment(out, shape, source_->options_.augment, rng);
 }
 
-void Epoch::mix(std::uint32_t image, std::size_t row, Batch& out) const {
+void Epoch::mix(std::uint32_t image, std::size_t row, ImageBatch& out) const {
   const LabelledImages& images = *source_->images_;
   const std::size_t n = images.shape().size();
   Rng rng(stream_, "mixup", image);
@@ -62,7 +62,7 @@ void Epoch::mix(std::uint32_t image, std::size_t row, Batch& out) const {
   out.shares[row] = share;
 }
 
-void Epoch::fill(std::size_t batch, Batch& out) const {
+void Epoch::fill(std::size_t batch, ImageBatch& out) const {
   if (batch >= batches()) throw std::logic_error("Epoch::fill: no such batch");
   const LabelledImages& images = *source_->images_;
   const std::size_t first = batch * source_->options_.size;

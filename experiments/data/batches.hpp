@@ -20,10 +20,10 @@ struct BatchOptions {
   std::uint64_t seed = 1;
   bool shuffle = true;     // off: the order of the split, for evaluation
   bool drop_last = false;  // leave out a last batch that is not full
-  AugmentOptions augment;
+  AugmentOptions augment{};
 };
 
-struct Batch {
+struct ImageBatch {
   std::size_t size = 0;              // N: the last batch may be smaller
   std::vector<float> images;         // [N, C, H, W], normalised
   std::vector<std::int32_t> labels;  // [N]
@@ -34,24 +34,25 @@ struct Batch {
 class Epoch {
  public:
   std::size_t batches() const;
-  const std::vector<std::uint32_t>& order() const { return order_; }  // indices of images
-  void fill(std::size_t batch, Batch& out) const;                     // reuses the memory of `out`
+  const std::vector<std::uint32_t>& order() const& { return order_; }  // indices of images
+  const std::vector<std::uint32_t>& order() const&& = delete;
+  void fill(std::size_t batch, ImageBatch& out) const;  // reuses the memory of `out`
 
  private:
-  friend class Batches;
-  Epoch(const class Batches& source, std::uint64_t number);
+  friend class ImageBatches;
+  Epoch(const class ImageBatches& source, std::uint64_t number);
   void put(std::uint32_t image, std::span<float> out) const;
-  void mix(std::uint32_t image, std::size_t row, Batch& out) const;
+  void mix(std::uint32_t image, std::size_t row, ImageBatch& out) const;
 
-  const class Batches* source_;
+  const class ImageBatches* source_;
   std::uint64_t stream_;  // of this epoch's augmentation
   std::vector<std::uint32_t> order_;
 };
 
-class Batches {
+class ImageBatches {
  public:
   // Throws ConfigError for options that do not fit, std::logic_error for a normalisation of other channels.
-  Batches(const LabelledImages& images, Normalisation normalisation, const BatchOptions& options);
+  ImageBatches(const LabelledImages& images, Normalisation normalisation, const BatchOptions& options);
   Epoch epoch(std::uint64_t number) const { return {*this, number}; }  // refers to this object
 
  private:
