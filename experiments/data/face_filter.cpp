@@ -16,6 +16,16 @@ constexpr std::size_t characters = glyph_characters.size();
 using Shapes = std::vector<std::vector<std::uint8_t>>;
 using Means = std::vector<std::vector<double>>;  // one shape a character
 
+double capital_likeness(const Shapes& shapes) {
+  double sum = 0, count = 0;
+  for (std::size_t c = 0; c < characters; ++c) {
+    if (glyph_characters[c] < 'a') continue;
+    sum += alikeness(shapes[c], shapes[glyph_characters.find(static_cast<char>(glyph_characters[c] - 'a' + 'A'))]);
+    count += 1;
+  }
+  return sum / count;
+}
+
 // What can be said of a face by itself.
 std::string own_reason(const FontFace& face, const FaceFilterRule& rule) {
   if (!face.latin) return "its character map lacks Latin letters or digits";
@@ -29,6 +39,7 @@ std::string own_reason(const FontFace& face, const FaceFilterRule& rule) {
       return fmt::format("'{}' and '{}' have one shape", glyph_characters[a], glyph_characters[b]);
     }
   }
+  if (capital_likeness(shapes) >= rule.most_capital) return "its lower case is small capitals";
   return "";
 }
 

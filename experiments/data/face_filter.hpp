@@ -16,8 +16,9 @@ struct FaceCandidate {
 };
 
 struct FaceFilterRule {
-  double most_alike = 0.93;  // two characters of a face, as shapes of one height: shared ink by ink of either
-  double least_read = 0.55;  // share of characters nearest to the mean of the same character in other designs
+  double most_alike = 0.93;    // two characters of a face, as shapes of one height: shared ink by ink of either
+  double most_capital = 0.65;  // the same, mean over lower-case letters and their capitals
+  double least_read = 0.55;    // share of characters nearest to the mean of the same character in other designs
 };
 
 // For each candidate why it is left out; empty: it is accepted.

@@ -36,13 +36,14 @@ LabelledImages read_arrays(const DatasetDescription& description, const SplitFil
     const std::string& file = files.images.front();
     const std::string bytes = bytes_of(file);
     const std::string x = file + ":" + files.images_key, y = file + ":" + files.labels_key;
-    return paired(to_pixels(parse_npz(bytes, files.images_key, file), description.layout, x),
-                  to_labels(parse_npz(bytes, files.labels_key, file), y), x, y);
+    PixelArray images = to_pixels(parse_npz(bytes, files.images_key, file), description.layout, x);
+    return paired(std::move(images), to_labels(parse_npz(bytes, files.labels_key, file), y), x, y);
   }
   const auto parse = description.format == DataFormat::idx ? parse_idx : parse_npy;
   const auto array = [&](const std::string& path) { return parse(bytes_of(path), path); };
-  return paired(to_pixels(array(files.images.front()), description.layout, files.images.front()),
-                to_labels(array(files.labels), files.labels), files.images.front(), files.labels);
+  const std::string& file = files.images.front();
+  PixelArray images = to_pixels(array(file), description.layout, file);
+  return paired(std::move(images), to_labels(array(files.labels), files.labels), file, files.labels);
 }
 
 LabelledImages read_raw(const DatasetDescription& description, const SplitFiles& files) {
@@ -70,8 +71,8 @@ LabelledImages read_raw(const DatasetDescription& description, const SplitFiles&
   NumberArray labels;
   labels.dims = {label_bytes.size()};
   labels.values = std::vector<std::uint8_t>(label_bytes.begin(), label_bytes.end());
-  return paired(to_pixels(std::move(array), description.layout, file), to_labels(labels, files.labels), file,
-                files.labels);
+  PixelArray images = to_pixels(std::move(array), description.layout, file);
+  return paired(std::move(images), to_labels(labels, files.labels), file, files.labels);
 }
 
 LabelledImages joined(std::vector<LabelledImages> parts) {
