@@ -25,7 +25,7 @@ ImageBatches::ImageBatches(const LabelledImages& images, Normalisation normalisa
   check_augmentation(options.augment, images.shape(), "augmentation");
 }
 
-Epoch::Epoch(const ImageBatches& source, std::uint64_t number)
+ImageEpoch::ImageEpoch(const ImageBatches& source, std::uint64_t number)
     : source_(&source),
       stream_(Rng::derive(source.options_.seed, "augmentation", number)),
       order_(source.images_->size()) {
@@ -35,12 +35,12 @@ Epoch::Epoch(const ImageBatches& source, std::uint64_t number)
   rng.shuffle(std::span(order_));
 }
 
-std::size_t Epoch::batches() const {
+std::size_t ImageEpoch::batches() const {
   const std::size_t size = source_->options_.size;
   return source_->options_.drop_last ? order_.size() / size : (order_.size() + size - 1) / size;
 }
 
-void Epoch::put(std::uint32_t image, std::span<float> out) const {
+void ImageEpoch::put(std::uint32_t image, std::span<float> out) const {
   const ImageShape& shape = source_->images_->shape();
   source_->images_->copy(image, out);
   normalise(out, shape, source_->normalisation_);
@@ -48,7 +48,7 @@ void Epoch::put(std::uint32_t image, std::span<float> out) const {
   augment(out, shape, source_->options_.augment, rng);
 }
 
-void Epoch::mix(std::uint32_t image, std::size_t row, ImageBatch& out) const {
+void ImageEpoch::mix(std::uint32_t image, std::size_t row, ImageBatch& out) const {
   const LabelledImages& images = *source_->images_;
   const std::size_t n = images.shape().size();
   Rng rng(stream_, "mixup", image);
@@ -62,8 +62,8 @@ void Epoch::mix(std::uint32_t image, std::size_t row, ImageBatch& out) const {
   out.shares[row] = share;
 }
 
-void Epoch::fill(std::size_t batch, ImageBatch& out) const {
-  if (batch >= batches()) throw std::logic_error("Epoch::fill: no such batch");
+void ImageEpoch::fill(std::size_t batch, ImageBatch& out) const {
+  if (batch >= batches()) throw std::logic_error("ImageEpoch::fill: no such batch");
   const LabelledImages& images = *source_->images_;
   const std::size_t first = batch * source_->options_.size;
   const std::size_t n = images.shape().size();

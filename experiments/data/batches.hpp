@@ -31,7 +31,7 @@ struct ImageBatch {
   std::vector<float> shares;         // [N] of `labels`, the rest is that of `others`; empty without mixup
 };
 
-class Epoch {
+class ImageEpoch {
  public:
   std::size_t batches() const;
   const std::vector<std::uint32_t>& order() const& { return order_; }  // indices of images
@@ -40,7 +40,7 @@ class Epoch {
 
  private:
   friend class ImageBatches;
-  Epoch(const class ImageBatches& source, std::uint64_t number);
+  ImageEpoch(const class ImageBatches& source, std::uint64_t number);
   void put(std::uint32_t image, std::span<float> out) const;
   void mix(std::uint32_t image, std::size_t row, ImageBatch& out) const;
 
@@ -53,10 +53,10 @@ class ImageBatches {
  public:
   // Throws ConfigError for options that do not fit, std::logic_error for a normalisation of other channels.
   ImageBatches(const LabelledImages& images, Normalisation normalisation, const BatchOptions& options);
-  Epoch epoch(std::uint64_t number) const { return {*this, number}; }  // refers to this object
+  ImageEpoch epoch(std::uint64_t number) const { return {*this, number}; }  // refers to this object
 
  private:
-  friend class Epoch;
+  friend class ImageEpoch;
   const LabelledImages* images_;
   Normalisation normalisation_;
   BatchOptions options_;

@@ -14,7 +14,7 @@ struct EvaluateOptions {
   int threads = 1;
   std::int64_t batch = 100;
   std::size_t bins = 15;                 // of the calibration errors
-  std::vector<float> activation_ranges;  // one a node; empty: the executor's own, from a random input
+  std::vector<float> activation_ranges{};  // one a node; empty: the executor's own, from a random input
 };
 
 // Throws ConfigError when the images do not fit the network's input, or the labels its output.

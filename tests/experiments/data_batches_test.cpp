@@ -127,7 +127,7 @@ TEST(ImageBatches, NormalisedTrainHasMeanNoughtAndDeviationOne) {
 TEST(ImageBatches, AnEpochIsEveryImageOnceAndAnotherOrderEachTime) {
   const LabelledImages images = counted(103, {1, 2, 2});
   const ImageBatches source(images, normalisation_of(images), {.size = 10, .seed = 4});
-  const Epoch first = source.epoch(0);
+  const ImageEpoch first = source.epoch(0);
   EXPECT_EQ(first.batches(), 11U);
   std::multiset<std::int32_t> seen;
   ImageBatch batch;
@@ -138,15 +138,15 @@ TEST(ImageBatches, AnEpochIsEveryImageOnceAndAnotherOrderEachTime) {
   }
   EXPECT_EQ(seen.size(), 103U);
   EXPECT_EQ(std::set<std::int32_t>(seen.begin(), seen.end()).size(), 103U);
-  const Epoch second = source.epoch(1), again = source.epoch(0);
+  const ImageEpoch second = source.epoch(1), again = source.epoch(0);
   EXPECT_NE(first.order(), second.order());
   EXPECT_EQ(first.order(), again.order());
   const ImageBatches other(images, normalisation_of(images), {.size = 10, .seed = 5, .drop_last = true});
-  const Epoch shorter = other.epoch(0);
+  const ImageEpoch shorter = other.epoch(0);
   EXPECT_NE(first.order(), shorter.order());
   EXPECT_EQ(shorter.batches(), 10U);
   const ImageBatches plain(images, normalisation_of(images), {.size = 10, .shuffle = false});
-  const Epoch seventh = plain.epoch(7);
+  const ImageEpoch seventh = plain.epoch(7);
   EXPECT_TRUE(std::is_sorted(seventh.order().begin(), seventh.order().end()));
 }
 
@@ -163,7 +163,7 @@ TEST(ImageBatches, AugmentationDoesNotDependOnBatchSizeOrThread) {
   ImageBatch whole;
   large.epoch(3).fill(0, whole);
   std::vector<ImageBatch> parts(4);
-  const Epoch epoch = small_ones.epoch(3);
+  const ImageEpoch epoch = small_ones.epoch(3);
   std::vector<std::thread> threads;
   for (std::size_t b = 4; b-- > 0;) threads.emplace_back([&, b] { epoch.fill(b, parts[b]); });
   for (std::thread& thread : threads) thread.join();
