@@ -115,6 +115,7 @@ std::vector<std::vector<const FontFace*>> fonts_of(const Typefaces& typefaces, G
     if (face.left_out.empty() && face.split == split) by_design[face.design.name].push_back(&typefaces.fonts[i]);
   }
   std::vector<std::vector<const FontFace*>> designs;
+  designs.reserve(by_design.size());
   for (auto& [name, fonts] : by_design) designs.push_back(std::move(fonts));
   if (designs.empty()) throw std::logic_error("glyphs: a split without typefaces");
   return designs;

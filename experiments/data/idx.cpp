@@ -49,7 +49,7 @@ const IdxType& type_of(std::string_view bytes, const std::string& origin) {
 NumberArray parse_idx(std::string_view bytes, const std::string& origin) {
   const IdxType& type = type_of(bytes, origin);
   NumberArray array;
-  const auto rank = static_cast<std::size_t>(bytes[3]);
+  const auto rank = static_cast<std::size_t>(static_cast<unsigned char>(bytes[3]));
   const std::size_t header = 4 + 4 * rank;
   if (bytes.size() < header) {
     throw ConfigError({origin, "header", fmt::format("{} bytes", header), std::to_string(bytes.size()),

@@ -19,7 +19,7 @@ namespace {
 // No image of one colour is packed more tightly than this, so a larger size is damage.
 void check_size(std::size_t height, std::size_t width, std::size_t bytes, const std::string& origin) {
   constexpr std::size_t longest_side = 1 << 14;
-  constexpr std::size_t pixels_per_byte = 8 * 1032;
+  constexpr std::size_t pixels_per_byte = 8256;  // 1032 bytes by deflate, 8 pixels a byte
   if (height < 1 || width < 1 || height > longest_side || width > longest_side ||
       height * width / pixels_per_byte > bytes) {
     refuse(origin, fmt::format("a header that says {}x{} in a file of {} bytes", height, width, bytes));

@@ -77,7 +77,12 @@ std::vector<Kept> converted(const char* at, std::size_t count) {
 
 void fill(NumberArray& array, std::string_view type, const char* at, std::size_t count) {
   if (type == "|u1" || type == "|b1") array.values = converted<std::uint8_t, std::uint8_t>(at, count);
-  if (type == "|i1") array.values = converted<std::int8_t, std::int64_t>(at, count);
+  if (type == "|i1") {
+    std::vector<std::int64_t> values(count);
+    for (std::size_t i = 0; i < count; ++i)
+      values[i] = std::int64_t{static_cast<unsigned char>(at[i])} - (at[i] < 0 ? 256 : 0);
+    array.values = std::move(values);
+  }
   if (type == "<i2") array.values = converted<std::int16_t, std::int64_t>(at, count);
   if (type == "<i4") array.values = converted<std::int32_t, std::int64_t>(at, count);
   if (type == "<i8") array.values = converted<std::int64_t, std::int64_t>(at, count);

@@ -70,6 +70,7 @@ TEST(DataNpy, TypesAndShapes) {
   EXPECT_THAT(std::get<1>(parse_npy(npy("<f8", "(1,)", raw_values<double>({0.25})), "x").values), ElementsAre(0.25F));
   EXPECT_THAT(std::get<2>(parse_npy(npy("<i8", "(2, 1)", raw_values<std::int64_t>({3, -4})), "x").values),
               ElementsAre(3, -4));
+  EXPECT_THAT(std::get<2>(parse_npy(npy("|i1", "(2,)", bytes({255, 5})), "x").values), ElementsAre(-1, 5));
   EXPECT_THAT(std::get<2>(parse_npy(npy("<i2", "(1,)", raw_values<std::int16_t>({-5})), "x").values), ElementsAre(-5));
   EXPECT_EQ(parse_npy(npy("|u1", "()", "a"), "x").dims.size(), 0U);
 }
