@@ -1,0 +1,97 @@
+// train and evaluate, as a user types them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "child.hpp"
+
+namespace ridgeline {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// A small set of characters, or a skip where the fonts are not installed.
+class TrainTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const Outcome made = run_ridgeline(
+        {"data", "make", "glyphs", "--out", "set", "--train", "470", "--validation", "94", "--test", "94"}, here());
+    if (made.code != 0) GTEST_SKIP() << made.err;
+  }
+  ChildOptions here() const { return {.folder = folder_.path(), .environment = {}, .signal = 0, .signal_at = ""}; }
+  std::vector<std::string> train(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> words{"train",    "plain_cnn", "--genome", "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]",
+                                   "--data",   "set",       "--batch",  "47",
+                                   "--epochs", "2",         "--out",    "cnn.ckpt"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(TrainTest, TrainsGoesOnAndEvaluates) {
+  const Outcome trained = run_ridgeline(train({"--json"}), here());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const Json result = Json::parse(trained.out);
+  EXPECT_EQ(result["epochs_done"], 2);
+  EXPECT_EQ(result["data"], "glyphs");
+  ASSERT_EQ(result["history"].size(), 2U);
+  EXPECT_LT(result["history"][1]["train_loss"], result["history"][0]["train_loss"]);
+  EXPECT_THAT(trained.err, HasSubstr("epoch   2 of 2"));
+  const Outcome again = run_ridgeline(train(), here());
+  EXPECT_EQ(again.code, 0);
+  EXPECT_THAT(again.out, HasSubstr("2 were there already"));
+  const Outcome evaluated = run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set", "--json"}, here());
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const Json scores = Json::parse(evaluated.out);
+  EXPECT_EQ(scores["split"], "validation");
+  EXPECT_DOUBLE_EQ(scores["accuracy"].get<double>(), result["history"][1]["validation_accuracy"].get<double>());
+  std::int64_t images = 0;
+  for (const Json& row : scores["confusion"]) {
+    for (const Json& count : row) images += count.get<std::int64_t>();
+  }
+  EXPECT_EQ(images, 94);
+  const Outcome test = run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set", "--test", "--format", "int8"}, here());
+  EXPECT_EQ(test.code, 0) << test.err;
+  EXPECT_THAT(test.out, AllOf(HasSubstr("(test)"), HasSubstr("adaptive ECE"), HasSubstr("Brier")));
+}
+
+TEST_F(TrainTest, AnInterruptionSaysHowToGoOn) {
+  ChildOptions options = here();
+  options.signal = 2;
+  options.signal_at = "epoch   1 of 200";
+  const Outcome outcome = run_ridgeline(train({"--epochs", "200"}), options);
+  // --epochs is given twice: the parser says so.
+  EXPECT_EQ(outcome.code, 2);
+  std::vector<std::string> words = train();
+  words[9] = "200";
+  const Outcome stopped = run_ridgeline(words, options);
+  EXPECT_EQ(stopped.code, 130) << stopped.err;
+  EXPECT_THAT(stopped.err, AllOf(HasSubstr("they are saved"), HasSubstr("to go on: ridgeline train")));
+}
+
+TEST_F(TrainTest, BadInputIsSaidWithItsRemedy) {
+  const auto refused = [&](const std::vector<std::string>& words) {
+    const Outcome outcome = run_ridgeline(words, here());
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  EXPECT_THAT(refused({"train", "plain_cn", "--data", "set", "--out", "x"}), HasSubstr("plain_cnn"));
+  EXPECT_THAT(refused({"train", "plain_cnn", "--data", "nowhere", "--out", "x"}), HasSubstr("data make glyphs"));
+  EXPECT_THAT(refused({"train", "mobilenet_v2", "--data", "set", "--out", "x"}), HasSubstr("1x32x32"));
+  EXPECT_THAT(refused({"train", "plain_cnn", "--data", "set", "--out", "no/x"}), HasSubstr("--out"));
+  EXPECT_THAT(refused({"train", "plain_cnn", "--data", "set", "--out", "x", "--format", "int8"}), HasSubstr("bf16"));
+  EXPECT_THAT(refused(train({"--learning-rate", "1e30", "--clip", "0"})), HasSubstr("lower the learning rate"));
+  EXPECT_THAT(refused(train({"--cutout", "600"})), HasSubstr("cutout"));
+  EXPECT_FALSE(folder_.has("x"));
+  EXPECT_FALSE(folder_.has("cnn.ckpt"));
+  EXPECT_THAT(refused({"evaluate", "set/dataset.json", "--data", "set"}), HasSubstr("another file"));
+  EXPECT_THAT(refused({"evaluate", "missing", "--data", "set"}), HasSubstr("missing"));
+}
+
+}  // namespace
+}  // namespace ridgeline
