@@ -54,7 +54,8 @@ class Network {
   std::unique_ptr<Graph> graph_;
 };
 
-// The same network, node for node, for `batch` samples at a time. Throws ConfigError where an operator does not allow it.
+// The same network, node for node, for `batch` samples at a time. Throws ConfigError where an operator does not allow
+// it.
 Network with_batch(const Network& network, std::int64_t batch);
 
 // A hash of what the network computes, the same on every machine. Equal for networks that differ only by

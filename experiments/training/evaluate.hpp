@@ -13,7 +13,7 @@ namespace ridgeline {
 struct EvaluateOptions {
   int threads = 1;
   std::int64_t batch = 100;
-  std::size_t bins = 15;                 // of the calibration errors
+  std::size_t bins = 15;                   // of the calibration errors
   std::vector<float> activation_ranges{};  // one a node; empty: the executor's own, from a random input
 };
 

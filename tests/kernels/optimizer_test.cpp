@@ -55,7 +55,8 @@ TEST(Optimizer, EveryKindFindsTheBottomOfABowl) {
         gradient[i] = static_cast<float>(i + 1) / 10.0F * (x[i] - static_cast<float>(i) / 20.0F);
       optimizer.step(x, gradient, 0.05 * scheduled_rate({.kind = "cosine"}, step, 400));
     }
-    for (std::size_t i = 0; i < 20; ++i) EXPECT_NEAR(x[i], static_cast<float>(i) / 20.0F, kind == "lion" ? 0.04 : 0.02) << kind << i;
+    for (std::size_t i = 0; i < 20; ++i)
+      EXPECT_NEAR(x[i], static_cast<float>(i) / 20.0F, kind == "lion" ? 0.04 : 0.02) << kind << i;
   }
 }
 
