@@ -40,23 +40,13 @@ std::string epoch_line(const EpochRecord& record, int epochs) {
 }
 
 Json train_json(const TrainFlags& flags, const TrainResult& result) {
-  Json history = Json::array();
-  for (const EpochRecord& one : result.checkpoint.history) {
-    history.push_back({{"epoch", one.epoch},
-                       {"train_loss", one.train_loss},
-                       {"train_accuracy", one.train_accuracy},
-                       {"validation_loss", one.validation_loss},
-                       {"validation_accuracy", one.validation_accuracy},
-                       {"learning_rate", one.learning_rate},
-                       {"seconds", one.seconds}});
-  }
   return {{"checkpoint", flags.out},
           {"parameters", result.parameters},
           {"macs", result.macs},
           {"data", result.checkpoint.data_name},
           {"epochs_done", result.checkpoint.epochs_done},
           {"stopped", result.stopped},
-          {"history", history}};
+          {"history", history_json(result.checkpoint.history)}};
 }
 
 int train(const CommandLine& cli, TrainFlags flags) {

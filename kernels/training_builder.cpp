@@ -105,11 +105,6 @@ TrainingTensor TrainingBuilder::value_as(NodeId node, const MemoryDesc& wanted) 
   return copies_[node].back();
 }
 
-bool TrainingBuilder::has_block(NodeId node, Kind kind) const {
-  return std::any_of(blocks_.begin(), blocks_.end(),
-                     [&](const ParameterBlock& one) { return one.node == node && one.kind == kind; });
-}
-
 TrainingTensor TrainingBuilder::block(NodeId node, Kind kind, const Shape& shape, std::size_t buffer) const {
   const auto found = std::find_if(blocks_.begin(), blocks_.end(),
                                   [&](const ParameterBlock& one) { return one.node == node && one.kind == kind; });

@@ -67,7 +67,6 @@ class TrainingBuilder {
   Tensor parameter(NodeId node, ParameterBlock::Kind kind, const MemoryDesc& wanted);
   void set_gradient(NodeId node, ParameterBlock::Kind kind, const Tensor& gradient);
   Tensor block(NodeId node, ParameterBlock::Kind kind, const Shape& shape, std::size_t buffer) const;
-  bool has_block(NodeId node, ParameterBlock::Kind kind) const;
   void accumulate(NodeId node, const Tensor& gradient);
   Tensor gradient_as(NodeId node, const MemoryDesc& wanted) { return converted(*gradients_[node], wanted); }
   void on_backward(NodeId node, std::function<void()> work);
@@ -94,6 +93,8 @@ class TrainingBuilder {
   void reshape(NodeId node);
   void transpose(NodeId node);
   void zero(NodeId node);
+  template <typename Primitive, typename Description>
+  void weight_gradients(NodeId node, const Description& description, const Tensor& source, const Tensor& gradient);
   Tensor multiplied(const Tensor& a, const Tensor& b);
   Tensor matrix_product(const Tensor& a, const Tensor& b, const MemoryDesc& result);
   Tensor summed_over_image(const Tensor& image);  // [N,C,H,W] -> [N,C,1,1]

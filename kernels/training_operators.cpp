@@ -69,6 +69,18 @@ void TrainingBuilder::build(NodeId node) {
   }
 }
 
+// Of the kernel and the bias of a conv2d or linear.
+template <typename Primitive, typename Description>
+void TrainingBuilder::weight_gradients(NodeId node, const Description& description, const Tensor& source,
+                                       const Tensor& gradient) {
+  const Op& op = network_.op(node);
+  const Tensor kernel = make(description.diff_weights_desc());
+  Arguments needed{{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, gradient}, {DNNL_ARG_DIFF_WEIGHTS, kernel}};
+  if (op.bias) needed.push_back({DNNL_ARG_DIFF_BIAS, block(node, Kind::bias, {op.channels}, program_.gradient)});
+  emit<Primitive>(description, std::move(needed));
+  set_gradient(node, Kind::kernel, kernel);
+}
+
 void TrainingBuilder::conv2d(NodeId node) {
   const Op& op = network_.op(node);
   const NodeId from = network_.inputs(node)[0];
@@ -101,11 +113,7 @@ void TrainingBuilder::conv2d(NodeId node) {
         {Algorithm::convolution_direct, source_desc, any_layout(kernel, DataType::f32), bias_desc, result_desc, strides,
          dilation, before, after},
         attributes_, cpu_engine(), forward);
-    const Tensor kernel_gradient = make(by_kernel.diff_weights_desc());
-    Arguments needed{{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, gradient}, {DNNL_ARG_DIFF_WEIGHTS, kernel_gradient}};
-    if (op.bias) needed.push_back({DNNL_ARG_DIFF_BIAS, block(node, Kind::bias, {op.channels}, program_.gradient)});
-    emit<ByKernel>(by_kernel, std::move(needed));
-    set_gradient(node, Kind::kernel, kernel_gradient);
+    weight_gradients<ByKernel>(node, by_kernel, source, gradient);
     if (!needs_gradient_[from]) return;
     using BySource = dnnl::convolution_backward_data;
     const BySource::primitive_desc by_source({Algorithm::convolution_direct, source_desc, any_layout(kernel, type_),
@@ -146,11 +154,7 @@ void TrainingBuilder::linear(NodeId node) {
     using ByKernel = dnnl::inner_product_backward_weights;
     const ByKernel::primitive_desc by_kernel({source_desc, any_layout(kernel, DataType::f32), bias_desc, result_desc},
                                              attributes_, cpu_engine(), forward);
-    const Tensor kernel_gradient = make(by_kernel.diff_weights_desc());
-    Arguments needed{{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_DST, gradient}, {DNNL_ARG_DIFF_WEIGHTS, kernel_gradient}};
-    if (op.bias) needed.push_back({DNNL_ARG_DIFF_BIAS, block(node, Kind::bias, {op.channels}, program_.gradient)});
-    emit<ByKernel>(by_kernel, std::move(needed));
-    set_gradient(node, Kind::kernel, kernel_gradient);
+    weight_gradients<ByKernel>(node, by_kernel, source, gradient);
     if (!needs_gradient_[from]) return;
     using BySource = dnnl::inner_product_backward_data;
     const BySource::primitive_desc by_source({source_desc, any_layout(kernel, type_), result_desc}, attributes_,

@@ -27,20 +27,6 @@ constexpr std::size_t hash_digits = 16;
   throw ConfigError(Problem{path, place, expected, found, remedy});
 }
 
-Json history_json(const std::vector<EpochRecord>& history) {
-  Json list = Json::array();
-  for (const EpochRecord& one : history) {
-    list.push_back({{"epoch", one.epoch},
-                    {"train_loss", one.train_loss},
-                    {"train_accuracy", one.train_accuracy},
-                    {"validation_loss", one.validation_loss},
-                    {"validation_accuracy", one.validation_accuracy},
-                    {"learning_rate", one.learning_rate},
-                    {"seconds", one.seconds}});
-  }
-  return list;
-}
-
 std::vector<EpochRecord> history_of(const Json& list) {
   std::vector<EpochRecord> history;
   for (const Json& one : list) {
@@ -131,6 +117,20 @@ void read_sections(const std::string& path, const Json& lengths, std::string_vie
 }
 
 }  // namespace
+
+Json history_json(const std::vector<EpochRecord>& history) {
+  Json list = Json::array();
+  for (const EpochRecord& one : history) {
+    list.push_back({{"epoch", one.epoch},
+                    {"train_loss", one.train_loss},
+                    {"train_accuracy", one.train_accuracy},
+                    {"validation_loss", one.validation_loss},
+                    {"validation_accuracy", one.validation_accuracy},
+                    {"learning_rate", one.learning_rate},
+                    {"seconds", one.seconds}});
+  }
+  return list;
+}
 
 void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint) {
   std::string text = signature + header_of(checkpoint).dump() + "\n";

@@ -41,6 +41,8 @@ struct ModelCheckpoint {
   Trainer::State state;
 };
 
+Json history_json(const std::vector<EpochRecord>& history);
+
 void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint);
 ModelCheckpoint read_checkpoint(const std::string& path);
 

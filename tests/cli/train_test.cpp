@@ -19,7 +19,8 @@ class TrainTest : public ::testing::Test {
   void SetUp() override {
     const Outcome made = run_ridgeline(
         {"data", "make", "glyphs", "--out", "set", "--train", "470", "--validation", "94", "--test", "94"}, here());
-    if (made.code != 0) GTEST_SKIP() << made.err;
+    if (made.err.find("apt-get install") != std::string::npos) GTEST_SKIP() << made.err;  // the fonts are not installed
+    ASSERT_EQ(made.code, 0) << made.err;
   }
   ChildOptions here() const { return {.folder = folder_.path(), .environment = {}, .signal = 0, .signal_at = ""}; }
   std::vector<std::string> train(const std::vector<std::string>& more = {}) const {
@@ -63,9 +64,6 @@ TEST_F(TrainTest, AnInterruptionSaysHowToGoOn) {
   ChildOptions options = here();
   options.signal = 2;
   options.signal_at = "epoch   1 of 200";
-  const Outcome outcome = run_ridgeline(train({"--epochs", "200"}), options);
-  // --epochs is given twice: the parser says so.
-  EXPECT_EQ(outcome.code, 2);
   std::vector<std::string> words = train();
   words[9] = "200";
   const Outcome stopped = run_ridgeline(words, options);
