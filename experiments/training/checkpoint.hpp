@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "experiments/resources.hpp"
-#include "kernels/trainer.hpp"
+#include "kernels/training/trainer.hpp"
 #include "spaces/search_space.hpp"
 
 namespace ridgeline {

@@ -4,7 +4,7 @@
 
 #include "experiments/data/batches.hpp"
 #include "kernels/executable.hpp"
-#include "kernels/loss.hpp"
+#include "kernels/training/loss.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {

@@ -5,7 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include "kernels/pinning.hpp"
-#include "kernels/trainer.hpp"
+#include "kernels/training/trainer.hpp"
 #include "spaces/search_space.hpp"
 
 namespace ridgeline {

@@ -1,11 +1,11 @@
-#include "kernels/optimizer.hpp"
+#include "kernels/training/optimizer.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <numeric>
 
-#include "kernels/loss.hpp"
+#include "kernels/training/loss.hpp"
 #include "spaces/rng.hpp"
 
 namespace ridgeline {

@@ -1,4 +1,4 @@
-#include "kernels/trainer.hpp"
+#include "kernels/training/trainer.hpp"
 
 #include <gtest/gtest.h>
 

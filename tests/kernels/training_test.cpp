@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "kernels/reference.hpp"
-#include "kernels/training_graph.hpp"
+#include "kernels/training/training_graph.hpp"
 #include "spaces/rng.hpp"
 #include "tests/kernels/compare.hpp"
 #include "tests/kernels/nets.hpp"

@@ -11,9 +11,9 @@
 #include <stdexcept>
 #include <vector>
 
-#include "kernels/loss.hpp"
-#include "kernels/optimizer.hpp"
-#include "kernels/training_graph.hpp"
+#include "kernels/training/loss.hpp"
+#include "kernels/training/optimizer.hpp"
+#include "kernels/training/training_graph.hpp"
 #include "spaces/design.hpp"
 
 namespace ridgeline {

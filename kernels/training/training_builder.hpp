@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "kernels/onednn.hpp"
-#include "kernels/parameters.hpp"
-#include "kernels/training_graph.hpp"
+#include "kernels/training/parameters.hpp"
+#include "kernels/training/training_graph.hpp"
 
 namespace ridgeline {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/parameters.hpp"
+#include "kernels/training/parameters.hpp"
 
 namespace ridgeline {
 

@@ -12,7 +12,7 @@
 #include <memory>
 #include <span>
 
-#include "kernels/parameters.hpp"
+#include "kernels/training/parameters.hpp"
 #include "spaces/format.hpp"
 #include "spaces/network.hpp"
 

@@ -1,8 +1,8 @@
-#include "kernels/training_graph.hpp"
+#include "kernels/training/training_graph.hpp"
 
 #include "kernels/arena.hpp"
 #include "kernels/executable.hpp"
-#include "kernels/training_builder.hpp"
+#include "kernels/training/training_builder.hpp"
 
 namespace ridgeline {
 

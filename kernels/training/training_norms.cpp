@@ -1,6 +1,6 @@
 // Normalisations and softmax: forward in training mode, with what the backward pass needs of them.
 
-#include "kernels/training_builder.hpp"
+#include "kernels/training/training_builder.hpp"
 
 namespace ridgeline {
 

@@ -1,4 +1,4 @@
-#include "kernels/training_builder.hpp"
+#include "kernels/training/training_builder.hpp"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "kernels/parameters.hpp"
+#include "kernels/training/parameters.hpp"
 
 #include <algorithm>
 #include <stdexcept>

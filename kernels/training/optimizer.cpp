@@ -1,4 +1,4 @@
-#include "kernels/optimizer.hpp"
+#include "kernels/training/optimizer.hpp"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "kernels/executable.hpp"
-#include "kernels/training_builder.hpp"
+#include "kernels/training/training_builder.hpp"
 
 namespace ridgeline {
 

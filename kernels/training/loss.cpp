@@ -1,4 +1,4 @@
-#include "kernels/loss.hpp"
+#include "kernels/training/loss.hpp"
 
 #include <algorithm>
 #include <cmath>
