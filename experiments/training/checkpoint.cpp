@@ -39,7 +39,7 @@ std::vector<EpochRecord> history_of(const Json& list) {
 }
 
 // The sections in file order. The moments of the optimizer come last; there are one or two.
-std::vector<const std::vector<float>*> sections_of(const Trainer::State& state) {
+std::vector<const std::vector<float>*> sections_of(const TrainingState& state) {
   std::vector<const std::vector<float>*> sections{&state.parameters, &state.averaged, &state.statistics};
   for (const std::vector<float>& moment : state.optimizer.moments) sections.push_back(&moment);
   return sections;
@@ -91,7 +91,7 @@ ModelCheckpoint checkpoint_of(const Json& header) {
   return checkpoint;
 }
 
-void read_sections(const std::string& path, const Json& lengths, std::string_view body, Trainer::State& state) {
+void read_sections(const std::string& path, const Json& lengths, std::string_view body, TrainingState& state) {
   std::vector<std::size_t> sizes;
   std::size_t floats = 0;
   const std::size_t held = body.size() / sizeof(float);
@@ -181,7 +181,7 @@ SearchSpace open_space(const ModelSource& model, const Resources& resources, std
   return SearchSpace::load(resources.space(model.space), {.batch = batch, .parameters = model.parameters});
 }
 
-Weights weights_of(const Network& network, const Trainer::State& state) {
+Weights weights_of(const Network& network, const TrainingState& state) {
   Weights weights(network.size());
   unflatten(network, state.averaged.empty() ? state.parameters : state.averaged, weights);
   auto next = state.statistics.begin();

@@ -38,7 +38,7 @@ struct ModelCheckpoint {
   std::vector<std::string> class_names;
   int epochs_done = 0;
   std::vector<EpochRecord> history;
-  Trainer::State state;
+  TrainingState state;
 };
 
 Json history_json(const std::vector<EpochRecord>& history);
@@ -57,6 +57,6 @@ SearchSpace open_space(const ModelSource& model, const Resources& resources, std
 
 // `parameters` and `statistics` of a state as the weights of `network`. Throws std::invalid_argument when they are of
 // another one.
-Weights weights_of(const Network& network, const Trainer::State& state);
+Weights weights_of(const Network& network, const TrainingState& state);
 
 }  // namespace ridgeline

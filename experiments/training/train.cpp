@@ -90,15 +90,15 @@ class Training {
   TrainerOptions trainer_options(std::size_t steps_an_epoch) const {
     TrainerOptions options;
     options.training = {config_.threads, config_.format};
-    options.optimizer = config_.optimizer;
-    options.schedule.kind = config_.schedule;
-    options.schedule.power = config_.schedule_power;
-    options.schedule.warmup_steps =
+    options.descent.optimizer = config_.optimizer;
+    options.descent.schedule.kind = config_.schedule;
+    options.descent.schedule.power = config_.schedule_power;
+    options.descent.schedule.warmup_steps =
         static_cast<std::uint64_t>(std::lround(config_.warmup_epochs * static_cast<double>(steps_an_epoch)));
-    options.learning_rate = config_.learning_rate;
-    options.total_steps = static_cast<std::uint64_t>(config_.epochs) * steps_an_epoch;
-    options.clip_norm = config_.clip_norm;
-    options.average_decay = config_.average_decay;
+    options.descent.learning_rate = config_.learning_rate;
+    options.descent.total_steps = static_cast<std::uint64_t>(config_.epochs) * steps_an_epoch;
+    options.descent.clip_norm = config_.clip_norm;
+    options.descent.average_decay = config_.average_decay;
     return options;
   }
 
