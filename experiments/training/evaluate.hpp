@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "experiments/data/dataset.hpp"
@@ -17,8 +18,15 @@ struct EvaluateOptions {
   std::vector<float> activation_ranges{};  // one a node; empty: the executor's own, from a random input
 };
 
-// Throws ConfigError when the images do not fit the network's input, or the labels its output.
+// What the network reads of one image. Throws ConfigError when that is no image.
+ImageShape input_shape(const Network& network);
+
+// Throws ConfigError when the images have other channels than the network's input, or their labels do not fit its
+// output. Images of another size fit: whoever runs the network resizes them to `input_shape`, after normalisation.
 void check_fit(const Network& network, const LabelledImages& images, std::size_t classes, const std::string& data_name);
+
+// "images resized from 32x32 to 28x28", or nothing where they have the network's size.
+std::string resize_note(const Network& network, const ImageShape& images);
 
 // The largest absolute value of every node's output over the first `count` images, in f32: what int8 scales are made
 // of.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "experiments/data/resize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
@@ -65,6 +66,8 @@ class Training {
     result_.parameters = static_cast<std::int64_t>(trainer.save().parameters.size());
     result_.macs = macs(with_batch(network_, 1));
     resume(trainer);
+    const std::string note = resize_note(network_, data_.train.shape());
+    if (hooks_.note && !note.empty()) hooks_.note(note);
     while (result_.checkpoint.epochs_done < config_.epochs && !stopped()) {
       EpochRecord record = train_epoch(trainer, batches);
       if (stopped()) break;
@@ -151,6 +154,7 @@ class Training {
     std::size_t right = 0, seen = 0;
     for (std::size_t i = 0; i < epoch.batches() && !stopped(); ++i) {
       epoch.fill(i, batch);
+      batch.images = resized(std::move(batch.images), data_.train.shape(), input_shape(network_));
       const std::vector<float> targets = targets_of(batch, classes(), config_.label_smoothing);
       const LossTerm term{targets};
       const TrainingStep step = trainer.step(batch.images, {&term, 1});

@@ -43,6 +43,7 @@ struct TrainProgress {
 };
 
 struct TrainHooks {
+  std::function<void(const std::string&)> note;  // before the first step: what the user may not expect
   std::function<void(const TrainProgress&)> progress;
   std::function<void(const EpochRecord&)> epoch_done;
   const std::atomic<bool>* stop = nullptr;

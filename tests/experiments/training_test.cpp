@@ -1,9 +1,11 @@
 // Training from the command's side: checkpoints, resuming, evaluation, and what is refused.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "experiments/data/resize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/train.hpp"
 #include "kernels/executable.hpp"
@@ -177,7 +179,7 @@ TEST(Training, WhatDoesNotFitIsSaid) {
   const std::string path = data.scratch.path("out");
   EXPECT_NE(what_of([&] { train_candidate(model, testing::resources(), data.config(1), path); }).find("classes=3"),
             std::string::npos);
-  model.parameters = {{"resolution", 16}};
+  model.parameters = {{"channels", 3}};
   EXPECT_NE(what_of([&] { train_candidate(model, testing::resources(), data.config(1), path); }).find("1x8x8"),
             std::string::npos);
   TrainConfig config = data.config(1);
@@ -189,6 +191,34 @@ TEST(Training, WhatDoesNotFitIsSaid) {
   EXPECT_THROW(data.train(config, "out"), Diverged);
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_THROW(data.train(data.config(1), "missing/out"), ConfigError);
+}
+
+TEST(Training, ImagesOfAnotherSizeAreResized) {
+  const StripedData data;
+  for (const int side : {6, 16}) {
+    ModelSource model = data.model();
+    model.parameters["resolution"] = side;
+    const std::string path = data.scratch.path("side" + std::to_string(side));
+    std::string note;
+    TrainHooks hooks;
+    hooks.note = [&](const std::string& line) { note = line; };
+    const TrainResult result = train_candidate(model, testing::resources(), data.config(6), path, hooks);
+    EXPECT_EQ(note, fmt::format("images resized from 8x8 to {0}x{0}", side));
+    EXPECT_GT(result.checkpoint.history.back().validation_accuracy, 0.9) << side;
+    // Evaluation gives the network what the test makes of the images itself.
+    const LoadedModel loaded = load_model(path, testing::resources());
+    const Dataset set = load_dataset(data.folder);
+    const Design design{loaded.network, {}, std::make_shared<Weights>(loaded.weights)};
+    std::vector<float> image(64);
+    set.validation.copy(7, image);
+    normalise(image, set.validation.shape(), set.normalisation);
+    const std::vector<float> input = resized(image, set.validation.shape(), {1, side, side});
+    const std::vector<float> expected = softmax_rows(run_reference(design, input).back().values, 3);
+    const std::vector<float> found = classify(design, set.validation, set.normalisation, {.batch = 7});
+    for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(found[21 + c], expected[c], 1e-4);
+    const std::vector<float> ranges = image_ranges(design, set.validation, set.normalisation, 8, 1);
+    EXPECT_GE(ranges[loaded.network.live_nodes().front()], *std::max_element(input.begin(), input.end()));
+  }
 }
 
 TEST(Training, RangesOfRealImagesMakeInt8Agree) {
