@@ -59,9 +59,10 @@ std::vector<Genome> sandwich(const SearchSpace& space, const SandwichOptions& op
     if (is_open(space.dims()[i], options)) least.genes[i] = smallest.genes[i];
   }
   std::vector<Genome> candidates;
-  while (candidates.size() < options.candidates) {
-    const bool end = options.ends && candidates.size() < 2;
-    candidates.push_back(drawn(space, options, end && candidates.size() == 1 ? least : largest, end, rng));
+  for (std::size_t i = 0; i < options.candidates; ++i) {
+    const bool end = options.ends && i < 2;
+    Genome genome = drawn(space, options, end && i == 1 ? least : largest, end, rng);
+    if (std::ranges::count(candidates, genome) == 0) candidates.push_back(std::move(genome));
   }
   return candidates;
 }

@@ -24,7 +24,7 @@ struct SandwichOptions {
 // Throws ConfigError for a name that the space has not; nothing else can go wrong later.
 void check_names(const SearchSpace& space, const SandwichOptions& options);
 
-// The candidates of step `number`, the largest first: the same for the same seed and number.
+// The candidates of step `number`, the largest first: the same for the same seed and number. Equal ones are given once.
 std::vector<Genome> sandwich(const SearchSpace& space, const SandwichOptions& options, std::uint64_t seed,
                              std::uint64_t number);
 

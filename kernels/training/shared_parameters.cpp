@@ -6,6 +6,7 @@
 #include "kernels/training/initial_weights.hpp"
 #include "kernels/training/kernel_maps.hpp"
 #include "spaces/config_error.hpp"
+#include "spaces/hash.hpp"
 
 namespace ridgeline {
 namespace {
@@ -126,6 +127,18 @@ std::vector<ParameterBlock> SharedParameters::parameter_blocks() const {
     }
   }
   return blocks;
+}
+
+std::uint64_t SharedParameters::fingerprint() const {
+  Hasher hasher;
+  for (const SharedBlock& block : blocks_) {
+    hasher.add(block.place).add(static_cast<std::uint64_t>(block.kind));
+    for (const std::int64_t extent : block.extents) hasher.add(static_cast<std::uint64_t>(extent));
+    for (const Window& window : block.windows) {
+      hasher.add(static_cast<std::uint64_t>(window[0])).add(static_cast<std::uint64_t>(window[1]));
+    }
+  }
+  return hasher.value();
 }
 
 std::vector<float> SharedParameters::initial(std::uint64_t seed) const {

@@ -43,6 +43,7 @@ class SharedParameters {
 
   std::size_t size() const { return size_; }  // floats, kernel maps included
   std::span<const SharedBlock> blocks() const { return blocks_; }
+  std::uint64_t fingerprint() const;                     // of what the numbers mean: places, extents, windows
   std::vector<ParameterBlock> parameter_blocks() const;  // for optimizers; node: the number of the SharedBlock
   std::vector<float> initial(std::uint64_t seed) const;  // as initial_weights, maps the identity
 

@@ -98,6 +98,10 @@ void Trainer::load(TrainingState state) {
 
 Weights recalibrated(const Network& network, Weights weights, const TrainingOptions& options, std::size_t batches,
                      const std::function<void(std::span<float> images)>& next_batch) {
+  const std::vector<NodeId> live = network.live_nodes();
+  const bool norms =
+      std::ranges::any_of(live, [&](NodeId node) { return network.op(node).kind == OpKind::batch_norm; });
+  if (!norms) return weights;
   TrainingGraph graph(network, options);
   const std::vector<float> parameters = flatten(network, weights);
   std::copy(parameters.begin(), parameters.end(), graph.parameters().begin());
