@@ -3,40 +3,70 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
 
 #include "experiments/data/batches.hpp"
 #include "experiments/data/resize.hpp"
 #include "kernels/executable.hpp"
+#include "kernels/pinning.hpp"
 #include "kernels/training/loss.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
 namespace {
 
-// Images `first` to `first + count`, normalised and in the network's size, into `out`.
+constexpr std::size_t calibration_batch = 32;
+
+struct ImageRange {
+  std::size_t batch, first, count;
+};
+
+// Hands out batches of a set, each once, to any thread.
+class BatchCounter {
+ public:
+  BatchCounter(std::size_t images, std::size_t batch) : images_(images), batch_(batch) {}
+
+  std::size_t size() const { return (images_ + batch_ - 1) / batch_; }
+  int threads(int most) const {
+    return static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(most), size()));
+  }
+  std::optional<ImageRange> take() {
+    const std::size_t batch = next_.fetch_add(1);
+    if (batch >= size()) return std::nullopt;
+    const std::size_t first = batch * batch_;
+    return ImageRange{batch, first, std::min(batch_, images_ - first)};
+  }
+
+ private:
+  std::size_t images_, batch_;
+  std::atomic<std::size_t> next_ = 0;
+};
+
+// Reads images as a network wants them: normalised and in its size. One a thread.
 class BatchReader {
  public:
   BatchReader(const LabelledImages& images, const Normalisation& normalisation, const ImageShape& input)
       : images_(images), normalisation_(normalisation), input_(input) {}
 
-  void read(std::size_t first, std::size_t count, std::span<float> out) {
+  const std::vector<float>& read(const ImageRange& range) {
     const ImageShape& shape = images_.shape();
-    const bool resizes = shape != input_;
-    if (resizes) as_stored_.resize(count * shape.size());
-    const std::span<float> plain = resizes ? std::span(as_stored_) : out;
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::span<float> image = plain.subspan(i * shape.size(), shape.size());
-      images_.copy(first + i, image);
+    batch_.resize(range.count * shape.size());
+    for (std::size_t i = 0; i < range.count; ++i) {
+      const std::span<float> image = std::span(batch_).subspan(i * shape.size(), shape.size());
+      images_.copy(range.first + i, image);
       normalise(image, shape, normalisation_);
     }
-    if (resizes) resize_images(plain, shape, out.first(count * input_.size()), input_);
+    batch_ = resized(std::move(batch_), shape, input_);
+    return batch_;
   }
 
  private:
   const LabelledImages& images_;
   const Normalisation& normalisation_;
   ImageShape input_;
-  std::vector<float> as_stored_;
+  std::vector<float> batch_;
 };
 
 }  // namespace
@@ -75,36 +105,52 @@ std::string resize_note(const Network& network, const ImageShape& images) {
 
 std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads) {
-  const ImageShape shape = input_shape(design.network);
   const std::size_t used = std::min(count, images.size());
-  std::vector<float> input(used * shape.size());
-  BatchReader(images, normalisation, shape).read(0, used, input);
-  const Network wide = with_batch(design.network, static_cast<std::int64_t>(used));
-  return activation_ranges(Design{wide, {}, design.weights}, input, threads);
+  BatchCounter batches(used, calibration_batch);
+  std::vector<std::vector<float>> found(batches.size());  // one a batch
+  on_team(batches.threads(threads), [&](int) {
+    BatchReader reader(images, normalisation, input_shape(design.network));
+    while (const std::optional<ImageRange> range = batches.take()) {
+      const Network wide = with_batch(design.network, static_cast<std::int64_t>(range->count));
+      found[range->batch] = activation_ranges(Design{wide, {}, design.weights}, reader.read(*range), 1);
+    }
+  });
+  std::vector<float> largest(design.network.size(), 0.0F);
+  for (const std::vector<float>& one : found) {
+    for (std::size_t node = 0; node < largest.size(); ++node) largest[node] = std::max(largest[node], one[node]);
+  }
+  return largest;
 }
 
 std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                             const EvaluateOptions& options,
                             const std::function<void(std::size_t, std::size_t)>& progress) {
   const auto batch = static_cast<std::size_t>(
-      std::min<std::int64_t>(options.batch, std::max<std::int64_t>(1, static_cast<std::int64_t>(images.size()))));
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(images.size()), 1, std::max<std::int64_t>(1, options.batch)));
+  const Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights};
+  const auto classes = static_cast<std::size_t>(wide.network.shape(wide.network.outputs().front()).back());
   ExecutableOptions compile;
-  compile.threads = options.threads;
+  compile.threads = 1;
   compile.activation_ranges = options.activation_ranges;
-  Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights};
-  Executable executable(wide, compile);
-  BatchReader reader(images, normalisation, input_shape(design.network));
-  std::vector<float> logits;
-  for (std::size_t first = 0; first < images.size(); first += batch) {
-    const std::size_t count = std::min(batch, images.size() - first);
-    reader.read(first, count, executable.input());
-    executable.run();
-    const std::span<const float> output = executable.output(0);
-    logits.insert(logits.end(), output.begin(),
-                  output.begin() + static_cast<std::ptrdiff_t>(count * (output.size() / batch)));
-    if (progress) progress(first + count, images.size());
-  }
-  return softmax_rows(logits, logits.size() / std::max<std::size_t>(1, images.size()));
+  std::vector<float> logits(images.size() * classes);
+  BatchCounter batches(images.size(), batch);
+  std::mutex reporting;
+  std::size_t done = 0;
+  on_team(batches.threads(options.threads), [&](int) {
+    Executable executable(wide, compile);
+    BatchReader reader(images, normalisation, input_shape(design.network));
+    while (const std::optional<ImageRange> range = batches.take()) {
+      std::ranges::copy(reader.read(*range),
+                        executable.input().begin());  // the rest of a last batch is whatever it was
+      executable.run();
+      std::copy_n(executable.output(0).begin(), range->count * classes,
+                  logits.begin() + static_cast<std::ptrdiff_t>(range->first * classes));
+      const std::scoped_lock lock(reporting);
+      done += range->count;
+      if (progress) progress(done, images.size());
+    }
+  });
+  return softmax_rows(logits, classes);
 }
 
 ClassificationScores evaluate_classifier(const Design& design, const LabelledImages& images,

@@ -241,5 +241,36 @@ TEST(Training, RangesOfRealImagesMakeInt8Agree) {
   EXPECT_GT(difference, 0.0);
 }
 
+TEST(Training, ProbabilitiesAreTheSameBitsOnAnyNumberOfThreads) {
+  const StripedData data;
+  data.train(data.config(2), "model");
+  const LoadedModel model = load_model(data.scratch.path("model"), testing::resources());
+  const Dataset set = load_dataset(data.folder);
+  Design design{model.network, {}, std::make_shared<Weights>(model.weights)};
+  const std::vector<float> ranges = image_ranges(design, set.train, set.normalisation, 100, 1);
+  EXPECT_EQ(image_ranges(design, set.train, set.normalisation, 100, 2), ranges);
+  for (const bool quantized : {false, true}) {
+    if (quantized) design.precision = PrecisionPlan::uniform(design.network, int8, int8);
+    EvaluateOptions options{.threads = 1, .batch = 7, .activation_ranges = ranges};
+    const std::vector<float> alone = classify(design, set.train, set.normalisation, options);
+    ASSERT_EQ(alone.size(), 192U * 3);
+    for (const int threads : {2, 3, 64}) {
+      options.threads = threads;
+      std::size_t told = 0, calls = 0;
+      const auto progress = [&](std::size_t done, std::size_t total) {
+        EXPECT_GT(done, told);
+        EXPECT_EQ(total, 192U);
+        told = done;
+        ++calls;
+      };
+      EXPECT_EQ(classify(design, set.train, set.normalisation, options, progress), alone) << threads;
+      EXPECT_EQ(told, 192U);
+      EXPECT_EQ(calls, 28U);
+    }
+  }
+  design.precision = PrecisionPlan::uniform(design.network, Format::parse("e4m3"), Format::parse("e4m3"));
+  EXPECT_THROW(classify(design, set.train, set.normalisation, {.threads = 2}), Unsupported);
+}
+
 }  // namespace
 }  // namespace ridgeline
