@@ -73,7 +73,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
   };
   TrainResult result;
   try {
-    result = train_candidate(model, cli.resources, flags.config, flags.out, hooks);
+    result = train_model(model, cli.resources, flags.config, flags.out, hooks);
   } catch (const Diverged& problem) {
     throw ConfigError(Problem{"train", "", "a loss that stays finite", problem.what(), ""});
   } catch (const Unsupported& problem) {

@@ -81,8 +81,8 @@ void train(benchmark::State& state, const std::string& name, const Format& forma
   const PinnedThreads pinned(2);
   TrainerOptions options;
   options.training = {2, format};
-  options.learning_rate = 0.01;
-  options.total_steps = 1000000;
+  options.descent.learning_rate = 0.01;
+  options.descent.total_steps = 1000000;
   Trainer trainer(network, initial_weights(network, 1), options);
   std::vector<float> images(static_cast<std::size_t>(batch * 32 * 32));
   Rng rng(1, "bench");

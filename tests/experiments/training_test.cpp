@@ -78,7 +78,7 @@ struct StripedData {
   ModelSource model(std::uint16_t width = 1) const { return {space, {}, {{width}}}; }
   TrainResult train(const TrainConfig& made, const std::string& name, std::uint16_t width = 1,
                     const TrainHooks& hooks = {}) const {
-    return train_candidate(model(width), testing::resources(), made, scratch.path(name), hooks);
+    return train_model(model(width), testing::resources(), made, scratch.path(name), hooks);
   }
   Scratch scratch;
   std::string folder, space;
@@ -140,7 +140,7 @@ TEST(Training, CheckpointsOfOtherTrainingsAreRefused) {
   EXPECT_NE(what_of([&] { data.train(config, "model", 0); }).find("another training"), std::string::npos);
   const StripedData elsewhere;  // the same bytes, so the same data set
   EXPECT_EQ(what_of([&] {
-              train_candidate(data.model(), testing::resources(), elsewhere.config(1), data.scratch.path("model"));
+              train_model(data.model(), testing::resources(), elsewhere.config(1), data.scratch.path("model"));
             }),
             "");
 }
@@ -177,10 +177,10 @@ TEST(Training, WhatDoesNotFitIsSaid) {
   ModelSource model = data.model();
   model.parameters["classes"] = 5;
   const std::string path = data.scratch.path("out");
-  EXPECT_NE(what_of([&] { train_candidate(model, testing::resources(), data.config(1), path); }).find("classes=3"),
+  EXPECT_NE(what_of([&] { train_model(model, testing::resources(), data.config(1), path); }).find("classes=3"),
             std::string::npos);
   model.parameters = {{"channels", 3}};
-  EXPECT_NE(what_of([&] { train_candidate(model, testing::resources(), data.config(1), path); }).find("1x8x8"),
+  EXPECT_NE(what_of([&] { train_model(model, testing::resources(), data.config(1), path); }).find("1x8x8"),
             std::string::npos);
   TrainConfig config = data.config(1);
   config.batch = 1000;
@@ -202,7 +202,7 @@ TEST(Training, ImagesOfAnotherSizeAreResized) {
     std::string note;
     TrainHooks hooks;
     hooks.note = [&](const std::string& line) { note = line; };
-    const TrainResult result = train_candidate(model, testing::resources(), data.config(6), path, hooks);
+    const TrainResult result = train_model(model, testing::resources(), data.config(6), path, hooks);
     EXPECT_EQ(note, fmt::format("images resized from 8x8 to {0}x{0}", side));
     EXPECT_GT(result.checkpoint.history.back().validation_accuracy, 0.9) << side;
     // Evaluation gives the network what the test makes of the images itself.
