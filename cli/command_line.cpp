@@ -222,9 +222,9 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
   return command;
 }
 
-void add_database_option(CLI::App& command, std::string& path) {
+CLI::Option* add_database_option(CLI::App& command, std::string& path) {
   path = "ridgeline.db";
-  command.add_option("--db", path, "database file with every study")->capture_default_str();
+  return command.add_option("--db", path, "database file with every study")->capture_default_str();
 }
 
 void add_json_option(CLI::App& command, bool& json) {

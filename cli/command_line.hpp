@@ -52,7 +52,7 @@ void add_version_command(CLI::App& app, CommandLine& cli);
 
 // A sub-command with its one-line description and an example, which --help shows last.
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& about, const std::string& example);
-void add_database_option(CLI::App& command, std::string& path);
+CLI::Option* add_database_option(CLI::App& command, std::string& path);
 void add_json_option(CLI::App& command, bool& json);
 
 // Set by the first SIGINT or SIGTERM while it lives; the second one ends the program at once.

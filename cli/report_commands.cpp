@@ -8,6 +8,7 @@
 #include "experiments/report_formats.hpp"
 #include "experiments/report_html.hpp"
 #include "experiments/study_config.hpp"
+#include "experiments/training/training_report.hpp"
 
 namespace ridgeline {
 namespace {
@@ -42,32 +43,70 @@ int print_front(const CommandLine& cli, const ParetoOptions& options) {
 struct ReportFiles {
   std::string database, name, html, csv, markdown;
   bool json = false;
+  const CLI::Option* database_option = nullptr;
 };
 
-int write_report(const CommandLine& cli, const ReportFiles& options) {
+// Writes every file that was asked for; the text to print where there is none.
+class ReportWriter {
+ public:
+  ReportWriter(const CommandLine& cli, const ReportFiles& files) : cli_(cli), files_(files) {}
+  void write(const std::string& path, const std::string& flag, const std::function<std::string()>& text) {
+    if (path.empty()) return;
+    const std::string made = text();
+    write_file(path, made, flag);
+    written_ += fmt::format("wrote {} ({})\n", path, pretty(static_cast<double>(made.size()), "B"));
+  }
+  void print(const std::function<Json()>& json, const std::function<std::string()>& text) const {
+    if (files_.json) {
+      cli_.print_json(json());
+    } else {
+      cli_.print(written_.empty() ? text() : written_);
+    }
+  }
+
+ private:
+  const CommandLine& cli_;
+  const ReportFiles& files_;
+  std::string written_;
+};
+
+void check_files(const ReportFiles& options, const std::string& source, const std::string& source_flag) {
   for (const auto& [path, flag] :
        {std::pair{options.html, "--html"}, {options.csv, "--csv"}, {options.markdown, "--markdown"}}) {
     if (!path.empty()) check_writable(path, flag);
-    check_different(path, flag, options.database, "--db");
+    check_different(path, flag, source, source_flag);
   }
   check_different(options.csv, "--csv", options.html, "--html");
   check_different(options.markdown, "--markdown", options.html, "--html");
   check_different(options.markdown, "--markdown", options.csv, "--csv");
+}
+
+int write_training_report(const CommandLine& cli, const ReportFiles& options) {
+  if (options.database_option->count() > 0) {
+    throw ConfigError({"--db", "", "the name of a stored study", options.name + " (a checkpoint)",
+                       "a checkpoint is reported without --db"});
+  }
+  check_files(options, options.name, "the checkpoint");
+  const TrainingReport report = training_report_of(options.name, cli.resources);
+  ReportWriter writer(cli, options);
+  writer.write(options.html, "--html", [&] { return training_report_html(report); });
+  writer.write(options.csv, "--csv", [&] { return training_report_csv(report); });
+  writer.write(options.markdown, "--markdown", [&] { return training_report_markdown(report); });
+  writer.print([&] { return training_report_json(report); }, [&] { return training_report_text(report, cli.style); });
+  return exit_done;
+}
+
+int write_report(const CommandLine& cli, const ReportFiles& options) {
+  // A name that ends so is no study's: a missing file is said to be missing.
+  if (is_checkpoint(options.name) || options.name.ends_with(".ckpt")) return write_training_report(cli, options);
+  check_files(options, options.database, "--db");
   const Store store(options.database, Store::Mode::read);
   const StudyReport report = report_of(store, options.name, cli.resources);
-  std::string written;
-  const auto write = [&](const std::string& path, const std::string& text, const char* flag) {
-    write_file(path, text, flag);
-    written += fmt::format("wrote {} ({})\n", path, pretty(static_cast<double>(text.size()), "B"));
-  };
-  if (!options.html.empty()) write(options.html, report_html(report), "--html");
-  if (!options.csv.empty()) write(options.csv, trials_csv_of(store, report, cli.resources), "--csv");
-  if (!options.markdown.empty()) write(options.markdown, report_markdown(report), "--markdown");
-  if (options.json) {
-    cli.print_json(report_json(report));
-  } else {
-    cli.print(written.empty() ? report_text(report, cli.style) : written);
-  }
+  ReportWriter writer(cli, options);
+  writer.write(options.html, "--html", [&] { return report_html(report); });
+  writer.write(options.csv, "--csv", [&] { return trials_csv_of(store, report, cli.resources); });
+  writer.write(options.markdown, "--markdown", [&] { return report_markdown(report); });
+  writer.print([&] { return report_json(report); }, [&] { return report_text(report, cli.style); });
   return exit_done;
 }
 
@@ -154,12 +193,12 @@ void add_report_commands(CLI::App& app, CommandLine& cli) {
   front->callback([&cli, pareto] { cli.action = [&cli, pareto] { return print_front(cli, *pareto); }; });
 
   auto files = std::make_shared<ReportFiles>();
-  CLI::App* report = add_command(app, "report", "the report of a stored study: on the terminal, or as files",
+  CLI::App* report = add_command(app, "report", "the report of a stored study, or of a training by its checkpoint",
                                  "ridgeline report demo --db ridgeline.db --html report.html --csv trials.csv");
-  report->add_option("name", files->name, "name of the stored study")->required();
-  add_database_option(*report, files->database);
+  report->add_option("name", files->name, "name of the stored study, or what ridgeline train has written")->required();
+  files->database_option = add_database_option(*report, files->database);
   report->add_option("--html", files->html, "write one self-contained HTML file")->type_name("FILE");
-  report->add_option("--csv", files->csv, "write every trial as CSV: SI units")->type_name("FILE");
+  report->add_option("--csv", files->csv, "write every trial, or epoch, as CSV: SI units")->type_name("FILE");
   report->add_option("--markdown", files->markdown, "write Markdown")->type_name("FILE");
   add_json_option(*report, files->json);
   report->callback([&cli, files] { cli.action = [&cli, files] { return write_report(cli, *files); }; });

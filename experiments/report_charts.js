@@ -1,15 +1,8 @@
-// Draws the report's charts with Vega from the JSON in #report-data. The page's policy forbids eval and every request, so
-// expressions go through Vega's interpreter. Text reaches the page as text nodes only.
+// Draws the charts of a study's report from the JSON in #report-data.
 (function () {
   "use strict";
   const data = JSON.parse(document.getElementById("report-data").textContent);
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
-  const element = (tag, parent, text) => {
-    const made = document.createElement(tag);
-    if (text !== undefined) made.textContent = text;
-    if (parent) parent.appendChild(made);
-    return made;
-  };
+  const { colour, element, tip, handler, draw, padded, axis, number, symbol } = drawing;
   const shown = (objective, value) => {
     const number = (value / objective.factor).toFixed(objective.decimals);
     return objective.unit ? number + " " + objective.unit : number;
@@ -24,7 +17,6 @@
   });
 
   // ---- hover ----
-  const tip = document.getElementById("tip");
   function genomeRows(genes) {
     const rows = new Map();
     genes.split(".").forEach((gene, i) => {
@@ -51,72 +43,15 @@
       element("span", values, shown(o, d["raw" + i]) + latest);
     });
     element("div", tip).className = "rule";
-    const genome = element("div", tip);
-    genome.className = "rows";
-    genomeRows(d.genes).forEach((choice, name) => { element("span", genome, name); element("span", genome, choice); });
+    drawing.rows(tip, [...genomeRows(d.genes)]);
     element("div", tip).className = "rule";
     element("code", tip, data.explain + " " + d.trial);
   }
   function fillPairTip(d) {
     tip.replaceChildren();
     element("b", tip, "Trial " + d.trial);
-    const rows = element("div", tip);
-    rows.className = "rows";
-    [["predicted", d.predicted], ["measured", d.measured], ["error", d.error]].forEach(([name, text]) => {
-      element("span", rows, name);
-      element("span", rows, text);
-    });
+    drawing.rows(tip, [["predicted", d.predicted], ["measured", d.measured], ["error", d.error]]);
   }
-  function handler(fill) {
-    return (_, event, item, value) => {
-      if (value === null || value === undefined || !item || !item.datum || item.datum.trial === undefined) {
-        tip.style.display = "none";
-        return;
-      }
-      fill(item.datum);
-      tip.style.display = "block";
-      const box = tip.getBoundingClientRect();
-      const x = event.clientX + 16 + box.width > innerWidth ? event.clientX - 16 - box.width : event.clientX + 16;
-      const y = Math.min(event.clientY + 12, innerHeight - box.height - 8);
-      tip.style.left = Math.max(8, x) + "px";
-      tip.style.top = Math.max(8, y) + "px";
-    };
-  }
-
-  // ---- drawing ----
-  const config = () => ({
-    background: "transparent",
-    style: { "guide-label": { font: getComputedStyle(document.body).fontFamily, fontSize: 12, fill: colour("soft") },
-             "guide-title": { font: getComputedStyle(document.body).fontFamily, fontSize: 12.5, fontWeight: 600, fill: colour("soft") } },
-    axis: { domainColor: colour("line"), tickColor: colour("line"), gridColor: colour("hair"), titlePadding: 10, labelPadding: 5, tickSize: 4 },
-  });
-  const views = {};
-  function draw(id, spec, fill) {
-    const container = document.getElementById(id);
-    if (!container) return;
-    const width = Math.floor(container.clientWidth);
-    if (width < 40) return;
-    if (views[id]) views[id].finalize();
-    Object.assign(spec, { $schema: "vega", width: width, autosize: { type: "fit", contains: "padding" }, padding: 4, config: config() });
-    delete spec.$schema;
-    const view = new vega.View(vega.parse(spec, null, { ast: true }),
-      { expr: vega.expressionInterpreter, renderer: "canvas", container: container, hover: true, logLevel: vega.Error });
-    if (fill) view.tooltip(handler(fill));
-    views[id] = view;
-    view.runAsync();
-  }
-  const extent = (values) => [Math.min(...values), Math.max(...values)];
-  // A margin of 4 % on both sides, or a little room around a single value.
-  function padded(values) {
-    if (!values.length) return [0, 1];
-    const e = values.reduce((a, v) => [Math.min(a[0], v), Math.max(a[1], v)], [Infinity, -Infinity]);
-    const room = e[1] > e[0] ? (e[1] - e[0]) * 0.04 : Math.max(Math.abs(e[0]) * 0.05, 1e-9);
-    return [e[0] - room, e[1] + room];
-  }
-  const axis = (orient, scale, title, ticks) => ({ orient, scale, title, grid: true, tickCount: ticks || 7, labelOverlap: true });
-  const number = (name, range, domain) => ({ name, type: "linear", range, domain, zero: false, nice: false, clamp: false });
-  const symbol = (source, encode) => ({ type: "symbol", clip: true, from: { data: source }, encode: { update: encode } });
-
   const state = { x: null, y: null, all: true, zoom: false };
   const optimised = data.optimised;
   if (optimised.length > 1) { state.y = optimised[0]; state.x = optimised[1]; }
@@ -257,16 +192,12 @@
     });
   }
 
-  const drawFront = () => { if (points.length && optimised.length) draw("front-chart", frontSpec(), fillTip); };
+  const drawFront = () => { if (points.length && optimised.length) draw("front-chart", frontSpec(), handler("trial", fillTip)); };
   function drawAll() {
     drawFront();
     if (data.hypervolume.length) draw("progress-chart", progressSpec());
-    data.comparisons.forEach((c, i) => { if (c.pairs.length) draw("comparison-" + i, comparisonSpec(c), fillPairTip); });
+    data.comparisons.forEach((c, i) => { if (c.pairs.length) draw("comparison-" + i, comparisonSpec(c), handler("trial", fillPairTip)); });
   }
   buildControls();
-  drawAll();
-  let pending;
-  addEventListener("resize", () => { clearTimeout(pending); pending = setTimeout(drawAll, 120); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  addEventListener("scroll", () => { tip.style.display = "none"; }, { passive: true });
+  drawing.keepDrawn(drawAll);
 })();

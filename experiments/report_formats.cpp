@@ -5,53 +5,11 @@
 #include <set>
 
 #include "experiments/environment_json.hpp"
+#include "experiments/report_markup.hpp"
 #include "experiments/report_text.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
-namespace {
-
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
-std::string csv_line(const std::vector<std::string>& cells) {
-  std::string line;
-  for (const std::string& cell : cells) {
-    if (&cell != &cells.front()) line.push_back(',');
-    line.append(csv_cell(cell));
-  }
-  return line.append("\r\n");
-}
-
-std::string exact(double value) {
-  return fmt::format("{}", value);
-}  // the shortest text that reads back as the same number
-
-std::string markdown_cell(std::string_view text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '\n' || c == '\r') {
-      escaped += ' ';
-    } else {
-      if (std::string_view("\\|`*_<>[]").find(c) != std::string_view::npos) escaped += '\\';
-      escaped += c;
-    }
-  }
-  return escaped;
-}
-
-std::string markdown_row(const std::vector<std::string>& cells) {
-  std::string row = "|";
-  for (const std::string& cell : cells) row += " " + cell + " |";
-  return row + "\n";
-}
-
-}  // namespace
-
 std::string trials_csv(const StudyReport& report, const std::vector<Trial>& trials, const SearchSpace* space) {
   std::set<std::int64_t> front;
   for (const FrontMember& member : report.front) front.insert(member.trial);
@@ -67,7 +25,7 @@ std::string trials_csv(const StudyReport& report, const std::vector<Trial>& tria
                                  front.contains(trial.id) ? "1" : "0"};
     for (std::size_t i = 0; i < report.objectives.size(); ++i) {
       const Direction direction = report.objectives[i].objective.direction;
-      row.push_back(trial.has_values() ? exact(natural(trial.values[i], direction)) : "");
+      row.push_back(trial.has_values() ? exact_text(natural(trial.values[i], direction)) : "");
     }
     row.push_back(trial.reason);
     if (space == nullptr) {
@@ -96,10 +54,10 @@ std::string front_csv(const StudyReport& report) {
   for (const FrontMember& member : report.front) {
     std::vector<std::string> row{std::to_string(member.trial)};
     for (std::size_t i = 0; i < member.values.size(); ++i) {
-      row.push_back(exact(member.values[i]));
-      row.push_back(member.intervals[i] && member.intervals[i]->again ? exact(member.intervals[i]->median) : "");
-      row.push_back(member.intervals[i] ? exact(member.intervals[i]->low) : "");
-      row.push_back(member.intervals[i] ? exact(member.intervals[i]->high) : "");
+      row.push_back(exact_text(member.values[i]));
+      row.push_back(member.intervals[i] && member.intervals[i]->again ? exact_text(member.intervals[i]->median) : "");
+      row.push_back(member.intervals[i] ? exact_text(member.intervals[i]->low) : "");
+      row.push_back(member.intervals[i] ? exact_text(member.intervals[i]->high) : "");
     }
     row.push_back(member.genome.dump());
     text += csv_line(row);

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "experiments/report_assets.hpp"
+#include "experiments/report_markup.hpp"
 #include "experiments/report_text.hpp"
 
 namespace ridgeline {
@@ -13,47 +13,34 @@ namespace {
 
 constexpr std::size_t most_rows = 200;  // of the front's table; the picture and the CSV have them all
 
-std::string cell(std::string_view html, bool number = false) {
-  return fmt::format("<td{}>{}</td>", number ? " class=\"n\"" : "", html);
-}
-
-std::string fact(std::string_view name, std::string_view html) {
-  return fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", html_escaped(name), html);
-}
-
-std::string figure(std::string_view name, std::string_view value, std::string_view about) {
-  return fmt::format("<div><dt>{}</dt><dd>{}<small>{}</small></dd></div>", html_escaped(name), html_escaped(value),
-                     html_escaped(about));
-}
-
 std::string figures(const StudyReport& report) {
   const auto trials = static_cast<std::int64_t>(report.record.trials);
   const std::int64_t ok = report.counts[static_cast<std::size_t>(Status::ok)];
-  std::string html = figure(
+  std::string html = html_figure(
       "Trials", grouped(trials),
       report.space_log10_size ? fmt::format("of {} candidates", size_text(*report.space_log10_size)) : std::string());
   const double share = trials > 0 ? static_cast<double>(ok) / static_cast<double>(trials) : 0.0;
-  html += figure("Feasible", percent(share), fmt::format("{} trials", grouped(ok)));
+  html += html_figure("Feasible", percent(share), fmt::format("{} trials", grouped(ok)));
   if (report.optimised.size() == 1 && !report.front.empty()) {
     const ReportObjective& objective = report.objectives[report.optimised[0]];
-    html += figure("Best " + objective.label, objective.scale.text(report.front[0].values[report.optimised[0]]),
-                   fmt::format("trial {}", report.front[0].trial));
+    html += html_figure("Best " + objective.label, objective.scale.text(report.front[0].values[report.optimised[0]]),
+                        fmt::format("trial {}", report.front[0].trial));
   } else {
-    html +=
-        figure("Front", grouped(static_cast<std::int64_t>(report.front.size())),
-               report.front.empty() ? "no feasible candidate"
-                                    : fidelity_names()[static_cast<std::size_t>(report.front_fidelity)] + " values");
+    html += html_figure("Front", grouped(static_cast<std::int64_t>(report.front.size())),
+                        report.front.empty()
+                            ? "no feasible candidate"
+                            : fidelity_names()[static_cast<std::size_t>(report.front_fidelity)] + " values");
     const std::string value =
         report.hypervolume.empty() ? std::string("–") : fmt::format("{:.3f}", report.hypervolume.back().value);
-    html += figure("Hypervolume", value, "share of the box from worst to best");
+    html += html_figure("Hypervolume", value, "share of the box from worst to best");
   }
-  html += figure("Timings", grouped(report.timed), fmt::format("{} raw samples kept", grouped(report.samples)));
+  html += html_figure("Timings", grouped(report.timed), fmt::format("{} raw samples kept", grouped(report.samples)));
   return html;
 }
 
 // Where the objective was timed, a second cell: the latest interval, with the median where it is of a second timing.
 std::string value_cells(const FrontMember& member, const ReportObjective& objective, std::size_t i, bool timed) {
-  std::string html = cell(html_escaped(objective.scale.number(member.values[i])), true);
+  std::string html = html_cell(html_escaped(objective.scale.number(member.values[i])), true);
   if (!timed) return html;
   std::string latest;
   if (const std::optional<Interval>& interval = member.intervals[i]) {
@@ -96,7 +83,7 @@ std::string front_table(const StudyReport& report) {
   const std::size_t shown = std::min(report.front.size(), most_rows);
   for (std::size_t k = 0; k < shown; ++k) {
     const FrontMember& member = report.front[k * report.front.size() / shown];
-    html += "<tr>" + cell(std::to_string(member.trial), true);
+    html += "<tr>" + html_cell(std::to_string(member.trial), true);
     for (std::size_t i = 0; i < report.objectives.size(); ++i) {
       html += value_cells(member, report.objectives[i], i, timed[i]);
     }
@@ -138,10 +125,11 @@ std::string error_rows(const PredictionError& error) {
   const auto rank = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.4f}", *value) : std::string("undefined");
   };
-  return fact("pairs", grouped(static_cast<std::int64_t>(error.pairs))) + fact("within ±5 %", percent(error.within_5)) +
-         fact("within ±10 %", percent(error.within_10)) + fact("mean absolute error", percent(error.mape)) +
-         fact("bias", fmt::format("{:+.1f} %", error.bias * 100)) + fact("worst", percent(error.worst)) +
-         fact("Spearman", rank(error.spearman)) + fact("Kendall", rank(error.kendall));
+  return html_fact("pairs", grouped(static_cast<std::int64_t>(error.pairs))) +
+         html_fact("within ±5 %", percent(error.within_5)) + html_fact("within ±10 %", percent(error.within_10)) +
+         html_fact("mean absolute error", percent(error.mape)) +
+         html_fact("bias", fmt::format("{:+.1f} %", error.bias * 100)) + html_fact("worst", percent(error.worst)) +
+         html_fact("Spearman", rank(error.spearman)) + html_fact("Kendall", rank(error.kendall));
 }
 
 std::string comparisons(const StudyReport& report) {
@@ -168,12 +156,12 @@ std::string limits(const StudyReport& report) {
   std::string rows;
   for (const ReportObjective& one : report.objectives) {
     if (!one.objective.limit) continue;
-    rows += "<tr>" + cell(html_escaped(one.label)) +
-            cell(fmt::format("{} {}", one.objective.direction == Direction::minimise ? "≤" : "≥",
-                             html_escaped(pretty(*one.objective.limit, one.objective.unit))),
-                 true) +
-            cell(grouped(one.broken), true) +
-            cell(one.nearest ? html_escaped(pretty(*one.nearest, one.objective.unit)) : "–", true) + "</tr>\n";
+    rows += "<tr>" + html_cell(html_escaped(one.label)) +
+            html_cell(fmt::format("{} {}", one.objective.direction == Direction::minimise ? "≤" : "≥",
+                                  html_escaped(pretty(*one.objective.limit, one.objective.unit))),
+                      true) +
+            html_cell(grouped(one.broken), true) +
+            html_cell(one.nearest ? html_escaped(pretty(*one.nearest, one.objective.unit)) : "–", true) + "</tr>\n";
   }
   if (rows.empty()) return "<p class=\"note\">No objective has a limit.</p>";
   return "<div class=\"scroll\"><table class=\"fit\"><thead><tr><th>limit on</th><th class=\"n\">limit</th><th "
@@ -188,10 +176,10 @@ std::string reasons(const StudyReport& report) {
       "<div class=\"scroll\"><table><thead><tr><th class=\"n\">trials</th><th class=\"wide\">reason</th><th>status</th>"
       "<th class=\"n\">for example</th></tr></thead><tbody>";
   for (const DeathReason& one : report.reasons) {
-    html += "<tr>" + cell(grouped(one.trials), true) + "<td class=\"wide\">" +
+    html += "<tr>" + html_cell(grouped(one.trials), true) + "<td class=\"wide\">" +
             html_escaped(one.reason.empty() ? "–" : one.reason) + "</td>" +
-            cell(status_names()[static_cast<std::size_t>(one.status)]) +
-            cell(fmt::format("trial {}", one.example), true) + "</tr>\n";
+            html_cell(status_names()[static_cast<std::size_t>(one.status)]) +
+            html_cell(fmt::format("trial {}", one.example), true) + "</tr>\n";
   }
   html += "</tbody></table></div>";
   if (report.other_reasons > 0) {
@@ -204,29 +192,30 @@ std::string reasons(const StudyReport& report) {
 std::string protocol(const StudyReport& report) {
   std::string rows;
   for (const ReportObjective& one : report.objectives) {
-    rows +=
-        fact(one.label, html_escaped(fmt::format(
-                            "{}{}, {}", one.objective.constraint_only ? "limited only, " : "",
-                            one.objective.direction == Direction::minimise ? "minimised" : "maximised", one.origin)));
+    rows += html_fact(
+        one.label, html_escaped(fmt::format("{}{}, {}", one.objective.constraint_only ? "limited only, " : "",
+                                            one.objective.direction == Direction::minimise ? "minimised" : "maximised",
+                                            one.origin)));
   }
-  for (const std::string& one : report.protocols) rows += fact("timing protocol", html_escaped(protocol_text(one)));
+  for (const std::string& one : report.protocols)
+    rows += html_fact("timing protocol", html_escaped(protocol_text(one)));
   if (report.timed > 0) {
-    rows += fact("interval", "95 %, distribution-free (order statistics) around the median of the raw samples");
+    rows += html_fact("interval", "95 %, distribution-free (order statistics) around the median of the raw samples");
   }
-  for (const auto& [name, value] : environment_facts(report.environment)) rows += fact(name, html_escaped(value));
+  for (const auto& [name, value] : environment_facts(report.environment)) rows += html_fact(name, html_escaped(value));
   return "<table class=\"facts\"><tbody>" + rows + "</tbody></table>";
 }
 
 std::string reproduce(const StudyReport& report) {
   const StudyRecord& record = report.record;
   std::string html = fmt::format("<pre>{}</pre>", html_escaped(record.command));
-  std::string rows =
-      fact("space",
-           html_escaped(fmt::format("{} (fingerprint {})", record.space_name, hex64_text(record.space_fingerprint)))) +
-      fact("seed", std::to_string(record.seed)) + fact("configuration hash", hex64_text(record.config_hash)) +
-      fact("program", html_escaped(record.program_version)) +
-      fact("started, last written", html_escaped(record.created_utc + ", " + record.updated_utc)) +
-      fact("state", html_escaped(record.state));
+  std::string rows = html_fact("space", html_escaped(fmt::format("{} (fingerprint {})", record.space_name,
+                                                                 hex64_text(record.space_fingerprint)))) +
+                     html_fact("seed", std::to_string(record.seed)) +
+                     html_fact("configuration hash", hex64_text(record.config_hash)) +
+                     html_fact("program", html_escaped(record.program_version)) +
+                     html_fact("started, last written", html_escaped(record.created_utc + ", " + record.updated_utc)) +
+                     html_fact("state", html_escaped(record.state));
   html += "<table class=\"facts\"><tbody>" + rows + "</tbody></table>";
   const Json config = Json::parse(record.config, nullptr, false);
   html += fmt::format(
@@ -313,76 +302,13 @@ std::string progress_note(const StudyReport& report) {
                   reference, report.final_hypervolume));
 }
 
-std::string chart_panel(std::string_view id, std::string_view label, bool has_controls) {
-  return fmt::format(
-      "<div class=\"panel\">{}<div class=\"chart\" id=\"{}\" role=\"img\" aria-label=\"{}\"></div></div>",
-      has_controls ? "<div class=\"controls\" id=\"front-controls\"></div>" : "", id, label);
-}
-
-// Puts texts into the page in one pass, so that a marker inside a user's text stays text.
-std::string filled(std::string_view page, const std::map<std::string, std::string, std::less<>>& texts) {
-  std::string html;
-  for (std::size_t at = 0; at < page.size();) {
-    const std::size_t open = page.find("{{", at);
-    const std::size_t close = open == std::string_view::npos ? open : page.find("}}", open);
-    if (close == std::string_view::npos) return html.append(page.substr(at));
-    html.append(page.substr(at, open - at)).append(texts.at(std::string(page.substr(open + 2, close - open - 2))));
-    at = close + 2;
-  }
-  return html;
-}
-
 }  // namespace
-
-std::string html_escaped(std::string_view text) {
-  std::string escaped;
-  escaped.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
-
-std::string script_safe(const Json& value) {
-  // With every non-ASCII character as \uXXXX, and "<" too, nothing in the text can look like markup.
-  std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  std::string safe;
-  safe.reserve(text.size());
-  for (const char c : text) {
-    if (c == '<') {
-      safe += "\\u003c";
-    } else if (c == '&') {
-      safe += "\\u0026";
-    } else {
-      safe += c;
-    }
-  }
-  return safe;
-}
 
 std::string report_html(const StudyReport& report) {
   const bool single = report.optimised.size() == 1;
   const std::string front_heading = single ? "Candidates" : "Pareto front";
   const std::string progress_heading = single ? "Best value over evaluations" : "Hypervolume over evaluations";
-  return filled(
+  return filled_page(
       report_page,
       {
           {"title", html_escaped(report.record.name)},
@@ -390,11 +316,11 @@ std::string report_html(const StudyReport& report) {
           {"warnings", warnings(report)},
           {"figures", figures(report)},
           {"front_heading", front_heading},
-          {"front_panel", report.points.empty() ? "" : chart_panel("front-chart", front_heading, true)},
+          {"front_panel", report.points.empty() ? "" : html_panel("front-chart", front_heading, "front-controls")},
           {"front_note", front_note(report)},
           {"front_table", front_table(report)},
           {"progress_heading", progress_heading},
-          {"progress_panel", report.hypervolume.empty() ? "" : chart_panel("progress-chart", progress_heading, false)},
+          {"progress_panel", report.hypervolume.empty() ? "" : html_panel("progress-chart", progress_heading)},
           {"progress_note", progress_note(report)},
           {"comparisons", comparisons(report)},
           {"limits", limits(report)},
@@ -406,7 +332,9 @@ std::string report_html(const StudyReport& report) {
                          "nothing is loaded from elsewhere.",
                          report.record.program_version, report.database))},
           {"data", script_safe(chart_data(report))},
+          {"style", std::string(report_style)},
           {"vega", std::string(report_vega)},
+          {"drawing", std::string(report_drawing)},
           {"charts", std::string(report_charts)},
       });
 }

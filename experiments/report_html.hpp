@@ -4,15 +4,11 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "experiments/report.hpp"
 
 namespace ridgeline {
 
 std::string report_html(const StudyReport& report);
-
-std::string html_escaped(std::string_view text);  // for element content and quoted attributes
-std::string script_safe(const Json& value);       // JSON that cannot end the <script> it stands in
 
 }  // namespace ridgeline

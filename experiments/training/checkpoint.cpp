@@ -59,6 +59,7 @@ Json header_of(const ModelCheckpoint& checkpoint) {
           {"training", checkpoint.training},
           {"data",
            {{"name", checkpoint.data_name},
+            {"path", checkpoint.data_path},
             {"fingerprint", hex64(checkpoint.data_fingerprint)},
             {"mean", checkpoint.mean},
             {"stddev", checkpoint.stddev},
@@ -82,6 +83,7 @@ ModelCheckpoint checkpoint_of(const Json& header) {
   checkpoint.network_hash = number_of(model.at("network"));
   checkpoint.training = header.at("training");
   checkpoint.data_name = data.at("name").get<std::string>();
+  checkpoint.data_path = data.value("path", "");
   checkpoint.data_fingerprint = number_of(data.at("fingerprint"));
   checkpoint.mean = data.at("mean").get<std::vector<float>>();
   checkpoint.stddev = data.at("stddev").get<std::vector<float>>();
@@ -150,6 +152,13 @@ void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint
   std::remove(unfinished.c_str());
   refuse(path, "", "a checkpoint that can be written", file ? error.message() : std::strerror(errno),
          "name a folder that exists, may be written to and has room");
+}
+
+bool is_checkpoint(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string start(signature.size(), '\0');
+  file.read(start.data(), static_cast<std::streamsize>(start.size()));
+  return file && start == signature;
 }
 
 ModelCheckpoint read_checkpoint(const std::string& path) {

@@ -36,7 +36,7 @@ struct ModelCheckpoint {
   std::uint64_t space_fingerprint = 0, network_hash = 0;  // structural_hash of one sample's network; a supernet's
                                                           // SharedParameters::fingerprint
   Json training;                                          // configuration that a resumed run must share
-  std::string data_name;
+  std::string data_name, data_path;                       // path as the user named it
   std::uint64_t data_fingerprint = 0;
   std::vector<float> mean, stddev;  // of the images, one a channel
   std::vector<std::string> class_names;
@@ -49,6 +49,7 @@ Json history_json(const std::vector<EpochRecord>& history);
 
 void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint);
 ModelCheckpoint read_checkpoint(const std::string& path);
+bool is_checkpoint(const std::string& path);  // by its signature; false where there is no such file
 
 struct LoadedModel {
   ModelCheckpoint checkpoint;

@@ -114,6 +114,7 @@ class Training {
     checkpoint.network_hash = learner_->network_hash();
     checkpoint.training = train_config_json(config_);
     checkpoint.data_name = data_.name;
+    checkpoint.data_path = config_.data;
     checkpoint.data_fingerprint = data_.fingerprint;
     checkpoint.mean = data_.normalisation.mean;
     checkpoint.stddev = data_.normalisation.stddev;

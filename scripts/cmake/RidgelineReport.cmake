@@ -1,4 +1,4 @@
-# The HTML report is one file that needs nothing else: its page, its own script and Vega are embedded in the program at build
+# The HTML report is one file that needs nothing else: its page, its own scripts and Vega are embedded in the program at build
 # time. Debian ships Vega as one file a package of it (libjs-vega); RidgelineEmbed.cmake joins the ones a chart needs.
 
 find_path(RIDGELINE_VEGA_DIR NAMES vega-view.min.js PATHS /usr/share/javascript/vega NO_DEFAULT_PATH)
@@ -15,8 +15,10 @@ foreach(module ${vega_modules})
 endforeach()
 
 set(report_assets ${CMAKE_BINARY_DIR}/generated/report_assets.cpp)
-set(report_inputs ${CMAKE_SOURCE_DIR}/experiments/report.html.in ${CMAKE_SOURCE_DIR}/experiments/report_charts.js
-    ${CMAKE_SOURCE_DIR}/experiments/report_notice.txt)
+set(report_inputs ${CMAKE_SOURCE_DIR}/experiments/report.html.in ${CMAKE_SOURCE_DIR}/experiments/report_style.css
+    ${CMAKE_SOURCE_DIR}/experiments/report_drawing.js ${CMAKE_SOURCE_DIR}/experiments/report_charts.js
+    ${CMAKE_SOURCE_DIR}/experiments/report_notice.txt ${CMAKE_SOURCE_DIR}/experiments/training/training_page.html.in
+    ${CMAKE_SOURCE_DIR}/experiments/training/training_charts.js)
 add_custom_command(
   OUTPUT ${report_assets}
   COMMAND ${CMAKE_COMMAND} -DOUTPUT=${report_assets} -DSOURCE=${CMAKE_SOURCE_DIR}/experiments -DVEGA=${RIDGELINE_VEGA_DIR}
