@@ -83,11 +83,14 @@ TEST(Trainer, LearnsAndEveryFormOfItsWeightsEvaluates) {
   unseen.draw(1000);
   EXPECT_GT(accuracy(wide, trainer.weights(), unseen), 0.95);
   EXPECT_GT(accuracy(wide, trainer.averaged_weights(), unseen), 0.9);
-  std::uint64_t number = 2000;
-  const Weights again = recalibrated(network, trainer.averaged_weights(), {}, 8, [&](std::span<float> images) {
-    data.draw(number++);
-    std::copy(data.images.begin(), data.images.end(), images.begin());
-  });
+  const auto fill = [](std::size_t batch, std::span<float> images) {
+    Pictures pictures(32);
+    pictures.draw(2000 + batch);
+    std::copy(pictures.images.begin(), pictures.images.end(), images.begin());
+  };
+  const Weights again = recalibrated(network, trainer.averaged_weights(), 1, 8, fill);
+  const Weights on_two = recalibrated(network, trainer.averaged_weights(), 2, 8, fill);
+  for (NodeId node = 0; node < network.size(); ++node) EXPECT_EQ(again[node].variance, on_two[node].variance);
   EXPECT_GT(accuracy(wide, again, unseen), 0.95);
 }
 
