@@ -8,6 +8,7 @@
 #include "cli/design_options.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/train_options.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/train.hpp"
 #include "kernels/executable.hpp"
@@ -26,14 +27,12 @@ struct TrainFlags {
 };
 
 struct EvaluateFlags {
-  std::string model, data, format;
+  std::string model, data, format, genome;
   EvaluateOptions options;
   bool test = false, json = false, quiet = false;
 };
 
 constexpr std::size_t calibration_images = 256;
-
-std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
 std::string epoch_line(const EpochRecord& record, int epochs) {
   const std::string smallest =
@@ -113,14 +112,8 @@ int train(const CommandLine& cli, TrainFlags flags) {
   hooks.epoch_done = [&](const EpochRecord& record) {
     if (!flags.quiet) std::fputs(("\r" + epoch_line(record, flags.config.epochs)).c_str(), stderr);
   };
-  TrainResult result;
-  try {
-    result = train_model(model, cli.resources, flags.config, flags.out, hooks);
-  } catch (const Diverged& problem) {
-    throw ConfigError(Problem{"train", "", "a loss that stays finite", problem.what(), ""});
-  } catch (const Unsupported& problem) {
-    throw ConfigError(Problem{"train", "", "a network and a format that are trained here", problem.what(), ""});
-  }
+  const TrainResult result =
+      as_problems_of("train", [&] { return train_model(model, cli.resources, flags.config, flags.out, hooks); });
   if (flags.json) cli.print_json(train_json(flags, result));
   if (result.stopped) {
     std::fputs(fmt::format("interrupted after {} of {} epochs; {}\nto go on: {}\n", result.checkpoint.epochs_done,
@@ -184,9 +177,12 @@ Json scores_json(const ClassificationScores& scores, const LoadedModel& model, c
 }
 
 int evaluate(const CommandLine& cli, EvaluateFlags flags) {
-  LoadedModel model = load_model(flags.model, cli.resources);
-  const ModelCheckpoint& checkpoint = model.checkpoint;
   const Dataset data = load_dataset(flags.data);
+  const std::string path = cli.resources.checkpoint(flags.model);
+  LoadedModel model = flags.genome.empty()
+                          ? load_model(path, cli.resources)
+                          : load_candidate(path, JsonDocument::parse(flags.genome, "--genome").value(), data, cli.resources, flags.options.threads);
+  const ModelCheckpoint& checkpoint = model.checkpoint;
   const LabelledImages images = flags.test ? load_test_split(flags.data) : data.validation;
   check_fit(model.network, images, checkpoint.class_names.size(), flags.data);
   const std::string note = resize_note(model.network, images.shape());
@@ -221,40 +217,6 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   return exit_done;
 }
 
-void add_schedule_options(CLI::App& command, TrainConfig& config) {
-  const auto names = [](std::span<const std::string> list) {
-    return std::vector<std::string>(list.begin(), list.end());
-  };
-  command.add_option("--optimizer", config.optimizer.kind, "sgd (Nesterov), adamw or lion")
-      ->check(CLI::IsMember(names(optimizer_names())))
-      ->capture_default_str();
-  command.add_option("--learning-rate", config.learning_rate, "the highest of the schedule; adamw wants about 0.002")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_option("--momentum", config.optimizer.momentum, "of sgd")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  command.add_option("--weight-decay", config.optimizer.weight_decay, "of kernels; norms and biases are not decayed")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command.add_option("--schedule", config.schedule, "constant, cosine or cosine_power")
-      ->check(CLI::IsMember(names(schedule_names())))
-      ->capture_default_str();
-  command.add_option("--warmup", config.warmup_epochs, "epochs of linear warm-up")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command.add_option("--clip", config.clip_norm, "largest norm of a gradient; 0: not clipped")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command
-      .add_option("--average", config.average_decay, "decay of a moving average of the weights, such as 0.999; 0: none")
-      ->check(CLI::Range(0.0, 0.999999))
-      ->capture_default_str();
-  command.add_option("--smoothing", config.label_smoothing, "of labels")
-      ->check(CLI::Range(0.0, 0.9))
-      ->capture_default_str();
-}
-
 void add_supernet_options(CLI::App& command, TrainFlags& flags) {
   CLI::Option* whole =
       command.add_flag("--supernet", flags.whole_space, "train all candidates of the space at once, in shared weights");
@@ -280,19 +242,6 @@ void add_supernet_options(CLI::App& command, TrainFlags& flags) {
       ->excludes(command.get_option("--epochs"));
 }
 
-void add_augment_options(CLI::App& command, AugmentOptions& augment) {
-  command.add_option("--crop", augment.crop_padding, "move images by up to so many pixels")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  command.add_flag("--flip", augment.flip, "mirror half of the images");
-  command.add_option("--cutout", augment.cutout, "blank a square of so many pixels")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  command.add_option("--mixup", augment.mixup_alpha, "mix pairs of images, with this alpha")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-}
-
 void add_train(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<TrainFlags>();
   flags->config.threads = allowed_processors();
@@ -313,20 +262,11 @@ void add_train(CLI::App& app, CommandLine& cli) {
       ->required();
   command->add_option("--out", flags->out, "checkpoint: written after every epoch, gone on from where it is there")
       ->required();
-  command->add_option("--epochs", flags->config.epochs, "passes over the training images")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  command->add_option("--batch", flags->config.batch, "images a step")
-      ->check(CLI::Range(2, 65536))
-      ->capture_default_str();
   command->add_option("--format", flags->format, "f32 or bf16 (with f32 weights)")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
-  command->add_option("--threads", flags->config.threads, "threads, pinned")
-      ->check(CLI::Range(1, allowed_processors()))
-      ->capture_default_str();
-  add_schedule_options(*command, flags->config);
-  add_augment_options(*command, flags->config.augment);
+  add_threads_option(*command, flags->config.threads);
+  add_training_options(*command, flags->config);
   add_supernet_options(*command, *flags);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);
@@ -340,14 +280,14 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
                                   "ridgeline evaluate cnn.ckpt --data glyphs --test --format int8");
   command->add_option("checkpoint", flags->model, "what ridgeline train has written")->required();
   command->add_option("--data", flags->data, "folder of a data set")->required();
+  command->add_option("--genome", flags->genome, "of a supernet: the candidate, JSON as ridgeline train takes it")
+      ->type_name("JSON");
   command->add_flag("--test", flags->test, "on the test split; default: validation");
   command->add_option("--format", flags->format, "number format of weights and activations; default: f32");
   command->add_option("--bins", flags->options.bins, "of the calibration errors")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
-  command->add_option("--threads", flags->options.threads, "threads, pinned")
-      ->check(CLI::Range(1, allowed_processors()))
-      ->capture_default_str();
+  add_threads_option(*command, flags->options.threads);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return evaluate(cli, *flags); }; });

@@ -95,7 +95,7 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
   const std::string folder = options.string("data");
   const bool accuracy = options.word("quantity", quantities, "accuracy") == "accuracy";
   const auto images = options.integer("images", {.fallback = 1'000'000'000, .least = 1, .most = 1'000'000'000});
-  const auto recalibration = options.integer("recalibration_images", {.fallback = 1000, .least = 2, .most = 1'000'000});
+  const auto recalibration = options.integer("recalibration_images", {.fallback = Recalibration::usual_images, .least = 2, .most = 1'000'000});
   options.finish();
   if (checkpoint.empty() || folder.empty() || setup.space == nullptr) return nullptr;
   std::optional<Supernet> supernet;

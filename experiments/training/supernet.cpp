@@ -117,4 +117,16 @@ ModelCheckpoint Supernet::extracted(const Genome& genome, const Design& design) 
   return candidate;
 }
 
+LoadedModel load_candidate(const std::string& path, const Json& genome, const Dataset& data,
+                           const Resources& resources, int threads) {
+  const Supernet supernet = Supernet::load(path, resources);
+  supernet.check_data(data);
+  const Genome chosen = supernet.space().from_json(genome);
+  if (const auto wrong = supernet.space().violation(chosen)) {
+    refuse("--genome", "", "a candidate of space '" + supernet.space().name() + "'", *wrong, "choose another one");
+  }
+  Design design = supernet.candidate(chosen, Recalibration(data, Recalibration::usual_images, threads));
+  return {supernet.extracted(chosen, design), std::move(design.network), *design.weights};
+}
+
 }  // namespace ridgeline

@@ -14,6 +14,7 @@ namespace ridgeline {
 class Recalibration {
  public:
   // `images` training images, the same for every candidate, drawn by a fixed seed.
+  static constexpr std::size_t usual_images = 1000;
   Recalibration(const Dataset& data, std::size_t images, int threads);
 
   // The design of the candidate for one image, ready to be evaluated. `shared` as `layout` has it. Throws ConfigError.
@@ -53,5 +54,10 @@ class Supernet {
   SearchSpace space_;
   std::unique_ptr<SharedParameters> layout_;
 };
+
+// The candidate of the supernet at `path` as load_model gives a network of its own. `genome`: as SearchSpace::from_json
+// takes it. Throws ConfigError.
+LoadedModel load_candidate(const std::string& path, const Json& genome, const Dataset& data,
+                           const Resources& resources, int threads);
 
 }  // namespace ridgeline

@@ -19,7 +19,7 @@ class SupernetLearner : public Learner {
         supernet_(setup.config.supernet.value_or(SupernetConfig{})),
         largest_(space_.normalise(largest_genome(space_))),
         smallest_(space_.normalise(smallest_genome(space_))),
-        recalibration_(data_, recalibration_images, config_.threads),
+        recalibration_(data_, Recalibration::usual_images, config_.threads),
         trainer_(space_, config_.seed, {{config_.threads, config_.format}, setup.descent, supernet_.distillation}) {
     const Network network = space_.decode(largest_).network;
     check_fit(network, data_.train, data_.class_names.size(), data_.name);
@@ -63,8 +63,6 @@ class SupernetLearner : public Learner {
   std::int64_t macs() const override { return macs_; }
 
  private:
-  static constexpr std::size_t recalibration_images = 1000;
-
   SandwichOptions sandwich_of(const ShrinkPhase& phase) const {
     return {supernet_.candidates, supernet_.sandwich, phase.all_open, phase.open};
   }
