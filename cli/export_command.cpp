@@ -91,7 +91,7 @@ int export_model(const CommandLine& cli, const ExportFlags& flags) {
                     {"stddev", options.stddev}});
   } else {
     cli.print(fmt::format("{}: {}, {} nodes, opset {}: {} -> {}\n", flags.out,
-                          pretty(static_cast<double>(bytes.size()), "bytes"), summary.nodes, onnx_opset,
+                          pretty(static_cast<double>(bytes.size()), "B"), summary.nodes, onnx_opset,
                           values_text(summary.inputs), values_text(summary.outputs)));
   }
   return exit_done;

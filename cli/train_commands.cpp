@@ -8,6 +8,7 @@
 #include "cli/design_options.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "experiments/data/array_files.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/train.hpp"
 #include "kernels/executable.hpp"
@@ -24,7 +25,7 @@ struct TrainFlags {
 };
 
 struct EvaluateFlags {
-  std::string model, data, format;
+  std::string model, data, format, predictions;
   EvaluateOptions options;
   bool test = false, json = false, quiet = false;
 };
@@ -139,6 +140,10 @@ Json scores_json(const ClassificationScores& scores, const LoadedModel& model, c
 }
 
 int evaluate(const CommandLine& cli, EvaluateFlags flags) {
+  if (!flags.predictions.empty()) {
+    check_writable(flags.predictions, "--predictions");
+    check_different(flags.predictions, "--predictions", flags.model, "the checkpoint");
+  }
   LoadedModel model = load_model(flags.model, cli.resources);
   const ModelCheckpoint& checkpoint = model.checkpoint;
   const Dataset data = load_dataset(flags.data);
@@ -156,8 +161,12 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   ClassificationScores scores;
   try {
     const PinnedThreads pinned(flags.options.threads);
-    scores = evaluate_classifier(design, images, {checkpoint.mean, checkpoint.stddev}, flags.options,
-                                 [&](std::size_t done, std::size_t total) { line.show("evaluate", done, total); });
+    const std::vector<float> probabilities =
+        classify(design, images, {checkpoint.mean, checkpoint.stddev}, flags.options,
+                 [&](std::size_t done, std::size_t total) { line.show("evaluate", done, total); });
+    const std::size_t classes = checkpoint.class_names.size();
+    scores = score_classification(probabilities, images.labels(), classes, flags.options.bins);
+    if (!flags.predictions.empty()) write_file(flags.predictions, npy_bytes(probabilities, classes), "--predictions");
   } catch (const Unsupported& problem) {
     throw ConfigError(Problem{"--format", "", "a format that this machine executes", problem.what(), ""});
   }
@@ -265,6 +274,8 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
   command->add_option("--data", flags->data, "folder of a data set")->required();
   command->add_flag("--test", flags->test, "on the test split; default: validation");
   command->add_option("--format", flags->format, "number format of weights and activations; default: f32");
+  command->add_option("--predictions", flags->predictions,
+                      "write the probabilities to this file, [images, classes] as NPY (numpy.load)");
   command->add_option("--bins", flags->options.bins, "of the calibration errors")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

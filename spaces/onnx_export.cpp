@@ -54,9 +54,16 @@ std::vector<std::string> tensor_names(const Network& network) {
                      "export it for a number of images: --batch 1"});
 }
 
-// An operator's numbers belong to axes of fixed length.
+// An operator's numbers belong to axes of fixed length, and a reshape of ONNX keeps an unknown extent where it is.
 void require_fixed_axes(const Network& network, NodeId node, const std::vector<Shape>& shapes) {
   const OpKind kind = network.op(node).kind;
+  if (kind == OpKind::reshape) {
+    const Shape &from = shapes[network.inputs(node)[0]], &to = shapes[node];
+    for (std::size_t axis = 0; axis < to.size(); ++axis) {
+      if (to[axis] != symbolic_batch || (axis < from.size() && from[axis] == symbolic_batch)) continue;
+      refuse_symbolic(network, node, "the batch moved to another axis");
+    }
+  }
   if (!has_weights(kind)) return;
   const Shape& input = shapes[network.inputs(node)[0]];
   const bool by_channel = kind == OpKind::conv2d || kind == OpKind::batch_norm;

@@ -150,7 +150,7 @@ void add_pool(OnnxSteps& steps, const OnnxCall& call) {
 
 void add_reshape(OnnxSteps& steps, const OnnxCall& call) {
   Integers target = call.output_shape;
-  target[0] = 0;  // copied from the input: holds for every batch
+  std::replace(target.begin(), target.end(), symbolic_batch, std::int64_t{0});  // 0: as the input's same axis
   steps.last("Reshape", {call.inputs[0], steps.constant(target, "target")});
 }
 

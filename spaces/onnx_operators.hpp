@@ -16,7 +16,7 @@
 //  | add, mul | Add, Mul: [N,C,1,1] spreads over [N,C,H,W] by ONNX's own broadcasting |
 //  | concat, transpose, flatten, identity | Concat, Transpose, Flatten (axis 1), Identity |
 //  | max_pool, avg_pool, global_avg_pool | MaxPool, AveragePool, GlobalAveragePool |
-//  | reshape | Reshape to [0, ...]: the first axis is the input's |
+//  | reshape | Reshape; a symbolic batch is 0, which copies the extent of the input's same axis |
 //  | zero | Mul by 0; with a stride, Slice with steps before it |
 //
 // layer_norm and gelu are decomposed as PyTorch exports them, the pattern that ONNX Runtime and OpenVINO look for and
