@@ -61,6 +61,9 @@ int train(const CommandLine& cli, TrainFlags flags) {
   TrainHooks hooks;
   hooks.stop = &interrupt.flag();
   PhaseLine line(!flags.quiet && cli.progress_bar, cli.progress_bar, 1.0);
+  hooks.note = [&](const std::string& note) {
+    if (!flags.quiet) std::fputs((note + "\n").c_str(), stderr);
+  };
   hooks.progress = [&](const TrainProgress& now) {
     line.show(fmt::format("epoch {} of {}, loss {:.3f}, accuracy {}, {:.0f} images/s, {} left", now.epoch, now.epochs,
                           now.loss, percent(now.accuracy), now.images_per_s, pretty(now.left_s, "s")),
@@ -71,7 +74,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
   };
   TrainResult result;
   try {
-    result = train_candidate(model, cli.resources, flags.config, flags.out, hooks);
+    result = train_model(model, cli.resources, flags.config, flags.out, hooks);
   } catch (const Diverged& problem) {
     throw ConfigError(Problem{"train", "", "a loss that stays finite", problem.what(), ""});
   } catch (const Unsupported& problem) {
@@ -149,6 +152,8 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   const Dataset data = load_dataset(flags.data);
   const LabelledImages images = flags.test ? load_test_split(flags.data) : data.validation;
   check_fit(model.network, images, checkpoint.class_names.size(), flags.data);
+  const std::string note = resize_note(model.network, images.shape());
+  if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
   Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};
   if (!flags.format.empty()) {
     const Format format = Format::parse(flags.format);
@@ -243,7 +248,10 @@ void add_train(CLI::App& app, CommandLine& cli) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   add_genome_options(*command, flags->design);
-  command->add_option("--data", flags->config.data, "folder of a data set (see: ridgeline data)")->required();
+  command
+      ->add_option("--data", flags->config.data,
+                   "folder of a data set (see: ridgeline data); images are resized to the network's input")
+      ->required();
   command->add_option("--out", flags->out, "checkpoint: written after every epoch, gone on from where it is there")
       ->required();
   command->add_option("--epochs", flags->config.epochs, "passes over the training images")

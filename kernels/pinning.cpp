@@ -3,7 +3,9 @@
 #include <omp.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <vector>
 
 namespace ridgeline {
@@ -55,6 +57,24 @@ PinnedThreads::~PinnedThreads() {
 }
 
 bool PinnedThreads::pinned() const { return impl_->pinned; }
+
+void on_team(int threads, const std::function<void(int)>& work) {
+  std::vector<std::exception_ptr> failures(static_cast<std::size_t>(std::max(1, threads)));
+#pragma omp parallel num_threads(static_cast <int>(failures.size()))
+  {
+    // The runtime may give fewer threads than asked for.
+    for (int i = omp_get_thread_num(); i < static_cast<int>(failures.size()); i += omp_get_num_threads()) {
+      try {
+        work(i);
+      } catch (...) {
+        failures[static_cast<std::size_t>(i)] = std::current_exception();
+      }
+    }
+  }
+  for (const std::exception_ptr& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
 
 int allowed_processors() {
   cpu_set_t mask;

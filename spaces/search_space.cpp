@@ -147,11 +147,19 @@ Genome SearchSpace::normalise(Genome genome) const {
   return genome;
 }
 
-Design SearchSpace::decode(const Genome& genome) const {
+Design SearchSpace::decode(const Genome& genome) const { return impl_->decode(genome, nullptr); }
+
+std::vector<std::string> SearchSpace::places(const Genome& genome) const {
+  std::vector<std::string> places;
+  impl_->decode(genome, &places);
+  return places;
+}
+
+Design SearchSpace::Impl::decode(const Genome& genome, std::vector<std::string>* places) const {
   Genome settled = genome;
-  const std::vector<Value> genes = impl_->settle(settled);
+  const std::vector<Value> genes = settle(settled);
   try {
-    return impl_->network.build(genes, impl_->pool, impl_->batch);
+    return network.build(genes, pool, batch, places);
   } catch (const ConfigError& error) {
     Problem problem = error.problems().front();
     problem.remedy += (problem.remedy.empty() ? "" : "; ") + ("met with the genome " + genome_text(settled));

@@ -61,6 +61,10 @@ class SearchSpace {
   Genome normalise(Genome genome) const;
   // The design; throws ConfigError when the file's templates do not fit this genome (shapes, unknown formats).
   Design decode(const Genome& genome) const;
+  // Where each node of decode(genome) stands in the file: the steps and rounds of repeats that lead to it. Nodes of two
+  // candidates at the same place are the same operator with other extents; only sums and products of three and more
+  // tensors are several nodes at one place.
+  std::vector<std::string> places(const Genome& genome) const;
 
   // log10 of the number of distinct normalised genomes (constraints not considered), by the formula over conditions
   // where it is exact, else of the product of all choices.

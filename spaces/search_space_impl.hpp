@@ -41,6 +41,7 @@ struct SearchSpace::Impl {
   // Sets inactive genes to 0 and returns every gene's value. Throws ConfigError when the genome does not fit or a
   // condition fails.
   std::vector<Value> settle(Genome& genome, std::vector<bool>* active = nullptr) const;
+  Design decode(const Genome& genome, std::vector<std::string>* places) const;
   bool holds(Expr condition, Evaluation& state) const;
   // The first broken constraint of these values; constraints.size() when none is. `why` says what is wrong with it.
   std::size_t broken(std::span<const Value> genes, std::string& why) const;

@@ -19,8 +19,9 @@ std::string joined(const std::string& a, const std::string& b) { return a.empty(
 
 class DesignBuilder {
  public:
-  DesignBuilder(const NetworkTemplate& source, const Expressions& pool, std::span<const Value> genes)
-      : template_(source), pool_(pool) {
+  DesignBuilder(const NetworkTemplate& source, const Expressions& pool, std::span<const Value> genes,
+                std::vector<std::string>* places)
+      : template_(source), pool_(pool), places_(places) {
     state_.genes = genes;
     locals_.reserve(64);
     tensors_.reserve(1024);
@@ -61,6 +62,7 @@ class DesignBuilder {
     op.shape.reserve(4);
     op.shape.push_back(batch);
     for (const Expr expr : template_.input_) op.shape.push_back(integer(expr, 1, 1 << 24));
+    if (places_ != nullptr) places_->clear();
     current_ = add(op, {}, "input");
     tensors_[0] = current_;
   }
@@ -102,6 +104,7 @@ class DesignBuilder {
   void run(const TemplateStep& step) {
     if (++steps_ > most_steps)
       throw ExpressionError("at most 200,000 steps for a network", "more", "repeat less often");
+    step_ = &step;
     key_ = "from";
     const NodeId input = step.from.empty() ? current_ : resolve(step.from.front());
     state_.current = &network().shape(input);
@@ -197,7 +200,10 @@ class DesignBuilder {
     state_.locals = locals_.data() + locals;
     current_ = input;
     calls_.push_back(&step);
+    const std::size_t outer_place = place_.size();
+    if (places_ != nullptr) place_ += step.path + "/";
     run(block.body);
+    place_.resize(outer_place);
     calls_.pop_back();
     frame_locals_ = outer_locals;
     frame_tensors_ = outer_tensors;
@@ -213,7 +219,10 @@ class DesignBuilder {
       if (++steps_ > most_steps)
         throw ExpressionError("at most 200,000 steps for a network", "more", "repeat less often");
       if (step.slot != no_slot) locals_[frame_locals_ + step.slot] = Value::of(static_cast<double>(i));
+      const std::size_t outer_place = place_.size();
+      if (places_ != nullptr) place_ += fmt::format("{}:", i);
       run(step.cases.front().body);
+      place_.resize(outer_place);
     }
     key_ = "";
   }
@@ -240,6 +249,7 @@ class DesignBuilder {
   NodeId add(const Op& op, std::span<const NodeId> inputs, const std::string& name) {
     if (network().size() >= most_nodes) throw ExpressionError("at most 10,000 operators in a network", "more");
     const NodeId node = placed([&] { return network().add(op, inputs, name); });
+    if (places_ != nullptr) places_->push_back(step_ == nullptr ? name : place_ + step_->path);
     if (formats_ != OperatorFormats{} &&
         (op.kind == OpKind::conv2d || op.kind == OpKind::linear || op.kind == OpKind::matmul)) {
       design_.precision.operators.resize(node + 1);
@@ -308,11 +318,15 @@ class DesignBuilder {
   std::vector<const TemplateStep*> calls_;
   std::vector<NodeId> inputs_;
   std::size_t steps_ = 0;
+  const TemplateStep* step_ = nullptr;  // at work; none for the input
+  std::vector<std::string>* places_;    // of the nodes, where they are asked for
+  std::string place_;                   // calls and repeats on the way here
   const char* key_ = "";  // which part of the step is at work, for messages
 };
 
-Design NetworkTemplate::build(std::span<const Value> genes, const Expressions& pool, std::int64_t batch) const {
-  return DesignBuilder(*this, pool, genes).build(batch);
+Design NetworkTemplate::build(std::span<const Value> genes, const Expressions& pool, std::int64_t batch,
+                              std::vector<std::string>* places) const {
+  return DesignBuilder(*this, pool, genes, places).build(batch);
 }
 
 }  // namespace ridgeline

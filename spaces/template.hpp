@@ -99,8 +99,10 @@ class NetworkTemplate {
   // Reads "blocks" and "network"; notes problems in the document, after which the result must not be built.
   static NetworkTemplate read(JsonReader& root, JsonDocument& document, Expressions& pool, const Scope& globals);
 
-  // The design for these values of the genes. Throws ConfigError with the JSON path of the step that fails.
-  Design build(std::span<const Value> genes, const Expressions& pool, std::int64_t batch) const;
+  // The design for these values of the genes. Throws ConfigError with the JSON path of the step that fails. `places`
+  // receives SearchSpace::places.
+  Design build(std::span<const Value> genes, const Expressions& pool, std::int64_t batch,
+               std::vector<std::string>* places = nullptr) const;
 
  private:
   friend class TemplateReader;

@@ -33,13 +33,14 @@ std::vector<EpochRecord> history_of(const Json& list) {
     history.push_back({one.at("epoch").get<int>(), one.at("train_loss").get<double>(),
                        one.at("train_accuracy").get<double>(), one.at("validation_loss").get<double>(),
                        one.at("validation_accuracy").get<double>(), one.at("learning_rate").get<double>(),
-                       one.at("seconds").get<double>()});
+                       one.at("seconds").get<double>(), std::nullopt});
+    if (one.contains("smallest_accuracy")) history.back().smallest_accuracy = one["smallest_accuracy"].get<double>();
   }
   return history;
 }
 
-// The sections in file order. The moments of the optimizer come last; there are one or two.
-std::vector<const std::vector<float>*> sections_of(const Trainer::State& state) {
+// The sections in file order. The moments of the optimizer come last; a training that has ended keeps none.
+std::vector<const std::vector<float>*> sections_of(const TrainingState& state) {
   std::vector<const std::vector<float>*> sections{&state.parameters, &state.averaged, &state.statistics};
   for (const std::vector<float>& moment : state.optimizer.moments) sections.push_back(&moment);
   return sections;
@@ -91,7 +92,7 @@ ModelCheckpoint checkpoint_of(const Json& header) {
   return checkpoint;
 }
 
-void read_sections(const std::string& path, const Json& lengths, std::string_view body, Trainer::State& state) {
+void read_sections(const std::string& path, const Json& lengths, std::string_view body, TrainingState& state) {
   std::vector<std::size_t> sizes;
   std::size_t floats = 0;
   const std::size_t held = body.size() / sizeof(float);
@@ -99,7 +100,7 @@ void read_sections(const std::string& path, const Json& lengths, std::string_vie
     sizes.push_back(length.get<std::size_t>());
     if (sizes.back() > held || (floats += sizes.back()) > held) break;
   }
-  if (sizes.size() != lengths.size() || floats * sizeof(float) != body.size() || sizes.size() < 4) {
+  if (sizes.size() != lengths.size() || floats * sizeof(float) != body.size() || sizes.size() < 3) {
     refuse(path, "sections", fmt::format("{} bytes of numbers", floats * sizeof(float)),
            fmt::format("{} bytes", body.size()), "the file is cut or damaged; take another copy or train again");
   }
@@ -128,6 +129,7 @@ Json history_json(const std::vector<EpochRecord>& history) {
                     {"validation_accuracy", one.validation_accuracy},
                     {"learning_rate", one.learning_rate},
                     {"seconds", one.seconds}});
+    if (one.smallest_accuracy) list.back()["smallest_accuracy"] = *one.smallest_accuracy;
   }
   return list;
 }
@@ -181,7 +183,14 @@ SearchSpace open_space(const ModelSource& model, const Resources& resources, std
   return SearchSpace::load(resources.space(model.space), {.batch = batch, .parameters = model.parameters});
 }
 
-Weights weights_of(const Network& network, const Trainer::State& state) {
+TrainingState without_history(TrainingState state) {
+  if (!state.averaged.empty()) state.parameters = std::move(state.averaged);
+  state.averaged.clear();
+  state.optimizer.moments.clear();
+  return state;
+}
+
+Weights weights_of(const Network& network, const TrainingState& state) {
   Weights weights(network.size());
   unflatten(network, state.averaged.empty() ? state.parameters : state.averaged, weights);
   auto next = state.statistics.begin();
@@ -199,6 +208,10 @@ Weights weights_of(const Network& network, const Trainer::State& state) {
 
 LoadedModel load_model(const std::string& path, const Resources& resources) {
   ModelCheckpoint checkpoint = read_checkpoint(path);
+  if (checkpoint.model.supernet()) {
+    refuse(path, "model", "one network", "a supernet",
+           "take a candidate out of it: ridgeline extract " + path + " --genome ... --out candidate.ckpt");
+  }
   const SearchSpace space = open_space(checkpoint.model, resources);
   const std::string again = "train again, or take the space file that it was trained with";
   if (const auto wrong = space.violation(checkpoint.model.genome)) {

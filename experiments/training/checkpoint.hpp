@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,18 +20,21 @@ namespace ridgeline {
 struct ModelSource {
   std::string space;  // name or path
   std::map<std::string, Json> parameters;
-  Genome genome;
+  Genome genome;  // without genes: the supernet of all candidates
+  bool supernet() const { return genome.genes.empty(); }
 };
 
 struct EpochRecord {
   int epoch = 0;  // from 1
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0;
   double learning_rate = 0, seconds = 0;
+  std::optional<double> smallest_accuracy{};  // supernets: of the smallest candidate; the others are of the largest
 };
 
 struct ModelCheckpoint {
   ModelSource model;
-  std::uint64_t space_fingerprint = 0, network_hash = 0;  // structural_hash of one sample's network
+  std::uint64_t space_fingerprint = 0, network_hash = 0;  // structural_hash of one sample's network; a supernet's
+                                                          // SharedParameters::fingerprint
   Json training;                                          // configuration that a resumed run must share
   std::string data_name;
   std::uint64_t data_fingerprint = 0;
@@ -38,7 +42,7 @@ struct ModelCheckpoint {
   std::vector<std::string> class_names;
   int epochs_done = 0;
   std::vector<EpochRecord> history;
-  Trainer::State state;
+  TrainingState state;
 };
 
 Json history_json(const std::vector<EpochRecord>& history);
@@ -55,8 +59,11 @@ struct LoadedModel {
 LoadedModel load_model(const std::string& path, const Resources& resources);
 SearchSpace open_space(const ModelSource& model, const Resources& resources, std::int64_t batch = 1);
 
+// Only what is evaluated: the moving average where one was kept.
+TrainingState without_history(TrainingState state);
+
 // `parameters` and `statistics` of a state as the weights of `network`. Throws std::invalid_argument when they are of
 // another one.
-Weights weights_of(const Network& network, const Trainer::State& state);
+Weights weights_of(const Network& network, const TrainingState& state);
 
 }  // namespace ridgeline

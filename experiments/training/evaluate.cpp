@@ -1,22 +1,93 @@
 #include "experiments/training/evaluate.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
 
 #include "experiments/data/batches.hpp"
+#include "experiments/data/resize.hpp"
 #include "kernels/executable.hpp"
+#include "kernels/pinning.hpp"
 #include "kernels/training/loss.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
+namespace {
+
+constexpr std::size_t calibration_batch = 32;
+
+struct ImageRange {
+  std::size_t batch, first, count;
+};
+
+// Hands out batches of a set, each once, to any thread.
+class BatchCounter {
+ public:
+  BatchCounter(std::size_t images, std::size_t batch) : images_(images), batch_(batch) {}
+
+  std::size_t size() const { return (images_ + batch_ - 1) / batch_; }
+  int threads(int most) const {
+    return static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(most), size()));
+  }
+  std::optional<ImageRange> take() {
+    const std::size_t batch = next_.fetch_add(1);
+    if (batch >= size()) return std::nullopt;
+    const std::size_t first = batch * batch_;
+    return ImageRange{batch, first, std::min(batch_, images_ - first)};
+  }
+
+ private:
+  std::size_t images_, batch_;
+  std::atomic<std::size_t> next_ = 0;
+};
+
+// Reads images as a network wants them: normalised and in its size. One a thread.
+class BatchReader {
+ public:
+  BatchReader(const LabelledImages& images, const Normalisation& normalisation, const ImageShape& input)
+      : images_(images), normalisation_(normalisation), input_(input) {}
+
+  const std::vector<float>& read(const ImageRange& range) {
+    const ImageShape& shape = images_.shape();
+    batch_.resize(range.count * shape.size());
+    for (std::size_t i = 0; i < range.count; ++i) {
+      const std::span<float> image = std::span(batch_).subspan(i * shape.size(), shape.size());
+      images_.copy(range.first + i, image);
+      normalise(image, shape, normalisation_);
+    }
+    batch_ = resized(std::move(batch_), shape, input_);
+    return batch_;
+  }
+
+ private:
+  const LabelledImages& images_;
+  const Normalisation& normalisation_;
+  ImageShape input_;
+  std::vector<float> batch_;
+};
+
+}  // namespace
+
+ImageShape input_shape(const Network& network) {
+  const Shape& input = network.shape(network.live_nodes().front());
+  if (input.size() != 4) {
+    throw ConfigError(Problem{"--data", "", "a network that reads images", "one that reads " + shape_text(input),
+                              "take a space whose \"input\" is [channels, height, width]"});
+  }
+  return {static_cast<int>(input[1]), static_cast<int>(input[2]), static_cast<int>(input[3])};
+}
+
 void check_fit(const Network& network, const LabelledImages& images, std::size_t classes,
                const std::string& data_name) {
-  const ImageShape& shape = images.shape();
-  const Shape& input = network.shape(network.live_nodes().front());
-  const Shape given{input.at(0), shape.channels, shape.height, shape.width};
-  if (input != given) {
-    throw ConfigError(Problem{"--data", "", "images of " + shape_text({input.begin() + 1, input.end()}),
-                              "'" + data_name + "' has " + shape_text({given.begin() + 1, given.end()}),
-                              "a space with parameters 'resolution' and 'channels' takes the size of its data set"});
+  const ImageShape input = input_shape(network);
+  if (input.channels != images.shape().channels) {
+    throw ConfigError(Problem{
+        "--data", "", "images of " + shape_text(input), "'" + data_name + "' has " + shape_text(images.shape()),
+        "sizes may differ, channels may not: take a space that reads " + std::to_string(images.shape().channels) +
+            ", or one with a parameter 'channels', which takes them from the data set"});
   }
   const auto outputs = static_cast<std::size_t>(network.shape(network.outputs().front()).back());
   if (outputs != classes) {
@@ -26,47 +97,60 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
   }
 }
 
+std::string resize_note(const Network& network, const ImageShape& images) {
+  const ImageShape input = input_shape(network);
+  if (input.height == images.height && input.width == images.width) return "";
+  return fmt::format("images resized from {}x{} to {}x{}", images.height, images.width, input.height, input.width);
+}
+
 std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads) {
-  const std::size_t size = static_cast<std::size_t>(images.shape().channels) *
-                           static_cast<std::size_t>(images.shape().height * images.shape().width);
   const std::size_t used = std::min(count, images.size());
-  std::vector<float> input(used * size);
-  for (std::size_t i = 0; i < used; ++i) {
-    const std::span<float> image = std::span(input).subspan(i * size, size);
-    images.copy(i, image);
-    normalise(image, images.shape(), normalisation);
+  BatchCounter batches(used, calibration_batch);
+  std::vector<std::vector<float>> found(batches.size());  // one a batch
+  on_team(batches.threads(threads), [&](int) {
+    BatchReader reader(images, normalisation, input_shape(design.network));
+    while (const std::optional<ImageRange> range = batches.take()) {
+      const Network wide = with_batch(design.network, static_cast<std::int64_t>(range->count));
+      found[range->batch] = activation_ranges(Design{wide, {}, design.weights}, reader.read(*range), 1);
+    }
+  });
+  std::vector<float> largest(design.network.size(), 0.0F);
+  for (const std::vector<float>& one : found) {
+    for (std::size_t node = 0; node < largest.size(); ++node) largest[node] = std::max(largest[node], one[node]);
   }
-  const Network wide = with_batch(design.network, static_cast<std::int64_t>(used));
-  return activation_ranges(Design{wide, {}, design.weights}, input, threads);
+  return largest;
 }
 
 std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                             const EvaluateOptions& options,
                             const std::function<void(std::size_t, std::size_t)>& progress) {
   const auto batch = static_cast<std::size_t>(
-      std::min<std::int64_t>(options.batch, std::max<std::int64_t>(1, static_cast<std::int64_t>(images.size()))));
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(images.size()), 1, std::max<std::int64_t>(1, options.batch)));
+  const Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights};
+  const auto classes = static_cast<std::size_t>(wide.network.shape(wide.network.outputs().front()).back());
   ExecutableOptions compile;
-  compile.threads = options.threads;
+  compile.threads = 1;
   compile.activation_ranges = options.activation_ranges;
-  Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights};
-  Executable executable(wide, compile);
-  const std::size_t size = executable.input().size() / batch;
-  std::vector<float> logits;
-  for (std::size_t first = 0; first < images.size(); first += batch) {
-    const std::size_t count = std::min(batch, images.size() - first);
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::span<float> image = executable.input().subspan(i * size, size);
-      images.copy(first + i, image);
-      normalise(image, images.shape(), normalisation);
+  std::vector<float> logits(images.size() * classes);
+  BatchCounter batches(images.size(), batch);
+  std::mutex reporting;
+  std::size_t done = 0;
+  on_team(batches.threads(options.threads), [&](int) {
+    Executable executable(wide, compile);
+    BatchReader reader(images, normalisation, input_shape(design.network));
+    while (const std::optional<ImageRange> range = batches.take()) {
+      std::ranges::copy(reader.read(*range),
+                        executable.input().begin());  // the rest of a last batch is whatever it was
+      executable.run();
+      std::copy_n(executable.output(0).begin(), range->count * classes,
+                  logits.begin() + static_cast<std::ptrdiff_t>(range->first * classes));
+      const std::scoped_lock lock(reporting);
+      done += range->count;
+      if (progress) progress(done, images.size());
     }
-    executable.run();
-    const std::span<const float> output = executable.output(0);
-    logits.insert(logits.end(), output.begin(),
-                  output.begin() + static_cast<std::ptrdiff_t>(count * (output.size() / batch)));
-    if (progress) progress(first + count, images.size());
-  }
-  return softmax_rows(logits, logits.size() / std::max<std::size_t>(1, images.size()));
+  });
+  return softmax_rows(logits, classes);
 }
 
 ClassificationScores evaluate_classifier(const Design& design, const LabelledImages& images,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "experiments/data/dataset.hpp"
@@ -11,22 +12,30 @@
 namespace ridgeline {
 
 struct EvaluateOptions {
-  int threads = 1;
-  std::int64_t batch = 100;
+  int threads = 1;                         // each takes batches of its own; results do not depend on how many there are
+  std::int64_t batch = 25;                 // images a thread runs at once: few enough to stay in its cache
   std::size_t bins = 15;                   // of the calibration errors
   std::vector<float> activation_ranges{};  // one a node; empty: the executor's own, from a random input
 };
 
-// Throws ConfigError when the images do not fit the network's input, or the labels its output.
+// What the network reads of one image. Throws ConfigError when that is no image.
+ImageShape input_shape(const Network& network);
+
+// Throws ConfigError when the images have other channels than the network's input, or their labels do not fit its
+// output. Images of another size fit: whoever runs the network resizes them to `input_shape`, after normalisation.
 void check_fit(const Network& network, const LabelledImages& images, std::size_t classes, const std::string& data_name);
 
+// "images resized from 32x32 to 28x28", or nothing where they have the network's size.
+std::string resize_note(const Network& network, const ImageShape& images);
+
 // The largest absolute value of every node's output over the first `count` images, in f32: what int8 scales are made
-// of.
+// of. The same bits for any number of threads.
 std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads);
 
-// Probabilities, one row of classes an image. `design` is of any batch; it is run with options.batch. Throws
-// Unsupported.
+// Probabilities, one row of classes an image: the same bits for any number of threads. `design` is of any batch; every
+// thread runs an Executable of its own with options.batch. `progress` is called by one thread at a time, on any of
+// them. Throws Unsupported.
 std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                             const EvaluateOptions& options,
                             const std::function<void(std::size_t done, std::size_t total)>& progress = {});

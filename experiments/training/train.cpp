@@ -7,11 +7,10 @@
 #include <cmath>
 #include <filesystem>
 
-#include "experiments/training/evaluate.hpp"
+#include "experiments/training/learner.hpp"
 #include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
 #include "spaces/config_error.hpp"
-#include "spaces/counts.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
@@ -46,36 +45,43 @@ class Training {
  public:
   Training(ModelSource model, const Resources& resources, const TrainConfig& config, const std::string& path,
            const TrainHooks& hooks)
-      : config_(config), path_(path), hooks_(hooks), data_(load_dataset(config.data)) {
-    fit_to_data(model, data_, resources);
-    const SearchSpace space = ridgeline::open_space(model, resources, config.batch);
-    network_ = space.decode(model.genome).network;
-    check_fit(network_, data_.train, data_.class_names.size(), data_.name);
+      : config_(config),
+        path_(path),
+        hooks_(hooks),
+        data_(load_dataset(config.data)),
+        space_(fitted_space(model, resources)) {
     if (data_.train.size() < static_cast<std::size_t>(config.batch)) {
       throw ConfigError(Problem{"--batch", "", fmt::format("at most {} images", data_.train.size()),
                                 std::to_string(config.batch), "the data set has no more"});
     }
-    start_checkpoint(model, space);
+    const LearnerSetup setup{space_, data_, config_, descent_options(data_.train.size() / config.batch)};
+    learner_ = model.supernet() ? make_supernet_learner(setup) : make_candidate_learner(setup, model.genome);
+    start_checkpoint(model);
   }
 
   TrainResult run() {
     const PinnedThreads pinned(config_.threads);
     const ImageBatches batches(data_.train, data_.normalisation, batch_options());
-    Trainer trainer(network_, initial_weights(network_, config_.seed), trainer_options(batches.epoch(0).batches()));
-    result_.parameters = static_cast<std::int64_t>(trainer.save().parameters.size());
-    result_.macs = macs(with_batch(network_, 1));
-    resume(trainer);
+    result_.parameters = learner_->parameters();
+    result_.macs = learner_->macs();
+    resume();
+    const std::string note = learner_->note();
+    if (hooks_.note && !note.empty()) hooks_.note(note);
     while (result_.checkpoint.epochs_done < config_.epochs && !stopped()) {
-      EpochRecord record = train_epoch(trainer, batches);
+      EpochRecord record = train_epoch(batches);
       if (stopped()) break;
-      validate(trainer, record);
-      finish_epoch(trainer, record);
+      learner_->validate(record);
+      finish_epoch(record);
     }
     result_.stopped = result_.checkpoint.epochs_done < config_.epochs;
     return std::move(result_);
   }
 
  private:
+  SearchSpace fitted_space(ModelSource& model, const Resources& resources) const {
+    fit_to_data(model, data_, resources);
+    return ridgeline::open_space(model, resources, config_.batch);
+  }
   bool stopped() const { return hooks_.stop != nullptr && hooks_.stop->load(); }
   std::size_t classes() const { return data_.class_names.size(); }
 
@@ -87,9 +93,8 @@ class Training {
             .augment = config_.augment};
   }
 
-  TrainerOptions trainer_options(std::size_t steps_an_epoch) const {
-    TrainerOptions options;
-    options.training = {config_.threads, config_.format};
+  DescentOptions descent_options(std::size_t steps_an_epoch) const {
+    DescentOptions options;
     options.optimizer = config_.optimizer;
     options.schedule.kind = config_.schedule;
     options.schedule.power = config_.schedule_power;
@@ -102,11 +107,11 @@ class Training {
     return options;
   }
 
-  void start_checkpoint(const ModelSource& model, const SearchSpace& space) {
+  void start_checkpoint(const ModelSource& model) {
     ModelCheckpoint& checkpoint = result_.checkpoint;
     checkpoint.model = model;
-    checkpoint.space_fingerprint = space.fingerprint();
-    checkpoint.network_hash = structural_hash(with_batch(network_, 1));
+    checkpoint.space_fingerprint = space_.fingerprint();
+    checkpoint.network_hash = learner_->network_hash();
     checkpoint.training = train_config_json(config_);
     checkpoint.data_name = data_.name;
     checkpoint.data_fingerprint = data_.fingerprint;
@@ -115,7 +120,7 @@ class Training {
     checkpoint.class_names = data_.class_names;
   }
 
-  void resume(Trainer& trainer) {
+  void resume() {
     if (!std::filesystem::exists(path_)) return;
     ModelCheckpoint found = read_checkpoint(path_);
     const ModelCheckpoint& ours = result_.checkpoint;
@@ -133,7 +138,7 @@ class Training {
       if (there != value) refuse("training." + key, value.dump(), there.dump());
     }
     try {
-      trainer.load(found.state);
+      if (found.epochs_done < config_.epochs) learner_->load(found.state);
     } catch (const std::invalid_argument& problem) {
       refuse("sections", "a state of this network", problem.what());
     }
@@ -141,9 +146,10 @@ class Training {
     result_.checkpoint = std::move(found);
   }
 
-  EpochRecord train_epoch(Trainer& trainer, const ImageBatches& batches) {
+  EpochRecord train_epoch(const ImageBatches& batches) {
     EpochRecord record;
     record.epoch = result_.checkpoint.epochs_done + 1;
+    learner_->begin_epoch(record.epoch);
     const ImageEpoch epoch = batches.epoch(static_cast<std::uint64_t>(record.epoch));
     const Clock::time_point start = Clock::now();
     ImageBatch batch;
@@ -153,9 +159,9 @@ class Training {
       epoch.fill(i, batch);
       const std::vector<float> targets = targets_of(batch, classes(), config_.label_smoothing);
       const LossTerm term{targets};
-      const TrainingStep step = trainer.step(batch.images, {&term, 1});
+      const TrainingStep step = learner_->step(batch, {&term, 1});
       loss += step.loss;
-      right += right_answers(trainer.logits(), batch.labels, classes());
+      right += right_answers(learner_->logits(), batch.labels, classes());
       seen += batch.size;
       record.learning_rate = step.learning_rate;
       record.train_loss = loss / static_cast<double>(i + 1);
@@ -174,19 +180,11 @@ class Training {
             record.train_loss, record.train_accuracy, rate, left * static_cast<double>(config_.batch) / rate};
   }
 
-  void validate(Trainer& trainer, EpochRecord& record) const {
-    const Design design{with_batch(network_, 1), {}, std::make_shared<Weights>(trainer.averaged_weights())};
-    const ClassificationScores scores =
-        evaluate_classifier(design, data_.validation, data_.normalisation, {.threads = config_.threads});
-    record.validation_loss = scores.nll;
-    record.validation_accuracy = scores.accuracy;
-  }
-
-  void finish_epoch(const Trainer& trainer, const EpochRecord& record) {
+  void finish_epoch(const EpochRecord& record) {
     ModelCheckpoint& checkpoint = result_.checkpoint;
     checkpoint.epochs_done = record.epoch;
     checkpoint.history.push_back(record);
-    checkpoint.state = trainer.save();
+    checkpoint.state = record.epoch < config_.epochs ? learner_->save() : learner_->finished();
     write_checkpoint(path_, checkpoint);
     if (hooks_.epoch_done) hooks_.epoch_done(record);
   }
@@ -195,38 +193,52 @@ class Training {
   const std::string& path_;
   const TrainHooks& hooks_;
   Dataset data_;
-  Network network_;
+  SearchSpace space_;
+  std::unique_ptr<Learner> learner_;
   TrainResult result_;
 };
 
 }  // namespace
 
+Json supernet_config_json(const SupernetConfig& config) {
+  Json phases = Json::array();
+  for (const ShrinkPhase& phase : config.phases) {
+    phases.push_back({{"epochs", phase.epochs}, {"open", phase.all_open ? Json("all") : Json(phase.open)}});
+  }
+  return {{"candidates", config.candidates},
+          {"sandwich", config.sandwich},
+          {"distillation", config.distillation},
+          {"phases", std::move(phases)}};
+}
+
 Json train_config_json(const TrainConfig& config) {
   const OptimizerOptions& optimizer = config.optimizer;
-  return {{"epochs", config.epochs},
-          {"batch", config.batch},
-          {"optimizer",
-           {{"kind", optimizer.kind},
-            {"momentum", optimizer.momentum},
-            {"nesterov", optimizer.nesterov},
-            {"beta1", optimizer.beta1},
-            {"beta2", optimizer.beta2},
-            {"weight_decay", optimizer.weight_decay}}},
-          {"schedule", config.schedule},
-          {"warmup_epochs", config.warmup_epochs},
-          {"schedule_power", config.schedule_power},
-          {"learning_rate", config.learning_rate},
-          {"clip_norm", config.clip_norm},
-          {"average_decay", config.average_decay},
-          {"label_smoothing", config.label_smoothing},
-          {"augment",
-           {{"crop_padding", config.augment.crop_padding},
-            {"flip", config.augment.flip},
-            {"cutout", config.augment.cutout},
-            {"mixup_alpha", config.augment.mixup_alpha}}},
-          {"format", config.format.text()},
-          {"threads", config.threads},
-          {"seed", config.seed}};
+  Json json{{"epochs", config.epochs},
+            {"batch", config.batch},
+            {"optimizer",
+             {{"kind", optimizer.kind},
+              {"momentum", optimizer.momentum},
+              {"nesterov", optimizer.nesterov},
+              {"beta1", optimizer.beta1},
+              {"beta2", optimizer.beta2},
+              {"weight_decay", optimizer.weight_decay}}},
+            {"schedule", config.schedule},
+            {"warmup_epochs", config.warmup_epochs},
+            {"schedule_power", config.schedule_power},
+            {"learning_rate", config.learning_rate},
+            {"clip_norm", config.clip_norm},
+            {"average_decay", config.average_decay},
+            {"label_smoothing", config.label_smoothing},
+            {"augment",
+             {{"crop_padding", config.augment.crop_padding},
+              {"flip", config.augment.flip},
+              {"cutout", config.augment.cutout},
+              {"mixup_alpha", config.augment.mixup_alpha}}},
+            {"format", config.format.text()},
+            {"threads", config.threads},
+            {"seed", config.seed}};
+  if (config.supernet) json["supernet"] = supernet_config_json(*config.supernet);
+  return json;
 }
 
 void fit_to_data(ModelSource& model, const Dataset& data, const Resources& resources) {
@@ -241,8 +253,8 @@ void fit_to_data(ModelSource& model, const Dataset& data, const Resources& resou
   if (data.train.shape().height == data.train.shape().width) fill("resolution", data.train.shape().height);
 }
 
-TrainResult train_candidate(ModelSource model, const Resources& resources, const TrainConfig& config,
-                            const std::string& path, const TrainHooks& hooks) {
+TrainResult train_model(ModelSource model, const Resources& resources, const TrainConfig& config,
+                        const std::string& path, const TrainHooks& hooks) {
   return Training(std::move(model), resources, config, path, hooks).run();
 }
 

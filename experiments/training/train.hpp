@@ -1,4 +1,5 @@
-// Trains one candidate of a space on a labelled data set, epoch by epoch, with a checkpoint after each.
+// Trains one candidate of a space, or the supernet of all, on a labelled data set, epoch by epoch, with a checkpoint
+// after each. The last checkpoint holds only what is evaluated.
 //
 // Same configuration, seed, data and number of threads: the same weights, bit for bit, for any number of interruptions:
 // what was done of an epoch that did not end is done again. Training sees the train and validation splits only.
@@ -6,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,20 @@
 #include "experiments/training/checkpoint.hpp"
 
 namespace ridgeline {
+
+// Progressive shrinking: for so many epochs, all dimensions or those named differ between the candidates of a step.
+struct ShrinkPhase {
+  int epochs = 1;
+  bool all_open = true;
+  std::vector<std::string> open{};
+};
+
+struct SupernetConfig {
+  std::size_t candidates = 4;         // trained in a step
+  bool sandwich = true;               // the largest and the smallest are among them
+  double distillation = 1.0;          // share of the largest one's answers in what the others learn
+  std::vector<ShrinkPhase> phases{};  // their epochs add up to those of the training; empty: one of all
+};
 
 struct TrainConfig {
   std::string data;  // folder or description of a data set
@@ -30,6 +46,7 @@ struct TrainConfig {
   Format format = f32;
   int threads = 1;
   std::uint64_t seed = 1;
+  std::optional<SupernetConfig> supernet{};  // of a model without genome
 };
 
 // What a resumed run must share, threads included: sums of another number of threads round otherwise.
@@ -43,6 +60,7 @@ struct TrainProgress {
 };
 
 struct TrainHooks {
+  std::function<void(const std::string&)> note;  // before the first step: what the user may not expect
   std::function<void(const TrainProgress&)> progress;
   std::function<void(const EpochRecord&)> epoch_done;
   const std::atomic<bool>* stop = nullptr;
@@ -61,7 +79,7 @@ void fit_to_data(ModelSource& model, const Dataset& data, const Resources& resou
 
 // Goes on from `path` where it holds a checkpoint of the same training. Throws ConfigError (also when it is of another
 // one), Unsupported, Diverged.
-TrainResult train_candidate(ModelSource model, const Resources& resources, const TrainConfig& config,
-                            const std::string& path, const TrainHooks& hooks = {});
+TrainResult train_model(ModelSource model, const Resources& resources, const TrainConfig& config,
+                        const std::string& path, const TrainHooks& hooks = {});
 
 }  // namespace ridgeline

@@ -13,7 +13,7 @@
 namespace ridgeline {
 
 struct ParameterBlock {
-  enum class Kind : std::uint8_t { kernel, bias, scale, shift };
+  enum class Kind : std::uint8_t { kernel, bias, scale, shift, map };  // map: of a supernet, shared_parameters.hpp
   NodeId node = 0;
   Kind kind = Kind::kernel;
   std::size_t offset = 0, size = 0;  // in floats

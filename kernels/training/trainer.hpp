@@ -8,41 +8,21 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <stdexcept>
 #include <vector>
 
+#include "kernels/training/descent.hpp"
+#include "kernels/training/initial_weights.hpp"
 #include "kernels/training/loss.hpp"
-#include "kernels/training/optimizer.hpp"
 #include "kernels/training/training_graph.hpp"
 #include "spaces/design.hpp"
 
 namespace ridgeline {
 
-// The loss or the gradient is no finite number any more.
-class Diverged : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 struct TrainerOptions {
   TrainingOptions training;
-  OptimizerOptions optimizer;
-  ScheduleOptions schedule;
-  double learning_rate = 0.1;     // the schedule's highest
-  std::uint64_t total_steps = 1;  // what the schedule is stretched over
-  double clip_norm = 0.0;         // of the gradient; 0: not clipped
-  double average_decay = 0.0;     // of the moving average of parameters; 0: none is kept
+  DescentOptions descent;
   double statistics_decay = 0.9;  // of batch norms' running statistics
 };
-
-struct TrainingStep {
-  double loss = 0, gradient_norm = 0, learning_rate = 0;
-};
-
-// He-normal kernels (He et al., 2015, arXiv:1502.01852), 1 / fan-in for linear layers, norms the identity, but the last
-// norm before a residual addition scaled to 0 so that every block starts as the identity (Goyal et al., 2017,
-// arXiv:1706.02677, section 5.1).
-Weights initial_weights(const Network& network, std::uint64_t seed);
 
 class Trainer {
  public:
@@ -53,18 +33,14 @@ class Trainer {
   // parameters as they were.
   TrainingStep step(std::span<const float> images, std::span<const LossTerm> terms);
 
-  std::uint64_t steps() const { return optimizer_.save().steps; }
+  std::uint64_t steps() const { return descent_.steps(); }
   std::size_t classes() const { return classes_; }
   std::span<const float> logits() const { return graph_.output(); }  // of the last step
   const Weights& weights();                                          // with running statistics
   Weights averaged_weights();  // the moving average, or weights() where none is kept
 
-  struct State {
-    std::vector<float> parameters, averaged, statistics;  // statistics: mean and variance of every batch norm
-    Optimizer::State optimizer;
-  };
-  State save() const;
-  void load(State state);  // throws std::invalid_argument when it is of another network or optimizer
+  TrainingState save() const;
+  void load(TrainingState state);  // throws std::invalid_argument when it is of another network or optimizer
 
  private:
   void update_statistics();
@@ -73,9 +49,9 @@ class Trainer {
   TrainerOptions options_;
   Weights weights_;
   TrainingGraph graph_;
-  Optimizer optimizer_;
+  Descent descent_;
   std::size_t classes_;
-  std::vector<float> averaged_, gradient_;
+  std::vector<float> gradient_;
 };
 
 // `weights` with batch-norm statistics measured anew: `next_batch` fills the network's input, and is called `batches`

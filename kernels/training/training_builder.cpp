@@ -49,7 +49,7 @@ TrainingProgram TrainingBuilder::run() {
     }
   }
   place_output();
-  for (std::size_t i = backward_.size(); i-- > 0;) backward_[i]();
+  for (std::size_t i = backward_.size(); options_.gradients && i-- > 0;) backward_[i]();
   return std::move(program_);
 }
 

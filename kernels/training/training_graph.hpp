@@ -20,7 +20,8 @@ namespace ridgeline {
 
 struct TrainingOptions {
   int threads = 1;
-  Format format = f32;  // f32 or bf16
+  Format format = f32;    // f32 or bf16
+  bool gradients = true;  // off: forward() and batch_statistics() only, in less memory and sooner built
 };
 
 // Of one batch norm, over the batch: the mean and the biased variance of each channel.

@@ -1,11 +1,14 @@
-// Images a second in training, two threads, batch 64 of 32x32 gray images: forward, loss, backward, SGD step.
+// Images a second in training, two threads, batch 64 of 32x32 gray images: forward, loss, backward, SGD step. And
+// evaluation: probabilities of 4,000 such images on one and two threads, compiling included.
 //   cmake --preset release -DRIDGELINE_BENCHMARKS=ON && ninja -C build/release bench_training &&
 //   build/release/bin/bench_training
 // experiments/peers/training_speed.py times PyTorch beside it.
 #include <benchmark/benchmark.h>
 
+#include "experiments/training/evaluate.hpp"
 #include "kernels/pinning.hpp"
 #include "kernels/training/trainer.hpp"
+#include "spaces/counts.hpp"
 #include "spaces/search_space.hpp"
 
 namespace ridgeline {
@@ -64,8 +67,9 @@ Network small_mobilenet() {
 
 Network named(const std::string& name) {
   if (name == "mobilenet") return small_mobilenet();
-  const SearchSpace space = SearchSpace::load(library(name), {.batch = batch, .parameters = {}});
+  const SearchSpace space = SearchSpace::load(library(name.substr(0, 9)), {.batch = batch, .parameters = {}});
   Genome genome;
+  if (name == "plain_cnn_least") genome.genes = std::vector<std::uint16_t>(15, 0);
   // plain_cnn: 32, 64, 96 channels, two 3x3 each. vit_small: embedding 96, 4 blocks of 3 heads, MLP ratio 2.
   if (name == "plain_cnn") genome.genes = {2, 3, 3, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0};
   if (name == "vit_small") genome.genes = {1, 2, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0};
@@ -77,8 +81,8 @@ void train(benchmark::State& state, const std::string& name, const Format& forma
   const PinnedThreads pinned(2);
   TrainerOptions options;
   options.training = {2, format};
-  options.learning_rate = 0.01;
-  options.total_steps = 1000000;
+  options.descent.learning_rate = 0.01;
+  options.descent.total_steps = 1000000;
   Trainer trainer(network, initial_weights(network, 1), options);
   std::vector<float> images(static_cast<std::size_t>(batch * 32 * 32));
   Rng rng(1, "bench");
@@ -93,9 +97,39 @@ void train(benchmark::State& state, const std::string& name, const Format& forma
   state.counters["parameters"] = static_cast<double>(parameter_count(parameter_blocks(network)));
 }
 
+LabelledImages gray_images(std::size_t count) {
+  std::vector<std::uint8_t> pixels(count * 32 * 32);
+  Rng rng(2, "bench");
+  for (std::uint8_t& value : pixels) value = static_cast<std::uint8_t>(rng.below(256));
+  return {{count, {1, 32, 32}, std::move(pixels)}, std::vector<std::int32_t>(count)};
+}
+
+void evaluate(benchmark::State& state, const std::string& name, const Format& format) {
+  const LabelledImages images = gray_images(4000);
+  const Network network = with_batch(named(name), 1);
+  const Design design{network, PrecisionPlan::uniform(network, format, format),
+                      std::make_shared<Weights>(initial_weights(network, 1))};
+  EvaluateOptions options{.threads = static_cast<int>(state.range(0))};
+  if (const char* size = std::getenv("BENCH_BATCH")) options.batch = std::atoi(size);
+  const Normalisation normalisation{{0.5F}, {0.3F}};
+  options.activation_ranges = image_ranges(design, images, normalisation, 64, options.threads);
+  const PinnedThreads pinned(options.threads);
+  for (auto _ : state) benchmark::DoNotOptimize(classify(design, images, normalisation, options));
+  state.counters["images_a_second"] =
+      benchmark::Counter(static_cast<double>(images.size()), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["macs"] = static_cast<double>(macs(network));
+}
+
 const bool registered = [] {
-  for (const std::string name : {"plain_cnn", "mobilenet", "vit_small"}) {
-    for (const Format& format : {f32, bf16}) {
+  for (const std::string name : {"plain_cnn", "plain_cnn_least", "mobilenet", "vit_small"}) {
+    for (const Format& format : {f32, bf16, int8}) {
+      benchmark::RegisterBenchmark(("evaluate/" + name + "/" + format.text()).c_str(),
+                                   [=](benchmark::State& state) { evaluate(state, name, format); })
+          ->Arg(1)
+          ->Arg(2)
+          ->UseRealTime()
+          ->Unit(benchmark::kMillisecond);
+      if (format == int8) continue;
       benchmark::RegisterBenchmark((name + "/" + format.text()).c_str(),
                                    [=](benchmark::State& state) { train(state, name, format); })
           ->UseRealTime()

@@ -60,6 +60,16 @@ TEST_F(TrainTest, TrainsGoesOnAndEvaluates) {
   EXPECT_THAT(test.out, AllOf(HasSubstr("(test)"), HasSubstr("adaptive ECE"), HasSubstr("Brier")));
 }
 
+TEST_F(TrainTest, ANetworkOfAnotherResolutionSaysThatImagesAreResized) {
+  const Outcome trained = run_ridgeline(train({"--parameter", "resolution=28"}), here());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("images resized from 32x32 to 28x28\n"));
+  const Outcome evaluated = run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set"}, here());
+  EXPECT_EQ(evaluated.code, 0);
+  EXPECT_THAT(evaluated.err, HasSubstr("images resized from 32x32 to 28x28\n"));
+  EXPECT_EQ(run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set", "--quiet"}, here()).err, "");
+}
+
 TEST_F(TrainTest, AnInterruptionSaysHowToGoOn) {
   ChildOptions options = here();
   options.signal = 2;

@@ -1,9 +1,11 @@
 // Training from the command's side: checkpoints, resuming, evaluation, and what is refused.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "experiments/data/resize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/train.hpp"
 #include "kernels/executable.hpp"
@@ -76,7 +78,7 @@ struct StripedData {
   ModelSource model(std::uint16_t width = 1) const { return {space, {}, {{width}}}; }
   TrainResult train(const TrainConfig& made, const std::string& name, std::uint16_t width = 1,
                     const TrainHooks& hooks = {}) const {
-    return train_candidate(model(width), testing::resources(), made, scratch.path(name), hooks);
+    return train_model(model(width), testing::resources(), made, scratch.path(name), hooks);
   }
   Scratch scratch;
   std::string folder, space;
@@ -138,7 +140,7 @@ TEST(Training, CheckpointsOfOtherTrainingsAreRefused) {
   EXPECT_NE(what_of([&] { data.train(config, "model", 0); }).find("another training"), std::string::npos);
   const StripedData elsewhere;  // the same bytes, so the same data set
   EXPECT_EQ(what_of([&] {
-              train_candidate(data.model(), testing::resources(), elsewhere.config(1), data.scratch.path("model"));
+              train_model(data.model(), testing::resources(), elsewhere.config(1), data.scratch.path("model"));
             }),
             "");
 }
@@ -175,10 +177,10 @@ TEST(Training, WhatDoesNotFitIsSaid) {
   ModelSource model = data.model();
   model.parameters["classes"] = 5;
   const std::string path = data.scratch.path("out");
-  EXPECT_NE(what_of([&] { train_candidate(model, testing::resources(), data.config(1), path); }).find("classes=3"),
+  EXPECT_NE(what_of([&] { train_model(model, testing::resources(), data.config(1), path); }).find("classes=3"),
             std::string::npos);
-  model.parameters = {{"resolution", 16}};
-  EXPECT_NE(what_of([&] { train_candidate(model, testing::resources(), data.config(1), path); }).find("1x8x8"),
+  model.parameters = {{"channels", 3}};
+  EXPECT_NE(what_of([&] { train_model(model, testing::resources(), data.config(1), path); }).find("1x8x8"),
             std::string::npos);
   TrainConfig config = data.config(1);
   config.batch = 1000;
@@ -189,6 +191,34 @@ TEST(Training, WhatDoesNotFitIsSaid) {
   EXPECT_THROW(data.train(config, "out"), Diverged);
   EXPECT_FALSE(std::filesystem::exists(path));
   EXPECT_THROW(data.train(data.config(1), "missing/out"), ConfigError);
+}
+
+TEST(Training, ImagesOfAnotherSizeAreResized) {
+  const StripedData data;
+  for (const int side : {6, 16}) {
+    ModelSource model = data.model();
+    model.parameters["resolution"] = side;
+    const std::string path = data.scratch.path("side" + std::to_string(side));
+    std::string note;
+    TrainHooks hooks;
+    hooks.note = [&](const std::string& line) { note = line; };
+    const TrainResult result = train_model(model, testing::resources(), data.config(6), path, hooks);
+    EXPECT_EQ(note, fmt::format("images resized from 8x8 to {0}x{0}", side));
+    EXPECT_GT(result.checkpoint.history.back().validation_accuracy, 0.9) << side;
+    // Evaluation gives the network what the test makes of the images itself.
+    const LoadedModel loaded = load_model(path, testing::resources());
+    const Dataset set = load_dataset(data.folder);
+    const Design design{loaded.network, {}, std::make_shared<Weights>(loaded.weights)};
+    std::vector<float> image(64);
+    set.validation.copy(7, image);
+    normalise(image, set.validation.shape(), set.normalisation);
+    const std::vector<float> input = resized(image, set.validation.shape(), {1, side, side});
+    const std::vector<float> expected = softmax_rows(run_reference(design, input).back().values, 3);
+    const std::vector<float> found = classify(design, set.validation, set.normalisation, {.batch = 7});
+    for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(found[21 + c], expected[c], 1e-4);
+    const std::vector<float> ranges = image_ranges(design, set.validation, set.normalisation, 8, 1);
+    EXPECT_GE(ranges[loaded.network.live_nodes().front()], *std::max_element(input.begin(), input.end()));
+  }
 }
 
 TEST(Training, RangesOfRealImagesMakeInt8Agree) {
@@ -209,6 +239,37 @@ TEST(Training, RangesOfRealImagesMakeInt8Agree) {
   }
   EXPECT_LT(difference, 0.02);
   EXPECT_GT(difference, 0.0);
+}
+
+TEST(Training, ProbabilitiesAreTheSameBitsOnAnyNumberOfThreads) {
+  const StripedData data;
+  data.train(data.config(2), "model");
+  const LoadedModel model = load_model(data.scratch.path("model"), testing::resources());
+  const Dataset set = load_dataset(data.folder);
+  Design design{model.network, {}, std::make_shared<Weights>(model.weights)};
+  const std::vector<float> ranges = image_ranges(design, set.train, set.normalisation, 100, 1);
+  EXPECT_EQ(image_ranges(design, set.train, set.normalisation, 100, 2), ranges);
+  for (const bool quantized : {false, true}) {
+    if (quantized) design.precision = PrecisionPlan::uniform(design.network, int8, int8);
+    EvaluateOptions options{.threads = 1, .batch = 7, .activation_ranges = ranges};
+    const std::vector<float> alone = classify(design, set.train, set.normalisation, options);
+    ASSERT_EQ(alone.size(), 192U * 3);
+    for (const int threads : {2, 3, 64}) {
+      options.threads = threads;
+      std::size_t told = 0, calls = 0;
+      const auto progress = [&](std::size_t done, std::size_t total) {
+        EXPECT_GT(done, told);
+        EXPECT_EQ(total, 192U);
+        told = done;
+        ++calls;
+      };
+      EXPECT_EQ(classify(design, set.train, set.normalisation, options, progress), alone) << threads;
+      EXPECT_EQ(told, 192U);
+      EXPECT_EQ(calls, 28U);
+    }
+  }
+  design.precision = PrecisionPlan::uniform(design.network, Format::parse("e4m3"), Format::parse("e4m3"));
+  EXPECT_THROW(classify(design, set.train, set.normalisation, {.threads = 2}), Unsupported);
 }
 
 }  // namespace

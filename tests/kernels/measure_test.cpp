@@ -4,6 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -114,6 +116,35 @@ TEST(PinnedThreads, BindsAndGivesBack) {
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
   const PinnedThreads too_many(100000);
   EXPECT_FALSE(too_many.pinned());
+}
+
+TEST(Team, WorksWhereTheThreadsAreBound) {
+  if (allowed_processors() < 2) GTEST_SKIP() << "one processor";
+  const PinnedThreads pinned(2);
+  std::array<cpu_set_t, 2> places{};
+  on_team(2, [&](int i) { sched_getaffinity(0, sizeof(cpu_set_t), &places[static_cast<std::size_t>(i)]); });
+  if (!pinned.pinned()) return;
+  EXPECT_EQ(CPU_COUNT(&places[0]), 1);
+  EXPECT_EQ(CPU_COUNT(&places[1]), 1);
+  EXPECT_FALSE(CPU_EQUAL(&places[0], &places[1]));
+}
+
+TEST(Team, CallsEachOnceAndRethrowsTheFirst) {
+  for (const int threads : {1, 2, 5}) {
+    std::vector<std::atomic<int>> calls(static_cast<std::size_t>(threads));
+    on_team(threads, [&](int i) { ++calls[static_cast<std::size_t>(i)]; });
+    for (const std::atomic<int>& count : calls) EXPECT_EQ(count, 1);
+  }
+  const auto fails = [](int i) {
+    if (i > 0) throw std::runtime_error(std::to_string(i));
+  };
+  on_team(1, fails);
+  try {
+    on_team(3, fails);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const std::runtime_error& failure) {
+    EXPECT_STREQ(failure.what(), "1");
+  }
 }
 
 Design small_network() {

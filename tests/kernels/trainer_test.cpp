@@ -10,11 +10,13 @@
 #include "spaces/rng.hpp"
 #include "tests/kernels/compare.hpp"
 #include "tests/kernels/nets.hpp"
+#include "tests/kernels/pictures.hpp"
 
 namespace ridgeline {
 namespace {
 
 using testing::NetBuilder;
+using testing::Pictures;
 
 // A convolution, a depthwise residual block and a classifier, with every kind of parameter.
 Network small_classifier(std::int64_t batch) {
@@ -34,46 +36,20 @@ Network small_classifier(std::int64_t batch) {
   return net.finish();
 }
 
-// Pictures of four patterns with noise.
-struct Batches {
-  explicit Batches(std::size_t size) : rows(size) {}
-  void draw(std::uint64_t number) {
-    Rng rng(7, "pictures", number);
-    images.assign(rows * 64, 0.0F);
-    labels.clear();
-    for (std::size_t n = 0; n < rows; ++n) {
-      labels.push_back(static_cast<std::int32_t>(rng.below(4)));
-      const int label = labels.back();
-      for (std::size_t i = 0; i < 64; ++i) {
-        const int y = static_cast<int>(i / 8), x = static_cast<int>(i % 8);
-        const bool ink = label == 0   ? y % 4 < 2
-                         : label == 1 ? x % 4 < 2
-                         : label == 2 ? (x + y) % 4 < 2
-                                      : x * y % 3 == 0;
-        images[n * 64 + i] = (ink ? 1.0F : -1.0F) + 0.5F * static_cast<float>(rng.normal());
-      }
-    }
-    targets = smoothed_targets(labels, 4);
-  }
-  std::size_t rows;
-  std::vector<float> images, targets;
-  std::vector<std::int32_t> labels;
-};
-
 TrainerOptions options_for(const std::string& optimizer, std::uint64_t steps) {
   TrainerOptions options;
-  options.optimizer.kind = optimizer;
-  options.optimizer.weight_decay = 1e-4;
-  options.learning_rate = optimizer == "sgd" ? 0.1 : optimizer == "adamw" ? 0.02 : 0.005;
-  options.schedule.warmup_steps = 4;
-  options.total_steps = steps;
-  options.clip_norm = 5.0;
-  options.average_decay = 0.99;
+  options.descent.optimizer.kind = optimizer;
+  options.descent.optimizer.weight_decay = 1e-4;
+  options.descent.learning_rate = optimizer == "sgd" ? 0.1 : optimizer == "adamw" ? 0.02 : 0.005;
+  options.descent.schedule.warmup_steps = 4;
+  options.descent.total_steps = steps;
+  options.descent.clip_norm = 5.0;
+  options.descent.average_decay = 0.99;
   return options;
 }
 
 TEST(Trainer, OverfitsOneBatchWithEveryOptimizer) {
-  Batches data(32);
+  Pictures data(32);
   data.draw(0);
   for (const std::string& name : optimizer_names()) {
     const Network network = small_classifier(32);
@@ -87,22 +63,17 @@ TEST(Trainer, OverfitsOneBatchWithEveryOptimizer) {
   }
 }
 
-double accuracy(const Network& network, Weights weights, const Batches& data) {
+double accuracy(const Network& network, Weights weights, const Pictures& data) {
   Executable executable(Design{network, {}, std::make_shared<Weights>(std::move(weights))}, {});
   std::copy(data.images.begin(), data.images.end(), executable.input().begin());
   executable.run();
-  double right = 0;
-  for (std::size_t n = 0; n < data.rows; ++n) {
-    const auto row = executable.output(0).subspan(n * 4, 4);
-    right += std::max_element(row.begin(), row.end()) - row.begin() == data.labels[n] ? 1 : 0;
-  }
-  return right / static_cast<double>(data.rows);
+  return data.accuracy(executable.output(0));
 }
 
 TEST(Trainer, LearnsAndEveryFormOfItsWeightsEvaluates) {
   const Network network = small_classifier(32), wide = with_batch(network, 200);
   Trainer trainer(network, initial_weights(network, 1), options_for("sgd", 60));
-  Batches data(32), unseen(200);
+  Pictures data(32), unseen(200);
   while (trainer.steps() < 60) {
     data.draw(trainer.steps());
     const LossTerm term{data.targets};
@@ -125,7 +96,7 @@ TEST(Trainer, GoesOnFromItsStateBitForBit) {
     const TrainerOptions options = options_for(name, 12);
     Trainer whole(network, initial_weights(network, 5), options), first(network, initial_weights(network, 5), options);
     Trainer second(network, initial_weights(network, 6), options);
-    Batches data(16);
+    Pictures data(16);
     const auto step = [&](Trainer& trainer) {
       data.draw(trainer.steps());
       const LossTerm term{data.targets};
@@ -135,12 +106,12 @@ TEST(Trainer, GoesOnFromItsStateBitForBit) {
     while (first.steps() < 5) step(first);
     second.load(first.save());
     while (second.steps() < 12) step(second);
-    const Trainer::State a = whole.save(), b = second.save();
+    const TrainingState a = whole.save(), b = second.save();
     EXPECT_EQ(a.parameters, b.parameters) << name;
     EXPECT_EQ(a.averaged, b.averaged) << name;
     EXPECT_EQ(a.statistics, b.statistics) << name;
     EXPECT_EQ(a.optimizer.moments, b.optimizer.moments) << name;
-    Trainer::State cut = a;
+    TrainingState cut = a;
     cut.statistics.pop_back();
     EXPECT_THROW(second.load(std::move(cut)), std::invalid_argument);
   }
@@ -149,11 +120,11 @@ TEST(Trainer, GoesOnFromItsStateBitForBit) {
 TEST(Trainer, DivergenceIsSaidWithItsStepAndRemedy) {
   const Network network = small_classifier(16);
   TrainerOptions options = options_for("sgd", 100);
-  options.learning_rate = 1e30;
-  options.clip_norm = 0;
-  options.schedule.kind = "constant";
+  options.descent.learning_rate = 1e30;
+  options.descent.clip_norm = 0;
+  options.descent.schedule.kind = "constant";
   Trainer trainer(network, initial_weights(network, 1), options);
-  Batches data(16);
+  Pictures data(16);
   data.draw(0);
   const LossTerm term{data.targets};
   try {

@@ -1,0 +1,64 @@
+#include "experiments/data/resize.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/learner.hpp"
+#include "kernels/training/trainer.hpp"
+#include "spaces/counts.hpp"
+
+namespace ridgeline {
+namespace {
+
+class CandidateLearner : public Learner {
+ public:
+  CandidateLearner(const LearnerSetup& setup, const Genome& genome)
+      : data_(setup.data), threads_(setup.config.threads), network_(fitting_network(setup, genome)) {
+    TrainerOptions options;
+    options.training = {setup.config.threads, setup.config.format};
+    options.descent = setup.descent;
+    trainer_.emplace(network_, initial_weights(network_, setup.config.seed), options);
+  }
+
+  TrainingStep step(const ImageBatch& batch, std::span<const LossTerm> terms) override {
+    if (input_shape(network_) == data_.train.shape()) return trainer_->step(batch.images, terms);
+    return trainer_->step(resized(batch.images, data_.train.shape(), input_shape(network_)), terms);
+  }
+  std::span<const float> logits() const override { return trainer_->logits(); }
+
+  void validate(EpochRecord& record) override {
+    const Design design{with_batch(network_, 1), {}, std::make_shared<Weights>(trainer_->averaged_weights())};
+    const ClassificationScores scores =
+        evaluate_classifier(design, data_.validation, data_.normalisation, {.threads = threads_});
+    record.validation_loss = scores.nll;
+    record.validation_accuracy = scores.accuracy;
+  }
+
+  TrainingState save() const override { return trainer_->save(); }
+  void load(TrainingState state) override { trainer_->load(std::move(state)); }
+  TrainingState finished() const override { return without_history(trainer_->save()); }
+
+  std::uint64_t network_hash() const override { return structural_hash(with_batch(network_, 1)); }
+  std::int64_t parameters() const override {
+    return static_cast<std::int64_t>(parameter_count(parameter_blocks(network_)));
+  }
+  std::int64_t macs() const override { return ridgeline::macs(with_batch(network_, 1)); }
+  std::string note() const override { return resize_note(network_, data_.train.shape()); }
+
+ private:
+  static Network fitting_network(const LearnerSetup& setup, const Genome& genome) {
+    Network network = setup.space.decode(genome).network;
+    check_fit(network, setup.data.train, setup.data.class_names.size(), setup.data.name);
+    return network;
+  }
+
+  const Dataset& data_;
+  int threads_;
+  Network network_;
+  std::optional<Trainer> trainer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Learner> make_candidate_learner(const LearnerSetup& setup, const Genome& genome) {
+  return std::make_unique<CandidateLearner>(setup, genome);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,106 @@
+#include "experiments/training/supernet.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "experiments/data/batches.hpp"
+#include "experiments/data/resize.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "kernels/training/supernet_trainer.hpp"
+#include "kernels/training/trainer.hpp"
+#include "spaces/config_error.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t images_a_batch = 100;
+
+[[noreturn]] void refuse(const std::string& path, const std::string& place, const std::string& expected,
+                         const std::string& found, const std::string& remedy) {
+  throw ConfigError(Problem{path, place, expected, found, remedy});
+}
+
+}  // namespace
+
+LabelledImages calibration_images(const LabelledImages& images, std::size_t count) {
+  std::vector<std::uint32_t> order(images.size());
+  std::iota(order.begin(), order.end(), 0U);
+  Rng(0, "calibration images").shuffle(std::span(order));
+  order.resize(std::min(count, order.size()));
+  return images.subset(order);
+}
+
+Recalibration::Recalibration(const Dataset& data, std::size_t images, int threads)
+    : images_(calibration_images(data.train, images)), normalisation_(data.normalisation), threads_(threads) {}
+
+Design Recalibration::operator()(const SearchSpace& space, const SharedParameters& layout,
+                                 std::span<const float> shared, const Genome& genome) const {
+  Design design = space.decode(genome);
+  design.network = with_batch(design.network, 1);
+  Weights weights = candidate_weights(space, layout, shared, genome, design.network);
+  const std::size_t batch = std::min(images_a_batch, images_.size());
+  const ImageBatches batches(images_, normalisation_, {.size = batch, .shuffle = false, .drop_last = true});
+  const ImageEpoch epoch = batches.epoch(0);
+  const ImageShape input = input_shape(design.network);
+  ImageBatch images;
+  std::size_t next = 0;
+  weights = recalibrated(with_batch(design.network, static_cast<std::int64_t>(batch)), std::move(weights),
+                         {.threads = threads_, .gradients = false}, epoch.batches(), [&](std::span<float> out) {
+                           epoch.fill(next++, images);
+                           resize_images(images.images, images_.shape(), out, input);
+                         });
+  design.weights = std::make_shared<Weights>(std::move(weights));
+  return design;
+}
+
+Supernet::Supernet(ModelCheckpoint checkpoint, SearchSpace space)
+    : checkpoint_(std::move(checkpoint)),
+      space_(std::move(space)),
+      layout_(std::make_unique<SharedParameters>(space_)) {}
+
+Supernet Supernet::load(const std::string& path, const Resources& resources) {
+  ModelCheckpoint checkpoint = read_checkpoint(path);
+  if (!checkpoint.model.supernet()) {
+    refuse(path, "model", "a supernet", "one network of space '" + checkpoint.model.space + "'",
+           "train one: ridgeline train SPACE --supernet ...");
+  }
+  checkpoint.state = without_history(std::move(checkpoint.state));
+  SearchSpace space = open_space(checkpoint.model, resources);
+  Supernet supernet(std::move(checkpoint), std::move(space));
+  const std::uint64_t expected = supernet.layout_->fingerprint(), found = supernet.checkpoint_.network_hash;
+  if (expected != found || supernet.checkpoint_.state.parameters.size() != supernet.layout_->size()) {
+    refuse(path, "network", fmt::format("supernet {} of space '{}'", hex64(expected), supernet.space_.name()),
+           hex64(found), "the space has changed since; train again, or take the space file that it was trained with");
+  }
+  return supernet;
+}
+
+void Supernet::check_data(const Dataset& data) const {
+  const Network network = space_.decode(largest_genome(space_)).network;
+  check_fit(network, data.train, data.class_names.size(), data.name);
+}
+
+ModelCheckpoint Supernet::extracted(const Genome& genome, const Design& design) const {
+  ModelCheckpoint candidate = checkpoint_;
+  candidate.model.genome = space_.normalise(genome);
+  candidate.network_hash = structural_hash(design.network);
+  candidate.history.clear();
+  candidate.training["extracted_from"] = hex64(checkpoint_.network_hash);
+  candidate.state = {};
+  candidate.state.optimizer.steps = checkpoint_.state.optimizer.steps;
+  candidate.state.parameters = flatten(design.network, *design.weights);
+  for (const ParameterBlock& block : parameter_blocks(design.network)) {
+    const bool norm = design.network.op(block.node).kind == OpKind::batch_norm;
+    if (!norm || block.kind != ParameterBlock::Kind::scale) continue;
+    const NodeWeights& weights = (*design.weights)[block.node];
+    std::vector<float>& statistics = candidate.state.statistics;
+    statistics.insert(statistics.end(), weights.mean.begin(), weights.mean.end());
+    statistics.insert(statistics.end(), weights.variance.begin(), weights.variance.end());
+  }
+  return candidate;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,54 @@
+// A trained supernet: any candidate of its space, with the weights that it inherits.
+#pragma once
+
+#include <memory>
+
+#include "experiments/data/dataset.hpp"
+#include "experiments/training/checkpoint.hpp"
+#include "kernels/training/shared_parameters.hpp"
+
+namespace ridgeline {
+
+// Batch norms of an inherited network are measured anew on training images, as no statistics are shared (Yu and Huang,
+// 2019, arXiv:1903.05134, section 4).
+class Recalibration {
+ public:
+  // `images` training images, the same for every candidate, drawn by a fixed seed.
+  Recalibration(const Dataset& data, std::size_t images, int threads);
+
+  // The design of the candidate for one image, ready to be evaluated. `shared` as `layout` has it. Throws ConfigError.
+  Design operator()(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
+                    const Genome& genome) const;
+
+ private:
+  LabelledImages images_;
+  Normalisation normalisation_;
+  int threads_;
+};
+
+// So many images of the split, in a random order that is always the same: what statistics and ranges are measured on.
+LabelledImages calibration_images(const LabelledImages& images, std::size_t count);
+
+class Supernet {
+ public:
+  // Throws ConfigError: no supernet, of another space, of another number of parameters.
+  static Supernet load(const std::string& path, const Resources& resources);
+
+  const ModelCheckpoint& checkpoint() const { return checkpoint_; }
+  const SearchSpace& space() const { return space_; }
+  // Throws ConfigError naming both where the data set has other classes or channels than the supernet was trained for.
+  void check_data(const Dataset& data) const;
+  Design candidate(const Genome& genome, const Recalibration& recalibration) const {
+    return recalibration(space_, *layout_, checkpoint_.state.parameters, genome);
+  }
+  // The candidate as a checkpoint of its own, which evaluates as `design`, what candidate() gave for it.
+  ModelCheckpoint extracted(const Genome& genome, const Design& design) const;
+
+ private:
+  Supernet(ModelCheckpoint checkpoint, SearchSpace space);
+  ModelCheckpoint checkpoint_;
+  SearchSpace space_;
+  std::unique_ptr<SharedParameters> layout_;
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,94 @@
+#include "experiments/data/resize.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/learner.hpp"
+#include "experiments/training/supernet.hpp"
+#include "kernels/training/sandwich.hpp"
+#include "kernels/training/supernet_trainer.hpp"
+#include "spaces/config_error.hpp"
+#include "spaces/counts.hpp"
+
+namespace ridgeline {
+namespace {
+
+class SupernetLearner : public Learner {
+ public:
+  explicit SupernetLearner(const LearnerSetup& setup)
+      : space_(setup.space),
+        data_(setup.data),
+        config_(setup.config),
+        supernet_(setup.config.supernet.value_or(SupernetConfig{})),
+        largest_(space_.normalise(largest_genome(space_))),
+        smallest_(space_.normalise(smallest_genome(space_))),
+        recalibration_(data_, recalibration_images, config_.threads),
+        trainer_(space_, config_.seed, {{config_.threads, config_.format}, setup.descent, supernet_.distillation}) {
+    const Network network = space_.decode(largest_).network;
+    check_fit(network, data_.train, data_.class_names.size(), data_.name);
+    macs_ = ridgeline::macs(with_batch(network, 1));
+    for (const ShrinkPhase& phase : supernet_.phases) check_names(space_, sandwich_of(phase));
+  }
+
+  void begin_epoch(int epoch) override {
+    int first = 1;
+    sandwich_ = sandwich_of({});
+    for (const ShrinkPhase& phase : supernet_.phases) {
+      if (epoch >= first) sandwich_ = sandwich_of(phase);
+      // What a phase opens for the first time is to find the important channels in front.
+      if (epoch == first && first > 1) trainer_.order_channels();
+      first += phase.epochs;
+    }
+  }
+
+  TrainingStep step(const ImageBatch& batch, std::span<const LossTerm> terms) override {
+    const auto images = [&](const Shape& input, std::span<float> out) {
+      const ImageShape shape{static_cast<int>(input[1]), static_cast<int>(input[2]), static_cast<int>(input[3])};
+      resize_images(batch.images, data_.train.shape(), out, shape);
+    };
+    return trainer_.step(sandwich(space_, sandwich_, config_.seed, trainer_.steps()), images, terms);
+  }
+  std::span<const float> logits() const override { return trainer_.logits(); }
+
+  void validate(EpochRecord& record) override {
+    const ClassificationScores most = evaluate(largest_);
+    record.validation_loss = most.nll;
+    record.validation_accuracy = most.accuracy;
+    record.smallest_accuracy = evaluate(smallest_).accuracy;
+  }
+
+  TrainingState save() const override { return trainer_.save(); }
+  void load(TrainingState state) override { trainer_.load(std::move(state)); }
+  TrainingState finished() const override { return without_history(trainer_.save()); }
+
+  std::uint64_t network_hash() const override { return trainer_.layout().fingerprint(); }
+  std::int64_t parameters() const override { return static_cast<std::int64_t>(trainer_.layout().size()); }
+  std::int64_t macs() const override { return macs_; }
+
+ private:
+  static constexpr std::size_t recalibration_images = 1000;
+
+  SandwichOptions sandwich_of(const ShrinkPhase& phase) const {
+    return {supernet_.candidates, supernet_.sandwich, phase.all_open, phase.open};
+  }
+
+  ClassificationScores evaluate(const Genome& genome) const {
+    const Design design = recalibration_(space_, trainer_.layout(), trainer_.evaluated(), genome);
+    return evaluate_classifier(design, data_.validation, data_.normalisation, {.threads = config_.threads});
+  }
+
+  const SearchSpace& space_;
+  const Dataset& data_;
+  const TrainConfig& config_;
+  SupernetConfig supernet_;
+  Genome largest_, smallest_;
+  Recalibration recalibration_;
+  SupernetTrainer trainer_;
+  SandwichOptions sandwich_;
+  std::int64_t macs_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Learner> make_supernet_learner(const LearnerSetup& setup) {
+  return std::make_unique<SupernetLearner>(setup);
+}
+
+}  // namespace ridgeline

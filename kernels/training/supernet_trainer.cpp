@@ -1,0 +1,108 @@
+#include "kernels/training/supernet_trainer.hpp"
+
+#include <algorithm>
+
+#include "kernels/training/channel_order.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t most_kept = 8;
+
+}  // namespace
+
+SupernetTrainer::SupernetTrainer(const SearchSpace& space, std::uint64_t seed, const SupernetOptions& options)
+    : space_(space),
+      options_(options),
+      layout_(space),
+      parameters_(layout_.initial(seed)),
+      gradient_(parameters_.size()),
+      descent_(options.descent, layout_.parameter_blocks(), parameters_) {
+  const Network network = space.decode(largest_genome(space)).network;
+  classes_ = static_cast<std::size_t>(network.shape(network.outputs().front()).back());
+}
+
+SupernetTrainer::Candidate& SupernetTrainer::candidate(const Genome& genome) {
+  std::erase(recent_, genome);
+  if (const auto found = kept_.find(genome); found != kept_.end()) {
+    recent_.push_back(genome);
+    return found->second;
+  }
+  if (recent_.size() >= most_kept) {
+    kept_.erase(recent_.front());
+    recent_.erase(recent_.begin());
+  }
+  const Network network = space_.decode(genome).network;
+  Candidate made{layout_.slices(space_, genome, network), network.shape(network.live_nodes().front()),
+                 TrainingGraph(network, options_.training)};
+  recent_.push_back(genome);
+  return kept_.emplace(genome, std::move(made)).first->second;
+}
+
+TrainingStep SupernetTrainer::step(std::span<const Genome> candidates, const Images& images,
+                                   std::span<const LossTerm> terms) {
+  std::fill(gradient_.begin(), gradient_.end(), 0.0F);
+  std::vector<float> teacher;
+  double first_loss = 0;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    Candidate& now = candidate(candidates[i]);
+    layout_.gather(now.slices, parameters_, now.graph.parameters());
+    images(now.input, now.graph.input());
+    now.graph.forward();
+    std::vector<LossTerm> wanted(terms.begin(), terms.end());
+    if (i > 0) {
+      for (LossTerm& term : wanted) term.weight *= 1.0 - options_.distillation;
+      wanted.push_back({teacher, options_.distillation});
+    }
+    const double loss = cross_entropy(now.graph.output(), classes_, wanted, now.graph.output_gradient());
+    descent_.check_loss(loss);
+    if (i == 0) {
+      first_loss = loss;
+      logits_.assign(now.graph.output().begin(), now.graph.output().end());
+      teacher = softmax_rows(logits_, classes_);
+    }
+    now.graph.backward();
+    layout_.scatter(now.slices, parameters_, now.graph.gradient(), gradient_);
+  }
+  return descent_.step(first_loss, parameters_, gradient_);
+}
+
+std::span<const float> SupernetTrainer::evaluated() const {
+  return descent_.averaged().empty() ? parameters_ : descent_.averaged();
+}
+
+void SupernetTrainer::order_channels() {
+  const std::vector<std::size_t> order = importance_order(space_, layout_, parameters_);
+  TrainingState state = save();
+  reorder(order, state.parameters);
+  reorder(order, state.averaged);
+  for (std::vector<float>& moment : state.optimizer.moments) reorder(order, moment);
+  load(std::move(state));
+}
+
+TrainingState SupernetTrainer::save() const {
+  TrainingState state;
+  state.parameters = parameters_;
+  descent_.save(state);
+  return state;
+}
+
+void SupernetTrainer::load(TrainingState state) {
+  if (state.parameters.size() != parameters_.size() || !state.statistics.empty()) {
+    throw std::invalid_argument("the training state is of another supernet");
+  }
+  descent_.load(state);
+  parameters_ = std::move(state.parameters);
+}
+
+Weights candidate_weights(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
+                          const Genome& genome, const Network& network) {
+  const std::vector<SharedParameters::Slice> slices = layout.slices(space, genome, network);
+  std::vector<float> own(parameter_count(parameter_blocks(network)));
+  layout.gather(slices, shared, own);
+  Weights weights(network.size());
+  unflatten(network, own, weights);
+  return weights;
+}
+
+}  // namespace ridgeline
