@@ -16,10 +16,9 @@
 
 namespace ridgeline {
 
-// Opset 13 came with ONNX 1.8 (December 2020, file format 7). It is the oldest one with a softmax over a single axis,
-// and every runtime and converter in use reads it: ONNX Runtime since 1.6, OpenVINO, TensorRT 8, onnx2tf. Later opsets
-// add HardSwish (14), LayerNormalization (17) and Gelu (20) as operators of their own; here they are spelt with older
-// ones, in the forms that runtimes fuse back (see onnx_operators.hpp).
+// Opset 13 came with ONNX 1.8 (December 2020, file format 7) and is the oldest one with a softmax over a single axis:
+// older runtimes and converters read it, and newer ones read all before them. Later opsets add HardSwish (14),
+// LayerNormalization (17) and Gelu (20) as operators of their own; here they are spelt with older ones.
 inline constexpr std::int64_t onnx_opset = 13;
 inline constexpr std::int64_t onnx_file_format = 7;
 

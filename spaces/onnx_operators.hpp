@@ -19,8 +19,7 @@
 //  | reshape | Reshape; a symbolic batch is 0, which copies the extent of the input's same axis |
 //  | zero | Mul by 0; with a stride, Slice with steps before it |
 //
-// layer_norm and gelu are decomposed as PyTorch exports them, the pattern that ONNX Runtime and OpenVINO look for and
-// fuse.
+// layer_norm and gelu are decomposed in the pattern that ONNX Runtime looks for and fuses to single kernels.
 #pragma once
 
 #include <span>
