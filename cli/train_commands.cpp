@@ -9,7 +9,9 @@
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/train_options.hpp"
+#include "experiments/data/array_files.hpp"
 #include "experiments/training/evaluate.hpp"
+#include "experiments/training/supernet.hpp"
 #include "experiments/training/train.hpp"
 #include "kernels/executable.hpp"
 #include "kernels/pinning.hpp"
@@ -27,7 +29,7 @@ struct TrainFlags {
 };
 
 struct EvaluateFlags {
-  std::string model, data, format, genome;
+  std::string model, data, format, genome, predictions;
   EvaluateOptions options;
   bool test = false, json = false, quiet = false;
 };
@@ -177,6 +179,10 @@ Json scores_json(const ClassificationScores& scores, const LoadedModel& model, c
 }
 
 int evaluate(const CommandLine& cli, EvaluateFlags flags) {
+  if (!flags.predictions.empty()) {
+    check_writable(flags.predictions, "--predictions");
+    check_different(flags.predictions, "--predictions", flags.model, "the checkpoint");
+  }
   const Dataset data = load_dataset(flags.data);
   const std::string path = cli.resources.checkpoint(flags.model);
   LoadedModel model = flags.genome.empty()
@@ -199,8 +205,12 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   ClassificationScores scores;
   try {
     const PinnedThreads pinned(flags.options.threads);
-    scores = evaluate_classifier(design, images, {checkpoint.mean, checkpoint.stddev}, flags.options,
-                                 [&](std::size_t done, std::size_t total) { line.show("evaluate", done, total); });
+    const std::vector<float> probabilities =
+        classify(design, images, {checkpoint.mean, checkpoint.stddev}, flags.options,
+                 [&](std::size_t done, std::size_t total) { line.show("evaluate", done, total); });
+    const std::size_t classes = checkpoint.class_names.size();
+    scores = score_classification(probabilities, images.labels(), classes, flags.options.bins);
+    if (!flags.predictions.empty()) write_file(flags.predictions, npy_bytes(probabilities, classes), "--predictions");
   } catch (const Unsupported& problem) {
     throw ConfigError(Problem{"--format", "", "a format that this machine executes", problem.what(), ""});
   }
@@ -284,6 +294,8 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
       ->type_name("JSON");
   command->add_flag("--test", flags->test, "on the test split; default: validation");
   command->add_option("--format", flags->format, "number format of weights and activations; default: f32");
+  command->add_option("--predictions", flags->predictions,
+                      "write the probabilities to this file, [images, classes] as NPY (numpy.load)");
   command->add_option("--bins", flags->options.bins, "of the calibration errors")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();

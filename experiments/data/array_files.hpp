@@ -23,5 +23,7 @@ NumberArray parse_npz(std::string_view bytes, const std::string& name, const std
 std::vector<std::string> npz_names(std::string_view bytes, const std::string& origin);
 
 std::string idx_bytes(const std::vector<std::size_t>& dims, std::span<const std::uint8_t> values);
+// A matrix of `columns` columns, row by row, as NPY 1.0 of <f4.
+std::string npy_bytes(std::span<const float> values, std::size_t columns);
 
 }  // namespace ridgeline

@@ -145,4 +145,17 @@ NumberArray parse_npy(std::string_view bytes, const std::string& origin) {
   return array;
 }
 
+std::string npy_bytes(std::span<const float> values, std::size_t columns) {
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", values.size() / columns, columns);
+  constexpr std::size_t preamble = 10, alignment = 64;  // the values begin at a multiple of 64 bytes
+  header.append(alignment - (preamble + header.size() + 1) % alignment, ' ');
+  header += '\n';
+  std::string bytes(signature);
+  bytes += {'\x01', '\x00', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  bytes += header;
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  return bytes;
+}
+
 }  // namespace ridgeline

@@ -75,6 +75,17 @@ TEST(DataNpy, TypesAndShapes) {
   EXPECT_EQ(parse_npy(npy("|u1", "()", "a"), "x").dims.size(), 0U);
 }
 
+TEST(DataNpy, WhatIsWrittenIsReadAgain) {
+  const std::vector<float> values{0.5F, -2.0F, 3.25F, 0.0F, 1e-30F, 7.0F};
+  for (const std::size_t columns : {1U, 2U, 3U}) {
+    const std::string written = npy_bytes(values, columns);
+    EXPECT_EQ((written.size() - values.size() * sizeof(float)) % 64, 0U);
+    const NumberArray read = parse_npy(written, "x");
+    EXPECT_THAT(read.dims, ElementsAre(6 / columns, columns));
+    EXPECT_EQ(std::get<1>(read.values), values);
+  }
+}
+
 TEST(DataNpy, RefusesWhatIsWrong) {
   const auto refusal = [](const std::string& text) { return what_of([&] { parse_npy(text, "a.npy"); }); };
   EXPECT_THAT(refusal("hello"), AllOf(HasSubstr("a.npy: magic number"), HasSubstr("numpy.save")));
