@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
+#include <charconv>
 
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
@@ -19,8 +19,10 @@ namespace {
 struct TrainFlags {
   DesignOptions design;
   TrainConfig config;
+  SupernetConfig supernet;
+  std::vector<std::string> phases;
   std::string out, format = "f32";
-  bool json = false, quiet = false;
+  bool whole_space = false, uniform = false, json = false, quiet = false;
 };
 
 struct EvaluateFlags {
@@ -34,9 +36,11 @@ constexpr std::size_t calibration_images = 256;
 std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
 std::string epoch_line(const EpochRecord& record, int epochs) {
-  return fmt::format("epoch {:3} of {}: loss {:.4f}, train {}, validation {} (loss {:.4f}), {:.1f} s\n", record.epoch,
+  const std::string smallest =
+      record.smallest_accuracy ? fmt::format(", smallest {}", percent(*record.smallest_accuracy)) : "";
+  return fmt::format("epoch {:3} of {}: loss {:.4f}, train {}, validation {} (loss {:.4f}){}, {:.1f} s\n", record.epoch,
                      epochs, record.train_loss, percent(record.train_accuracy), percent(record.validation_accuracy),
-                     record.validation_loss, record.seconds);
+                     record.validation_loss, smallest, record.seconds);
 }
 
 Json train_json(const TrainFlags& flags, const TrainResult& result) {
@@ -49,12 +53,50 @@ Json train_json(const TrainFlags& flags, const TrainResult& result) {
           {"history", history_json(result.checkpoint.history)}};
 }
 
+// "4:kernel,depth", "2:all" or "2:largest".
+ShrinkPhase phase_of(const std::string& text) {
+  const auto refuse = [&] {
+    throw ConfigError(Problem{"--phase", "", "epochs, a colon, and all, largest or names of dimensions",
+                              "'" + text + "'", "for example --phase 4:largest --phase 4:kernel,depth --phase 8:all"});
+  };
+  const std::size_t colon = text.find(':');
+  ShrinkPhase phase;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + std::min(colon, text.size()), phase.epochs);
+  if (colon == std::string::npos || error != std::errc() || end != text.data() + colon || phase.epochs < 1) refuse();
+  std::vector<std::string> names;
+  for (std::size_t begin = colon + 1; begin <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    names.push_back(text.substr(begin, comma - begin));
+    if (names.back().empty()) refuse();
+    begin = comma + 1;
+  }
+  phase.all_open = names == std::vector<std::string>{"all"};
+  if (!phase.all_open && names != std::vector<std::string>{"largest"}) phase.open = std::move(names);
+  return phase;
+}
+
+ModelSource model_of(TrainFlags& flags, const CommandLine& cli) {
+  const StudyConfig space_part = space_config(flags.design);
+  const SearchSpace space = open_space(space_part, cli.resources);
+  ModelSource model{flags.design.space, space_part.space_options.parameters, {}};
+  if (!flags.whole_space) {
+    model.genome = chosen_genome(flags.design, space);
+    return model;
+  }
+  flags.supernet.sandwich = !flags.uniform;
+  if (!flags.phases.empty()) flags.config.epochs = 0;
+  for (const std::string& text : flags.phases) {
+    flags.supernet.phases.push_back(phase_of(text));
+    flags.config.epochs += flags.supernet.phases.back().epochs;
+  }
+  flags.config.supernet = flags.supernet;
+  return model;
+}
+
 int train(const CommandLine& cli, TrainFlags flags) {
   flags.config.format = Format::parse(flags.format);
   flags.config.seed = flags.design.seed;
-  const StudyConfig space_part = space_config(flags.design);
-  const SearchSpace space = open_space(space_part, cli.resources);
-  const ModelSource model{flags.design.space, space_part.space_options.parameters, chosen_genome(flags.design, space)};
+  const ModelSource model = model_of(flags, cli);
   check_writable(flags.out, "--out");
   const InterruptFlag interrupt;
   TrainHooks hooks;
@@ -213,6 +255,31 @@ void add_schedule_options(CLI::App& command, TrainConfig& config) {
       ->capture_default_str();
 }
 
+void add_supernet_options(CLI::App& command, TrainFlags& flags) {
+  CLI::Option* whole =
+      command.add_flag("--supernet", flags.whole_space, "train all candidates of the space at once, in shared weights");
+  for (const char* one : {"--genome", "--random"}) whole->excludes(command.get_option(one));
+  command.add_option("--candidates", flags.supernet.candidates, "trained in a step: the largest, the smallest, others")
+      ->check(CLI::Range(1, 64))
+      ->needs(whole)
+      ->capture_default_str();
+  command.add_flag("--uniform", flags.uniform, "all candidates of a step are random")->needs(whole);
+  command
+      .add_option("--distillation", flags.supernet.distillation,
+                  "share of the largest one's answers in what the others learn; the rest is labels")
+      ->check(CLI::Range(0.0, 1.0))
+      ->needs(whole)
+      ->capture_default_str();
+  command
+      .add_option("--phase", flags.phases,
+                  "EPOCHS:all, EPOCHS:largest or EPOCHS:kernel,depth: progressive shrinking, dimensions that are not "
+                  "named stay at their largest; may be repeated, instead of --epochs")
+      ->type_name("PHASE")
+      ->allow_extra_args(false)
+      ->needs(whole)
+      ->excludes(command.get_option("--epochs"));
+}
+
 void add_augment_options(CLI::App& command, AugmentOptions& augment) {
   command.add_option("--crop", augment.crop_padding, "move images by up to so many pixels")
       ->check(CLI::Range(0, 1024))
@@ -230,7 +297,8 @@ void add_train(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<TrainFlags>();
   flags->config.threads = allowed_processors();
   CLI::App* command = add_command(
-      app, "train", "train a network of a space on a data set; the same command goes on after an interruption",
+      app, "train",
+      "train a network of a space, or all as a supernet, on a data set; the same command goes on after an interruption",
       "ridgeline train plain_cnn --seed 3 --data glyphs --epochs 8 --out cnn.ckpt");
   command->add_option("space", flags->design.space, "space file, or the name of a shipped space")->required();
   command
@@ -259,6 +327,7 @@ void add_train(CLI::App& app, CommandLine& cli) {
       ->capture_default_str();
   add_schedule_options(*command, flags->config);
   add_augment_options(*command, flags->config.augment);
+  add_supernet_options(*command, *flags);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return train(cli, *flags); }; });

@@ -12,6 +12,8 @@
 //             stored timing of the same function, protocol and environment, and says so
 //   count     {"quantity": "macs", "rule": {"norm_macs": true}}    parameters, macs, weight_bytes, peak_bytes
 //   proxy     {"quantity": "entropy"}                              entropy, effectiveness: spaces/proxies.hpp
+//   supernet  {"checkpoint": NAME, "data": FOLDER}                 validation accuracy with inherited weights; also
+//                                                                  "quantity": "nll", "images", "recalibration_images"
 #pragma once
 
 #include <cstdint>

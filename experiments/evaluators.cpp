@@ -6,12 +6,14 @@
 namespace ridgeline {
 
 std::span<const EvaluatorEntry> evaluators() {
-  static const std::array<EvaluatorEntry, 5> entries = {{
+  static const std::array<EvaluatorEntry, 6> entries = {{
       {"table", "a column of a published table", make_table_evaluator},
       {"cost", "a hardware model's estimate: latency_s, energy_j, peak_bytes, weight_bytes", make_cost_evaluator},
       {"measured", "whole-network latency timed on this machine", make_measured_evaluator},
       {"count", "parameters, macs, weight_bytes or peak_bytes of the network", make_count_evaluator},
       {"proxy", "a training-free score: DeepMAD's entropy or effectiveness", make_proxy_evaluator},
+      {"supernet", "accuracy or nll on validation images with weights inherited from a trained supernet",
+       make_supernet_evaluator},
   }};
   return entries;
 }

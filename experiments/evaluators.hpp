@@ -10,5 +10,6 @@ std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const Evaluat
 std::unique_ptr<Evaluator> make_measured_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_count_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_proxy_evaluator(JsonReader options, const EvaluatorSetup& setup);
+std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const EvaluatorSetup& setup);
 
 }  // namespace ridgeline

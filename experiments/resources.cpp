@@ -14,12 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Stems of the JSON files of a folder, sorted; empty where there is no folder.
-std::vector<std::string> names_in(const fs::path& folder) {
+// Stems of a folder's files with this extension, sorted; empty where there is no folder.
+std::vector<std::string> names_in(const fs::path& folder, const char* extension = ".json") {
   std::vector<std::string> names;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (it->path().extension() == ".json") names.push_back(it->path().stem().string());
+    if (it->path().extension() == extension) names.push_back(it->path().stem().string());
   }
   std::sort(names.begin(), names.end());
   return names;
@@ -32,13 +32,14 @@ bool is_file(const fs::path& path) {
 
 // A shipped name wins over a file of the same name in the current folder: what a stored study means must not depend on
 // where it is resumed. "./name" says that the file is meant.
-std::string locate(const std::string& wanted, const fs::path& folder, const char* kind) {
-  const bool looks_like_path = wanted.find('/') != std::string::npos || wanted.ends_with(".json");
-  if (!looks_like_path && !wanted.empty() && is_file(folder / (wanted + ".json"))) {
-    return (folder / (wanted + ".json")).string();
+std::string locate(const std::string& wanted, const fs::path& folder, const char* kind,
+                   const char* extension = ".json") {
+  const bool looks_like_path = wanted.find('/') != std::string::npos || wanted.ends_with(extension);
+  if (!looks_like_path && !wanted.empty() && is_file(folder / (wanted + extension))) {
+    return (folder / (wanted + extension)).string();
   }
   if (is_file(wanted)) return wanted;
-  const std::vector<std::string> known = names_in(folder);
+  const std::vector<std::string> known = names_in(folder, extension);
   if (looks_like_path) {
     std::error_code error;
     const bool is_folder = fs::is_directory(wanted, error);
@@ -48,7 +49,9 @@ std::string locate(const std::string& wanted, const fs::path& folder, const char
         {wanted, "", fmt::format("a {} file", kind), is_folder ? "a folder" : "no such file",
          shipped ? fmt::format("'{}' without folder and extension is a shipped {}", stem, kind) : "check the path"});
   }
-  throw ConfigError({"", "", fmt::format("the name of a shipped {} or the path of a JSON file", kind),
+  throw ConfigError({"", "",
+                     fmt::format("the name of a shipped {} or the path of a {} file", kind,
+                                 extension == std::string(".json") ? "JSON" : extension),
                      fmt::format("'{}'", wanted), known_words(wanted, known)});
 }
 
@@ -67,6 +70,10 @@ std::string Resources::table(const std::string& name_or_path) const {
 }
 std::string Resources::study(const std::string& name_or_path) const {
   return locate(name_or_path, fs::path(root_) / "experiments/studies", "study");
+}
+
+std::string Resources::checkpoint(const std::string& name_or_path) const {
+  return locate(name_or_path, fs::path(root_) / "experiments/checkpoints", "checkpoint", ".ckpt");
 }
 
 std::vector<std::string> Resources::spaces() const { return names_in(fs::path(root_) / "spaces/library"); }

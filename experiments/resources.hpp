@@ -8,7 +8,8 @@ namespace ridgeline {
 
 class Resources {
  public:
-  // `root`: the folder that holds spaces/library, hwmodels/devices, experiments/tables and experiments/studies (an
+  // `root`: the folder that holds spaces/library, hwmodels/devices, experiments/tables, experiments/studies and
+  // experiments/checkpoints (an
   // installed share/ridgeline or the source tree). `data`: external tables (RIDGELINE_DATA), may be absent.
   Resources(std::string root, std::string data);
 
@@ -17,6 +18,7 @@ class Resources {
   std::string device(const std::string& name_or_path) const;
   std::string table(const std::string& name_or_path) const;
   std::string study(const std::string& name_or_path) const;
+  std::string checkpoint(const std::string& name_or_path) const;
 
   std::vector<std::string> spaces() const;  // names, sorted
   std::vector<std::string> devices() const;

@@ -45,13 +45,13 @@ Design Recalibration::operator()(const SearchSpace& space, const SharedParameter
   const ImageBatches batches(images_, normalisation_, {.size = batch, .shuffle = false, .drop_last = true});
   const ImageEpoch epoch = batches.epoch(0);
   const ImageShape input = input_shape(design.network);
-  ImageBatch images;
-  std::size_t next = 0;
-  weights = recalibrated(with_batch(design.network, static_cast<std::int64_t>(batch)), std::move(weights),
-                         {.threads = threads_, .gradients = false}, epoch.batches(), [&](std::span<float> out) {
-                           epoch.fill(next++, images);
-                           resize_images(images.images, images_.shape(), out, input);
-                         });
+  const auto fill = [&](std::size_t number, std::span<float> out) {
+    ImageBatch one;
+    epoch.fill(number, one);
+    resize_images(one.images, images_.shape(), out, input);
+  };
+  weights = recalibrated(with_batch(design.network, static_cast<std::int64_t>(batch)), std::move(weights), threads_,
+                         epoch.batches(), fill);
   design.weights = std::make_shared<Weights>(std::move(weights));
   return design;
 }
@@ -76,6 +76,20 @@ Supernet Supernet::load(const std::string& path, const Resources& resources) {
            hex64(found), "the space has changed since; train again, or take the space file that it was trained with");
   }
   return supernet;
+}
+
+std::uint64_t Supernet::fingerprint() const {
+  const std::vector<float>& parameters = checkpoint_.state.parameters;
+  const std::string_view bytes(reinterpret_cast<const char*>(parameters.data()), parameters.size() * sizeof(float));
+  return Hasher().add(checkpoint_.network_hash).add(bytes).value();
+}
+
+void Supernet::check_space(const SearchSpace& space) const {
+  if (space.fingerprint() == space_.fingerprint()) return;
+  refuse("supernet", "space", fmt::format("space '{}' {}", space_.name(), hex64(space_.fingerprint())),
+         fmt::format("space '{}' {}", space.name(), hex64(space.fingerprint())),
+         fmt::format("search the space that it was trained for, with the same parameters: {}",
+                     Json(checkpoint_.model.parameters).dump()));
 }
 
 void Supernet::check_data(const Dataset& data) const {

@@ -36,6 +36,9 @@ class Supernet {
 
   const ModelCheckpoint& checkpoint() const { return checkpoint_; }
   const SearchSpace& space() const { return space_; }
+  std::uint64_t fingerprint() const;  // of the shared parameters and what they mean
+  // Throws ConfigError where the candidates of another space are to be evaluated.
+  void check_space(const SearchSpace& space) const;
   // Throws ConfigError naming both where the data set has other classes or channels than the supernet was trained for.
   void check_data(const Dataset& data) const;
   Design candidate(const Genome& genome, const Recalibration& recalibration) const {

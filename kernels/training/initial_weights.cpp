@@ -7,11 +7,31 @@
 
 namespace ridgeline {
 
+namespace {
+
+bool reaches(const Network& network, NodeId from, NodeId to) {
+  std::vector<NodeId> left{to};
+  std::vector<bool> seen(network.size(), false);
+  while (!left.empty()) {
+    const NodeId node = left.back();
+    left.pop_back();
+    if (node == from) return true;
+    if (node < from || seen[node]) continue;  // ids are a topological order
+    seen[node] = true;
+    for (const NodeId input : network.inputs(node)) left.push_back(input);
+  }
+  return false;
+}
+
+}  // namespace
+
 bool closes_residual(const Network& network, NodeId node) {
   if (network.op(node).kind != OpKind::batch_norm) return false;
   const std::vector<NodeId> readers = network.consumers(node);
-  return std::any_of(readers.begin(), readers.end(),
-                     [&](NodeId reader) { return network.op(reader).kind == OpKind::add; });
+  if (readers.size() != 1 || network.op(readers[0]).kind != OpKind::add) return false;
+  const std::span<const NodeId> terms = network.inputs(readers[0]);
+  const NodeId other = terms[0] == node ? terms[1] : terms[0];
+  return other != node && reaches(network, other, node);
 }
 
 void fill_kernel(std::span<float> kernel, double fan_in, bool convolution, Rng& rng) {

@@ -97,7 +97,7 @@ SharedParameters::SharedParameters(const SearchSpace& space) {
       const Window window{extents[2], extents[3]};
       if (std::ranges::find(shared.windows, window) == shared.windows.end()) shared.windows.push_back(window);
       shared.conv = network.op(block.node).kind == OpKind::conv2d;
-      shared.closes_residual = shared.closes_residual || closes_residual(network, block.node);
+      shared.closes_residual = shared.closes_residual && closes_residual(network, block.node);
     }
   }
   for (SharedBlock& block : blocks_) {

@@ -32,7 +32,7 @@ struct SharedBlock {
   std::vector<Window> windows;           // largest first; more than one where the kernel is elastic
   std::size_t offset = 0, size = 0;      // of the tensor, in floats
   std::vector<std::size_t> map_offsets;  // of the map that makes windows[i + 1] of the centre of windows[i]
-  bool closes_residual = false;          // a norm that feeds an addition
+  bool closes_residual = true;           // a norm that feeds an addition wherever it is
   bool conv = false;                     // a convolution's, not a linear layer's
 };
 

@@ -34,7 +34,7 @@ SupernetTrainer::Candidate& SupernetTrainer::candidate(const Genome& genome) {
   }
   const Network network = space_.decode(genome).network;
   Candidate made{layout_.slices(space_, genome, network), network.shape(network.live_nodes().front()),
-                 TrainingGraph(network, options_.training)};
+                 TrainingGraph(network, options_.training, &memory_)};
   recent_.push_back(genome);
   return kept_.emplace(genome, std::move(made)).first->second;
 }

@@ -67,6 +67,7 @@ class SupernetTrainer {
   Descent descent_;
   std::size_t classes_;
   std::vector<float> logits_;
+  TrainingMemory memory_;             // of the candidates' activations, which come one after another
   std::map<Genome, Candidate> kept_;  // the largest and the smallest come in every step
   std::vector<Genome> recent_;        // those kept, the latest used last
 };

@@ -1,7 +1,9 @@
 #include "kernels/training/trainer.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <atomic>
+
+#include "kernels/pinning.hpp"
 
 namespace ridgeline {
 namespace {
@@ -96,29 +98,50 @@ void Trainer::load(TrainingState state) {
   }
 }
 
-Weights recalibrated(const Network& network, Weights weights, const TrainingOptions& options, std::size_t batches,
-                     const std::function<void(std::span<float> images)>& next_batch) {
+namespace {
+
+// Of one batch: mean and unbiased variance of every norm, one norm after the other.
+std::vector<float> measured_statistics(const Network& network, const TrainingGraph& graph) {
+  std::vector<float> statistics;
+  for (const BatchStatistics& batch : graph.batch_statistics()) {
+    const std::int64_t samples = samples_a_channel(network, batch.node);
+    statistics.insert(statistics.end(), batch.mean.begin(), batch.mean.end());
+    for (const float variance : batch.variance) statistics.push_back(unbiased(variance, samples));
+  }
+  return statistics;
+}
+
+}  // namespace
+
+Weights recalibrated(const Network& network, Weights weights, int threads, std::size_t batches,
+                     const std::function<void(std::size_t batch, std::span<float> images)>& fill) {
   const std::vector<NodeId> live = network.live_nodes();
   const bool norms =
       std::ranges::any_of(live, [&](NodeId node) { return network.op(node).kind == OpKind::batch_norm; });
-  if (!norms) return weights;
-  TrainingGraph graph(network, options);
+  if (!norms || batches == 0) return weights;
   const std::vector<float> parameters = flatten(network, weights);
-  std::copy(parameters.begin(), parameters.end(), graph.parameters().begin());
-  for (std::size_t i = 0; i < batches; ++i) {
-    next_batch(graph.input());
-    graph.forward();
-    // The mean over the batches so far.
-    const double decay = static_cast<double>(i) / static_cast<double>(i + 1);
-    for (const BatchStatistics& batch : graph.batch_statistics()) {
-      NodeWeights& norm = weights[batch.node];
-      norm.mean.resize(batch.mean.size());
-      norm.variance.resize(batch.variance.size());
-      std::vector<float> variance(batch.variance.begin(), batch.variance.end());
-      for (float& one : variance) one = unbiased(one, samples_a_channel(network, batch.node));
-      average_into(norm.mean, batch.mean, decay);
-      average_into(norm.variance, variance, decay);
+  std::vector<std::vector<float>> found(batches);
+  std::atomic<std::size_t> next = 0;
+  on_team(static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), batches)), [&](int) {
+    TrainingGraph graph(network, {.threads = 1, .gradients = false});
+    std::ranges::copy(parameters, graph.parameters().begin());
+    for (std::size_t batch = next++; batch < batches; batch = next++) {
+      fill(batch, graph.input());
+      graph.forward();
+      found[batch] = measured_statistics(network, graph);
     }
+  });
+  std::vector<float> mean(found[0].size(), 0.0F);
+  for (const std::vector<float>& one : found) {
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += one[i] / static_cast<float>(batches);
+  }
+  auto statistic = mean.begin();
+  for (const NodeId node : live) {
+    if (network.op(node).kind != OpKind::batch_norm) continue;
+    const auto channels = static_cast<std::ptrdiff_t>(weights[node].scale.size());
+    weights[node].mean.assign(statistic, statistic + channels);
+    weights[node].variance.assign(statistic + channels, statistic + 2 * channels);
+    statistic += 2 * channels;
   }
   return weights;
 }

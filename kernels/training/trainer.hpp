@@ -54,9 +54,10 @@ class Trainer {
   std::vector<float> gradient_;
 };
 
-// `weights` with batch-norm statistics measured anew: `next_batch` fills the network's input, and is called `batches`
-// times. What weights that were averaged, sliced or extracted need before they are evaluated.
-Weights recalibrated(const Network& network, Weights weights, const TrainingOptions& options, std::size_t batches,
-                     const std::function<void(std::span<float> images)>& next_batch);
+// `weights` with batch-norm statistics measured anew, as the mean over `batches` batches: what weights that were
+// averaged, sliced or extracted need before they are evaluated. `fill` writes a batch into the network's input; it is
+// called from `threads` threads at once, on whose number nothing depends.
+Weights recalibrated(const Network& network, Weights weights, int threads, std::size_t batches,
+                     const std::function<void(std::size_t batch, std::span<float> images)>& fill);
 
 }  // namespace ridgeline

@@ -16,8 +16,8 @@ struct BoundCall {
 }  // namespace
 
 struct TrainingGraph::Impl {
-  Impl(const Network& network, const TrainingOptions& options);
-  void place_buffers();
+  Impl(const Network& network, const TrainingOptions& options, TrainingMemory* memory);
+  void place_buffers(TrainingMemory* memory);
   void bind();
   void run(std::size_t begin, std::size_t end) {
     const ThreadScope scope(threads);
@@ -35,7 +35,7 @@ struct TrainingGraph::Impl {
 
   int threads;
   TrainingProgram program;
-  std::unique_ptr<AlignedBytes> arena;
+  TrainingMemory arena;
   std::vector<AlignedBytes> own;
   std::vector<std::byte*> pointers;  // one a buffer
   std::vector<dnnl::memory> memories;
@@ -44,17 +44,18 @@ struct TrainingGraph::Impl {
   std::int64_t bytes = 0;
 };
 
-TrainingGraph::Impl::Impl(const Network& network, const TrainingOptions& options) : threads(options.threads) {
+TrainingGraph::Impl::Impl(const Network& network, const TrainingOptions& options, TrainingMemory* memory)
+    : threads(options.threads) {
   const ThreadScope scope(threads);
   program = TrainingBuilder(network, options).run();
-  place_buffers();
+  place_buffers(memory);
   bind();
   for (const TrainingProgram::Statistics& one : program.statistics) {
     statistics.push_back({one.node, floats(one.mean, one.channels), floats(one.variance, one.channels)});
   }
 }
 
-void TrainingGraph::Impl::place_buffers() {
+void TrainingGraph::Impl::place_buffers(TrainingMemory* memory) {
   std::vector<ArenaRequest> requests;
   std::vector<std::size_t> which;
   pointers.resize(program.buffers.size());
@@ -70,7 +71,10 @@ void TrainingGraph::Impl::place_buffers() {
     }
   }
   const ArenaPlan plan = plan_arena(requests);
-  arena = std::make_unique<AlignedBytes>(static_cast<std::size_t>(plan.bytes));
+  const auto needed = static_cast<std::size_t>(plan.bytes);
+  const bool fits = memory != nullptr && *memory && (*memory)->size() >= needed;
+  arena = fits ? *memory : std::make_shared<AlignedBytes>(needed);
+  if (memory != nullptr) *memory = arena;
   bytes += plan.bytes;
   for (std::size_t i = 0; i < which.size(); ++i) pointers[which[i]] = arena->data() + plan.offsets[i];
 }
@@ -86,8 +90,8 @@ void TrainingGraph::Impl::bind() {
   }
 }
 
-TrainingGraph::TrainingGraph(const Network& network, const TrainingOptions& options)
-    : impl_(std::make_unique<Impl>(network, options)) {}
+TrainingGraph::TrainingGraph(const Network& network, const TrainingOptions& options, TrainingMemory* memory)
+    : impl_(std::make_unique<Impl>(network, options, memory)) {}
 TrainingGraph::TrainingGraph(TrainingGraph&&) noexcept = default;
 TrainingGraph& TrainingGraph::operator=(TrainingGraph&&) noexcept = default;
 TrainingGraph::~TrainingGraph() = default;

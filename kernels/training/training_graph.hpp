@@ -18,6 +18,12 @@
 
 namespace ridgeline {
 
+class AlignedBytes;
+
+// Activations of graphs that run one after another: a graph that finds room here takes no memory of its own. Made
+// empty; grows with the largest graph.
+using TrainingMemory = std::shared_ptr<AlignedBytes>;
+
 struct TrainingOptions {
   int threads = 1;
   Format format = f32;    // f32 or bf16
@@ -33,7 +39,8 @@ struct BatchStatistics {
 class TrainingGraph {
  public:
   // Throws Unsupported (kernels/executable.hpp): several inputs or outputs, a format or operator without primitive.
-  TrainingGraph(const Network& network, const TrainingOptions& options);
+  // `memory`: of graphs of which none needs what it computed any more when another one starts; null: the graph's own.
+  TrainingGraph(const Network& network, const TrainingOptions& options, TrainingMemory* memory = nullptr);
   TrainingGraph(TrainingGraph&&) noexcept;
   TrainingGraph& operator=(TrainingGraph&&) noexcept;
   ~TrainingGraph();

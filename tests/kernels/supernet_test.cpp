@@ -294,9 +294,8 @@ TrainingStep step(SupernetTrainer& trainer, const SearchSpace& space, const Pict
 double accuracy(const SearchSpace& space, const SupernetTrainer& trainer, const Genome& genome, Pictures& pictures) {
   const Network network = space.decode(genome).network;
   Weights weights = candidate_weights(space, trainer.layout(), trainer.evaluated(), genome, network);
-  std::uint64_t number = 5000;
-  weights = recalibrated(network, std::move(weights), {}, 8, [&](std::span<float> images) {
-    pictures.draw(number++);
+  weights = recalibrated(network, std::move(weights), 1, 8, [&](std::size_t batch, std::span<float> images) {
+    pictures.draw(5000 + batch);
     std::ranges::copy(pictures.images, images.begin());
   });
   pictures.draw(1000);

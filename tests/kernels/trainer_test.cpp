@@ -8,6 +8,7 @@
 #include "kernels/executable.hpp"
 #include "kernels/reference.hpp"
 #include "spaces/rng.hpp"
+#include "spaces/search_space.hpp"
 #include "tests/kernels/compare.hpp"
 #include "tests/kernels/nets.hpp"
 #include "tests/kernels/pictures.hpp"
@@ -82,11 +83,14 @@ TEST(Trainer, LearnsAndEveryFormOfItsWeightsEvaluates) {
   unseen.draw(1000);
   EXPECT_GT(accuracy(wide, trainer.weights(), unseen), 0.95);
   EXPECT_GT(accuracy(wide, trainer.averaged_weights(), unseen), 0.9);
-  std::uint64_t number = 2000;
-  const Weights again = recalibrated(network, trainer.averaged_weights(), {}, 8, [&](std::span<float> images) {
-    data.draw(number++);
-    std::copy(data.images.begin(), data.images.end(), images.begin());
-  });
+  const auto fill = [](std::size_t batch, std::span<float> images) {
+    Pictures pictures(32);
+    pictures.draw(2000 + batch);
+    std::copy(pictures.images.begin(), pictures.images.end(), images.begin());
+  };
+  const Weights again = recalibrated(network, trainer.averaged_weights(), 1, 8, fill);
+  const Weights on_two = recalibrated(network, trainer.averaged_weights(), 2, 8, fill);
+  for (NodeId node = 0; node < network.size(); ++node) EXPECT_EQ(again[node].variance, on_two[node].variance);
   EXPECT_GT(accuracy(wide, again, unseen), 0.95);
 }
 
@@ -151,6 +155,27 @@ TEST(Trainer, InitialWeightsKeepTheVariance) {
   const double mean_square = square / static_cast<double>(values.back().values.size());
   EXPECT_GT(mean_square, 0.05);
   EXPECT_LT(mean_square, 2.0);
+}
+
+// A residual branch may start at zero; the stream that it is added to may not, or nothing would ever be learnt.
+TEST(Trainer, InitialNetworksTellImagesApart) {
+  for (const std::string name : {"plain_cnn", "mobilenet_small", "mobilenet_v2", "vit_small"}) {
+    const SearchSpace space = SearchSpace::load(std::string(RIDGELINE_SOURCE_DIR) + "/spaces/library/" + name + ".json",
+                                                {.batch = 4, .parameters = {}});
+    Rng rng(1, "candidates");
+    for (int i = 0; i < 3; ++i) {
+      const Network network = space.decode(space.sample(rng)).network;
+      TrainingGraph graph(network, {});
+      const std::vector<float> parameters = flatten(network, initial_weights(network, 2));
+      std::copy(parameters.begin(), parameters.end(), graph.parameters().begin());
+      for (float& pixel : graph.input()) pixel = static_cast<float>(rng.normal());
+      graph.forward();
+      const std::size_t classes = graph.output().size() / 4;
+      const std::span<const float> first = graph.output().first(classes),
+                                   second = graph.output().subspan(classes, classes);
+      EXPECT_GT(testing::relative_error(first, second), 0.01) << name;
+    }
+  }
 }
 
 }  // namespace

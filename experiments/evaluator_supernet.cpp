@@ -1,0 +1,116 @@
+// "supernet": what a candidate scores on validation images with the weights that it inherits from a trained supernet.
+// Its fidelity is predicted: the candidate has not been trained by itself.
+
+#include <fmt/format.h>
+
+#include "experiments/evaluators.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/supernet.hpp"
+#include "kernels/executable.hpp"
+#include "kernels/pinning.hpp"
+#include "spaces/config_error.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t range_images = 256;
+
+class SupernetEvaluator : public Evaluator {
+ public:
+  SupernetEvaluator(Supernet supernet, const Dataset& data, std::size_t images, std::size_t recalibration_images,
+                    bool accuracy)
+      : supernet_(std::move(supernet)),
+        validation_(images < data.validation.size() ? calibration_images(data.validation, images) : data.validation),
+        range_images_(calibration_images(data.train, range_images)),
+        normalisation_(data.normalisation),
+        threads_(allowed_processors()),
+        recalibration_(data, recalibration_images, threads_),
+        accuracy_(accuracy) {
+    fingerprint_ = Hasher()
+                       .add(supernet_.fingerprint())
+                       .add(data.fingerprint)
+                       .add(validation_.fingerprint())
+                       .add(static_cast<std::uint64_t>(recalibration_images))
+                       .value();
+  }
+
+  Fidelity fidelity() const override { return Fidelity::predicted; }
+  std::uint64_t fingerprint() const override { return fingerprint_; }
+  std::string unit() const override { return accuracy_ ? "%" : "nat"; }
+
+  // One candidate after the other, each on all processors: results do not depend on their number.
+  void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
+    const PinnedThreads pinned(threads_);
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      try {
+        scores[i].value = evaluate(candidates[i]);
+      } catch (const Unsupported& problem) {
+        scores[i].status = Status::unsupported;
+        scores[i].reason = problem.what();
+      } catch (const ConfigError& problem) {
+        scores[i].status = Status::failed;
+        scores[i].reason = problem.problems().front().expected;
+      }
+    }
+  }
+
+ private:
+  double evaluate(const Candidate& candidate) {
+    Design design = supernet_.candidate(*candidate.genome, recalibration_);
+    design.precision = candidate.design->precision;
+    EvaluateOptions options{.threads = threads_};
+    if (!design.precision.operators.empty()) {
+      options.activation_ranges = image_ranges(design, range_images_, normalisation_, range_images, threads_);
+    }
+    const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_, options);
+    return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
+  }
+
+  Supernet supernet_;
+  LabelledImages validation_, range_images_;
+  Normalisation normalisation_;
+  int threads_;
+  Recalibration recalibration_;
+  bool accuracy_;
+  std::uint64_t fingerprint_ = 0;
+};
+
+// Notes the problems of `action` under `key`.
+template <typename Action>
+void noted(JsonReader& options, const char* key, Action&& action) {
+  try {
+    action();
+  } catch (const ConfigError& error) {
+    const Problem& problem = error.problems().front();
+    options.note(key, problem.expected, problem.file + ": " + problem.found, problem.remedy);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const EvaluatorSetup& setup) {
+  static const std::vector<std::string> quantities = {"accuracy", "nll"};
+  const std::string checkpoint = options.string("checkpoint");
+  const std::string folder = options.string("data");
+  const bool accuracy = options.word("quantity", quantities, "accuracy") == "accuracy";
+  const auto images = options.integer("images", {.fallback = 1'000'000'000, .least = 1, .most = 1'000'000'000});
+  const auto recalibration = options.integer("recalibration_images", {.fallback = 1000, .least = 2, .most = 1'000'000});
+  options.finish();
+  if (checkpoint.empty() || folder.empty() || setup.space == nullptr) return nullptr;
+  std::optional<Supernet> supernet;
+  std::optional<Dataset> data;
+  noted(options, "checkpoint", [&] {
+    supernet.emplace(Supernet::load(setup.resources->checkpoint(checkpoint), *setup.resources));
+    supernet->check_space(*setup.space);
+  });
+  noted(options, "data", [&] {
+    data.emplace(load_dataset(folder));
+    if (supernet) supernet->check_data(*data);
+  });
+  if (!supernet || !data) return nullptr;
+  return std::make_unique<SupernetEvaluator>(std::move(*supernet), *data, static_cast<std::size_t>(images),
+                                             static_cast<std::size_t>(recalibration), accuracy);
+}
+
+}  // namespace ridgeline
