@@ -155,6 +155,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_measure_commands(app, cli);
   add_data_commands(app, cli);
   add_train_commands(app, cli);
+  add_supernet_commands(app, cli);
   add_export_command(app, cli);
   add_version_command(app, cli);
 }

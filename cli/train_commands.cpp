@@ -38,10 +38,10 @@ constexpr std::size_t calibration_images = 256;
 
 std::string epoch_line(const EpochRecord& record, int epochs) {
   const std::string smallest =
-      record.smallest_accuracy ? fmt::format(", smallest {}", percent(*record.smallest_accuracy)) : "";
+      record.smallest_accuracy ? fmt::format(", smallest {}", percent(*record.smallest_accuracy, 2)) : "";
   return fmt::format("epoch {:3} of {}: loss {:.4f}, train {}, validation {} (loss {:.4f}){}, {:.1f} s\n", record.epoch,
-                     epochs, record.train_loss, percent(record.train_accuracy), percent(record.validation_accuracy),
-                     record.validation_loss, smallest, record.seconds);
+                     epochs, record.train_loss, percent(record.train_accuracy, 2),
+                     percent(record.validation_accuracy, 2), record.validation_loss, smallest, record.seconds);
 }
 
 Json train_json(const TrainFlags& flags, const TrainResult& result) {
@@ -108,7 +108,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
   };
   hooks.progress = [&](const TrainProgress& now) {
     line.show(fmt::format("epoch {} of {}, loss {:.3f}, accuracy {}, {:.0f} images/s, {} left", now.epoch, now.epochs,
-                          now.loss, percent(now.accuracy), now.images_per_s, pretty(now.left_s, "s")),
+                          now.loss, percent(now.accuracy, 2), now.images_per_s, pretty(now.left_s, "s")),
               now.step, now.steps);
   };
   hooks.epoch_done = [&](const EpochRecord& record) {
@@ -129,7 +129,8 @@ int train(const CommandLine& cli, TrainFlags flags) {
     const EpochRecord& last = result.checkpoint.history.back();
     cli.print(fmt::format("{}: {} parameters, {} MACs, validation accuracy {} after {} epochs{}\n", flags.out,
                           pretty(static_cast<double>(result.parameters), ""),
-                          pretty(static_cast<double>(result.macs), ""), percent(last.validation_accuracy), last.epoch,
+                          pretty(static_cast<double>(result.macs), ""), percent(last.validation_accuracy, 2),
+                          last.epoch,
                           result.resumed_at > 0 ? fmt::format(" ({} were there already)", result.resumed_at) : ""));
   }
   return exit_done;
@@ -185,9 +186,9 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   }
   const Dataset data = load_dataset(flags.data);
   const std::string path = cli.resources.checkpoint(flags.model);
-  LoadedModel model = flags.genome.empty()
-                          ? load_model(path, cli.resources)
-                          : load_candidate(path, JsonDocument::parse(flags.genome, "--genome").value(), data, cli.resources, flags.options.threads);
+  LoadedModel model = flags.genome.empty() ? load_model(path, cli.resources)
+                                           : load_candidate(path, JsonDocument::parse(flags.genome, "--genome").value(),
+                                                            data, cli.resources, flags.options.threads);
   const ModelCheckpoint& checkpoint = model.checkpoint;
   const LabelledImages images = flags.test ? load_test_split(flags.data) : data.validation;
   check_fit(model.network, images, checkpoint.class_names.size(), flags.data);
@@ -221,8 +222,8 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   cli.print(
       fmt::format("{} on {} images ({}): accuracy {}, loss {:.4f}\nECE {}, adaptive ECE {} ({} bins), Brier "
                   "{:.4f}\n{}",
-                  flags.model, images.size(), flags.test ? "test" : "validation", percent(scores.accuracy), scores.nll,
-                  percent(scores.ece), percent(scores.adaptive_ece), flags.options.bins, scores.brier,
+                  flags.model, images.size(), flags.test ? "test" : "validation", percent(scores.accuracy, 2),
+                  scores.nll, percent(scores.ece, 2), percent(scores.adaptive_ece, 2), flags.options.bins, scores.brier,
                   confusion_text(scores, checkpoint.class_names, cli.style)));
   return exit_done;
 }

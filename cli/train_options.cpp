@@ -1,7 +1,5 @@
 #include "cli/train_options.hpp"
 
-#include <fmt/format.h>
-
 #include "kernels/pinning.hpp"
 
 namespace ridgeline {
@@ -71,8 +69,6 @@ void add_threads_option(CLI::App& command, int& threads) {
       ->check(CLI::Range(1, allowed_processors()))
       ->capture_default_str();
 }
-
-std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
 void refuse_training(const std::string& name) {
   try {

@@ -11,8 +11,6 @@ namespace ridgeline {
 void add_training_options(CLI::App& command, TrainConfig& config);
 void add_threads_option(CLI::App& command, int& threads);
 
-std::string percent(double share);  // 0.5 -> "50.00 %"
-
 // The current exception, Diverged or Unsupported, as a ConfigError of the command `name`.
 [[noreturn]] void refuse_training(const std::string& name);
 // Calls `action`; what training cannot do becomes a problem of the command.

@@ -27,8 +27,8 @@ struct RankedCandidate {
 struct Ranking {
   std::vector<RankedCandidate> candidates;  // by ascending MACs
   double kendall = 0, spearman = 0;         // between the two accuracies
-  // How much better, trained alone, the supernet's best is than the mean of all, in percent of it (Yu et al., Evaluating
-  // the search phase of NAS, 2020, arXiv:1902.08142).
+  // How much better, trained alone, the supernet's best is than the mean of all, in percent of it (Yu et al.,
+  // Evaluating the search phase of NAS, 2020, arXiv:1902.08142).
   double relative_improvement = 0;
   bool stopped = false;
 };

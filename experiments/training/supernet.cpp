@@ -117,8 +117,8 @@ ModelCheckpoint Supernet::extracted(const Genome& genome, const Design& design) 
   return candidate;
 }
 
-LoadedModel load_candidate(const std::string& path, const Json& genome, const Dataset& data,
-                           const Resources& resources, int threads) {
+LoadedModel load_candidate(const std::string& path, const Json& genome, const Dataset& data, const Resources& resources,
+                           int threads) {
   const Supernet supernet = Supernet::load(path, resources);
   supernet.check_data(data);
   const Genome chosen = supernet.space().from_json(genome);

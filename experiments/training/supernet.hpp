@@ -57,7 +57,7 @@ class Supernet {
 
 // The candidate of the supernet at `path` as load_model gives a network of its own. `genome`: as SearchSpace::from_json
 // takes it. Throws ConfigError.
-LoadedModel load_candidate(const std::string& path, const Json& genome, const Dataset& data,
-                           const Resources& resources, int threads);
+LoadedModel load_candidate(const std::string& path, const Json& genome, const Dataset& data, const Resources& resources,
+                           int threads);
 
 }  // namespace ridgeline

@@ -14,16 +14,24 @@ const rows = data.epochs.map(
           validation_percent: 100 * e.validation_accuracy
         },
         e));
+const smallest = rows.some((r) => r.smallest_accuracy !== undefined);  // of a supernet
+rows.forEach((r) => {
+  if (smallest) r.smallest_percent = 100 * (r.smallest_accuracy || 0);
+});
 const dotted = rows.length <= 60;  // more of them would hide the line
 
 function fillTip(d) {
   tip.replaceChildren();
   element('b', tip, 'Epoch ' + d.epoch);
-  drawing.rows(tip, [
-    ['train loss', d.train_loss.toFixed(4)], ['validation loss', d.validation_loss.toFixed(4)],
-    ['train accuracy', percent(d.train_accuracy)], ['validation accuracy', percent(d.validation_accuracy)],
-    ['learning rate', String(+d.learning_rate.toPrecision(4))], ['time', d.seconds.toFixed(1) + ' s']
-  ]);
+  drawing.rows(
+      tip,
+      [
+        ['train loss', d.train_loss.toFixed(4)], ['validation loss', d.validation_loss.toFixed(4)],
+        ['train accuracy', percent(d.train_accuracy)], ['validation accuracy', percent(d.validation_accuracy)]
+      ]
+          .concat(
+              smallest ? [['of the smallest', percent(d.smallest_accuracy)]] : [],
+              [['learning rate', String(+d.learning_rate.toPrecision(4))], ['time', d.seconds.toFixed(1) + ' s']]));
 }
 
 function spec(height, title, series, domain) {
@@ -77,9 +85,9 @@ function spec(height, title, series, domain) {
 }
 
 function curve(id, title, train, validation, best) {
-  const made = spec(
-      270, title, [{field: train, stroke: 'faint', width: 1.75}, {field: validation, stroke: 'accent', width: 2.25}],
-      padded(rows.flatMap((r) => [r[train], r[validation]])));
+  const series = [{field: train, stroke: 'faint', width: 1.75}, {field: validation, stroke: 'accent', width: 2.25}];
+  if (best && smallest) series.push({field: 'smallest_percent', stroke: 'good', width: 2});
+  const made = spec(270, title, series, padded(rows.flatMap((r) => series.map((one) => r[one.field]))));
   if (best && rows.length > 1 && data.best !== null) {
     made.data.push({name: 'best', values: rows.filter((r) => r.epoch === data.best)});
     made.marks.splice(-1, 0, {
@@ -120,6 +128,8 @@ function drawAll() {
       drawing.handler('epoch', fillTip));
 }
 legend('loss-controls', []);
-legend('accuracy-controls', rows.length > 1 ? [['best', 'best epoch']] : []);
+legend(
+    'accuracy-controls',
+    (smallest ? [['smallest', 'of the smallest']] : []).concat(rows.length > 1 ? [['best', 'best epoch']] : []));
 drawing.keepDrawn(drawAll);
 })();

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "experiments/report_assets.hpp"
 #include "experiments/report_markup.hpp"
 #include "experiments/training/training_report.hpp"
@@ -11,6 +13,7 @@ constexpr std::size_t most_rows = 200;  // of the table; the picture and the CSV
 
 std::string figures(const TrainingReport& report) {
   std::string html;
+  const bool supernet = report.checkpoint.model.supernet();
   if (report.best) {
     const EpochRecord &last = report.history().back(), &best = report.history()[*report.best];
     html += html_figure("Validation accuracy", percent(last.validation_accuracy, 2),
@@ -20,8 +23,11 @@ std::string figures(const TrainingReport& report) {
     html += html_figure("Validation loss", fmt::format("{:.4f}", last.validation_loss),
                         fmt::format("train {:.4f}", last.train_loss));
   }
-  html += html_figure("Parameters", pretty(static_cast<double>(report.parameters), ""), "trained");
-  if (report.macs) html += html_figure("MACs", pretty(static_cast<double>(*report.macs), ""), "for one image");
+  html += html_figure("Parameters", pretty(static_cast<double>(report.parameters), ""),
+                      supernet ? "shared by all candidates" : "trained");
+  if (report.macs)
+    html += html_figure("MACs", pretty(static_cast<double>(*report.macs), ""),
+                        supernet ? "of the largest, for one image" : "for one image");
   double seconds = 0;
   for (const EpochRecord& one : report.history()) seconds += one.seconds;
   return html +
@@ -30,19 +36,18 @@ std::string figures(const TrainingReport& report) {
 }
 
 std::string epoch_table(const TrainingReport& report) {
-  std::string html =
-      "<div class=\"scroll\"><table><thead><tr><th class=\"n\">epoch</th><th class=\"n\">learning rate</th>"
-      "<th class=\"n\">train loss</th><th class=\"n\">train accuracy</th><th class=\"n\">validation loss</th>"
-      "<th class=\"n\">validation accuracy</th><th class=\"n\">time</th></tr></thead><tbody>\n";
+  const std::vector<std::string> headings = epoch_headings(report);
+  const auto bold = std::find(headings.begin(), headings.end(), "validation accuracy") - headings.begin();
+  std::string html = "<div class=\"scroll\"><table><thead><tr>";
+  for (const std::string& heading : headings) html += "<th class=\"n\">" + html_escaped(heading) + "</th>";
+  html += "</tr></thead><tbody>\n";
   for (const std::size_t i : shown_epochs(report, most_rows)) {
-    const EpochRecord& one = report.history()[i];
-    const std::string accuracy = percent(one.validation_accuracy, 2);
-    html += "<tr>" + html_cell(std::to_string(one.epoch), true) +
-            html_cell(fmt::format("{:.4g}", one.learning_rate), true) +
-            html_cell(fmt::format("{:.4f}", one.train_loss), true) + html_cell(percent(one.train_accuracy, 2), true) +
-            html_cell(fmt::format("{:.4f}", one.validation_loss), true) +
-            html_cell(i == report.best ? "<b>" + accuracy + "</b>" : accuracy, true) +
-            html_cell(fmt::format("{:.1f} s", one.seconds), true) + "</tr>\n";
+    std::vector<std::string> cells = epoch_cells(report, report.history()[i]);
+    std::string& accuracy = cells[static_cast<std::size_t>(bold)];
+    if (i == report.best) accuracy = "<b>" + accuracy + "</b>";
+    html += "<tr>";
+    for (const std::string& text : cells) html += html_cell(text, true);  // figures only: nothing to escape
+    html += "</tr>\n";
   }
   html += "</tbody></table></div>";
   if (report.history().size() > most_rows) {
@@ -80,7 +85,9 @@ Json chart_data(const TrainingReport& report) {
 std::string training_report_html(const TrainingReport& report) {
   return filled_page(
       report_training_page,
-      {{"title", html_escaped(fmt::format("{} on {}", report.space_name, report.checkpoint.data_name))},
+      {{"title",
+        html_escaped(fmt::format("{}{} on {}", report.space_name, report.checkpoint.model.supernet() ? " supernet" : "",
+                                 report.checkpoint.data_name))},
        {"summary", html_escaped(training_summary(report))},
        {"warnings", warnings(report)},
        {"figures", figures(report)},

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "experiments/report_markup.hpp"
-#include "experiments/training/train.hpp"
+#include "kernels/training/shared_parameters.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/hash.hpp"
@@ -15,56 +15,15 @@ namespace {
 
 constexpr std::size_t most_rows = 40;  // of the terminal's table
 
-std::string number(double value) { return fmt::format("{:.4f}", value); }
-std::string rate_text(double rate) { return fmt::format("{:.4g}", rate); }
-
-// What `ridgeline train` takes, by the place of each in the stored configuration.
-std::string changed_flags(const Json& training) {
-  static const std::vector<std::pair<const char*, const char*>> flags{{"--batch", "/batch"},
-                                                                      {"--format", "/format"},
-                                                                      {"--optimizer", "/optimizer/kind"},
-                                                                      {"--learning-rate", "/learning_rate"},
-                                                                      {"--momentum", "/optimizer/momentum"},
-                                                                      {"--weight-decay", "/optimizer/weight_decay"},
-                                                                      {"--schedule", "/schedule"},
-                                                                      {"--warmup", "/warmup_epochs"},
-                                                                      {"--clip", "/clip_norm"},
-                                                                      {"--average", "/average_decay"},
-                                                                      {"--smoothing", "/label_smoothing"},
-                                                                      {"--crop", "/augment/crop_padding"},
-                                                                      {"--cutout", "/augment/cutout"},
-                                                                      {"--mixup", "/augment/mixup_alpha"}};
-  const Json defaults = train_config_json(TrainConfig());
-  std::string text;
-  for (const auto& [flag, place] : flags) {
-    const Json::json_pointer at(place);
-    if (!training.contains(at) || training.at(at) == defaults.at(at)) continue;
-    text += fmt::format(" {} {}", flag, shell_quoted(choice_text(training.at(at))));
-  }
-  return training.value("/augment/flip"_json_pointer, false) ? text + " --flip" : text;
-}
-
-std::string command_of(const TrainingReport& report) {
-  const ModelCheckpoint& checkpoint = report.checkpoint;
-  std::string text = "ridgeline train " + shell_quoted(checkpoint.model.space);
-  for (const auto& [name, value] : checkpoint.model.parameters) {
-    text += " --parameter " + shell_quoted(name + "=" + choice_text(value));
-  }
-  const std::string data = checkpoint.data_path.empty() ? checkpoint.data_name : checkpoint.data_path;
-  text += fmt::format(" --genome {} --data {}", shell_quoted(Json(checkpoint.model.genome.genes).dump()),
-                      shell_quoted(data));
-  for (const char* name : {"epochs", "threads", "seed"}) {
-    if (checkpoint.training.contains(name)) text += fmt::format(" --{} {}", name, checkpoint.training[name].dump());
-  }
-  return text + changed_flags(checkpoint.training) + " --out " + shell_quoted(report.path);
-}
-
 void describe_network(TrainingReport& report, const Resources& resources) {
   const ModelCheckpoint& checkpoint = report.checkpoint;
   try {
     const SearchSpace space = open_space(checkpoint.model, resources);
     report.space_name = space.name();
-    if (checkpoint.model.genome.genes.empty()) return;
+    if (checkpoint.model.supernet()) {
+      report.macs = macs(space.decode(space.normalise(largest_genome(space))).network);
+      return;
+    }
     const std::string changed = "the space '" + space.name() + "' has changed since";
     if (space.violation(checkpoint.model.genome)) {
       report.space_problem = changed;
@@ -80,18 +39,6 @@ void describe_network(TrainingReport& report, const Resources& resources) {
   } catch (const ConfigError& problem) {
     report.space_problem = problem.what();
   }
-}
-
-std::vector<std::string> epoch_cells(const EpochRecord& one) {
-  return {std::to_string(one.epoch),           rate_text(one.learning_rate), number(one.train_loss),
-          percent(one.train_accuracy, 2),      number(one.validation_loss),  percent(one.validation_accuracy, 2),
-          fmt::format("{:.1f} s", one.seconds)};
-}
-
-const std::vector<std::string>& epoch_headings() {
-  static const std::vector<std::string> names{"epoch",           "learning rate",       "train loss", "train accuracy",
-                                              "validation loss", "validation accuracy", "time"};
-  return names;
 }
 
 // Training as a dotted line, validation as marks.
@@ -124,6 +71,11 @@ std::string spaced(std::string key) {
 
 std::string setting_text(const Json& value) {
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_array()) {
+    std::string text;
+    for (const Json& one : value) text += (text.empty() ? "" : "; ") + setting_text(one);
+    return text.empty() ? "none" : text;
+  }
   if (!value.is_object()) return choice_text(value);
   std::string text = value.contains("kind") ? choice_text(value["kind"]) : "";
   for (const auto& [key, one] : value.items()) {
@@ -156,8 +108,30 @@ TrainingReport training_report_of(const std::string& path, const Resources& reso
   if (!history.empty()) {
     report.best = static_cast<std::size_t>(std::max_element(history.begin(), history.end(), worse) - history.begin());
   }
-  report.command = command_of(report);
+  report.command = train_command(report.checkpoint, path);
   return report;
+}
+
+bool has_smallest(const TrainingReport& report) {
+  const auto has = [](const EpochRecord& one) { return one.smallest_accuracy.has_value(); };
+  return std::any_of(report.history().begin(), report.history().end(), has);
+}
+
+std::vector<std::string> epoch_headings(const TrainingReport& report) {
+  std::vector<std::string> names{"epoch",          "learning rate",   "train loss",
+                                 "train accuracy", "validation loss", "validation accuracy"};
+  if (has_smallest(report)) names.emplace_back("of the smallest");
+  names.emplace_back("time");
+  return names;
+}
+
+std::vector<std::string> epoch_cells(const TrainingReport& report, const EpochRecord& one) {
+  std::vector<std::string> cells{
+      std::to_string(one.epoch),      fmt::format("{:.4g}", one.learning_rate),   fmt::format("{:.4f}", one.train_loss),
+      percent(one.train_accuracy, 2), fmt::format("{:.4f}", one.validation_loss), percent(one.validation_accuracy, 2)};
+  if (has_smallest(report)) cells.push_back(one.smallest_accuracy ? percent(*one.smallest_accuracy, 2) : "");
+  cells.push_back(fmt::format("{:.1f} s", one.seconds));
+  return cells;
 }
 
 std::vector<std::size_t> shown_epochs(const TrainingReport& report, std::size_t most) {
@@ -168,13 +142,17 @@ std::vector<std::size_t> shown_epochs(const TrainingReport& report, std::size_t 
 }
 
 std::string training_summary(const TrainingReport& report) {
-  std::string text = fmt::format("{} trained on {}, {} of {} epochs", report.space_name, report.checkpoint.data_name,
-                                 report.checkpoint.epochs_done, report.epochs);
+  std::string text =
+      fmt::format("{}{} trained on {}, {} of {} epochs", report.checkpoint.model.supernet() ? "the supernet of " : "",
+                  report.space_name, report.checkpoint.data_name, report.checkpoint.epochs_done, report.epochs);
   if (!report.best) return text + ".";
   const EpochRecord &last = report.history().back(), &best = report.history()[*report.best];
   text += fmt::format(": validation accuracy {}", percent(last.validation_accuracy, 2));
   if (best.epoch != last.epoch) {
     text += fmt::format(" (the best was {} after epoch {})", percent(best.validation_accuracy, 2), best.epoch);
+  }
+  if (last.smallest_accuracy) {
+    text += fmt::format(" of the largest candidate, {} of the smallest", percent(*last.smallest_accuracy, 2));
   }
   text += fmt::format(", {} parameters", pretty(static_cast<double>(report.parameters), ""));
   if (report.macs) text += fmt::format(", {} MACs", pretty(static_cast<double>(*report.macs), ""));
@@ -190,6 +168,7 @@ std::string training_note(const TrainingReport& report) {
   }
   text += "; validation values are of plain images after the epoch";
   if (training.value("average_decay", 0.0) > 0) text += ", by the moving average of the weights";
+  if (report.checkpoint.model.supernet()) text += ", of the largest candidate and the smallest";
   return text + ". The two are not measured alike: a gap alone is no overfitting.";
 }
 
@@ -199,9 +178,11 @@ Facts model_facts(const TrainingReport& report) {
                                                          : fmt::format("{} ({})", report.space_name, model.space)}};
   for (const auto& [name, value] : model.parameters) facts.emplace_back("parameter " + name, choice_text(value));
   for (const auto& [name, choices] : report.choices) facts.emplace_back(name, choices);
-  if (report.choices.empty()) facts.emplace_back("genes", Json(model.genome.genes).dump());
+  if (model.supernet()) facts.emplace_back("candidates", "all, in shared parameters");
+  if (!model.supernet() && report.choices.empty()) facts.emplace_back("genes", Json(model.genome.genes).dump());
   facts.emplace_back("parameters", grouped(report.parameters));
-  if (report.macs) facts.emplace_back("MACs of an image", grouped(*report.macs));
+  if (report.macs)
+    facts.emplace_back(model.supernet() ? "MACs of the largest, one image" : "MACs of an image", grouped(*report.macs));
   facts.emplace_back("network", hex64(report.checkpoint.network_hash));
   facts.emplace_back("space fingerprint", hex64(report.checkpoint.space_fingerprint));
   return facts;
@@ -232,9 +213,9 @@ std::string training_report_text(const TrainingReport& report, const TextStyle& 
   std::string text = training_summary(report) + "\n";
   for (const auto& [name, choices] : report.choices) text += fmt::format("  {}: {}\n", name, choices);
   std::vector<TextTable::Column> columns;
-  for (const std::string& heading : epoch_headings()) columns.push_back({heading, true});
+  for (const std::string& heading : epoch_headings(report)) columns.push_back({heading, true});
   TextTable table(columns);
-  for (const std::size_t i : shown_epochs(report, most_rows)) table.add(epoch_cells(report.history()[i]));
+  for (const std::size_t i : shown_epochs(report, most_rows)) table.add(epoch_cells(report, report.history()[i]));
   text += "\n" + table.text(style);
   if (report.history().size() > most_rows) {
     text += fmt::format("{} of {} epochs, evenly spaced\n", most_rows, report.history().size());
@@ -245,12 +226,13 @@ std::string training_report_text(const TrainingReport& report, const TextStyle& 
 }
 
 std::string training_report_csv(const TrainingReport& report) {
-  std::string text = csv_line(
-      {"epoch", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "time_s"});
+  std::string text = csv_line({"epoch", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
+                               "validation_accuracy", "smallest_accuracy", "time_s"});
   for (const EpochRecord& one : report.history()) {
-    text += csv_line({std::to_string(one.epoch), exact_text(one.learning_rate), exact_text(one.train_loss),
-                      exact_text(one.train_accuracy), exact_text(one.validation_loss),
-                      exact_text(one.validation_accuracy), exact_text(one.seconds)});
+    text +=
+        csv_line({std::to_string(one.epoch), exact_text(one.learning_rate), exact_text(one.train_loss),
+                  exact_text(one.train_accuracy), exact_text(one.validation_loss), exact_text(one.validation_accuracy),
+                  one.smallest_accuracy ? exact_text(*one.smallest_accuracy) : "", exact_text(one.seconds)});
   }
   return text;
 }
@@ -258,8 +240,9 @@ std::string training_report_csv(const TrainingReport& report) {
 std::string training_report_markdown(const TrainingReport& report) {
   std::string text = fmt::format("# {} on {}\n\n{}\n\n## Epochs\n\n", markdown_cell(report.space_name),
                                  markdown_cell(report.checkpoint.data_name), markdown_cell(training_summary(report)));
-  text += markdown_row(epoch_headings()) + markdown_row(std::vector<std::string>(epoch_headings().size(), "--:"));
-  for (const EpochRecord& one : report.history()) text += markdown_row(epoch_cells(one));
+  text += markdown_row(epoch_headings(report)) +
+          markdown_row(std::vector<std::string>(epoch_headings(report).size(), "--:"));
+  for (const EpochRecord& one : report.history()) text += markdown_row(epoch_cells(report, one));
   text += "\n" + markdown_cell(training_note(report)) + "\n";
   const auto section = [&](const char* heading, const Facts& facts) {
     text += fmt::format("\n## {}\n\n", heading);

@@ -17,12 +17,12 @@ struct TrainingReport {
   ModelCheckpoint checkpoint;  // without its numbers: `state` is empty
   int epochs = 0;              // that the training has in all
   std::int64_t parameters = 0;
-  std::optional<std::int64_t> macs;                          // of one image; nothing where the space is not there
-  std::string space_name;                                    // as its file has it
-  std::string space_problem;                                 // why the network cannot be shown, where it cannot
+  std::optional<std::int64_t> macs;  // of one image, of a supernet's largest candidate; nothing without the space
+  std::string space_name;            // as its file has it
+  std::string space_problem;         // why the network cannot be shown, where it cannot
   std::vector<std::pair<std::string, std::string>> choices;  // of the genome, repeats joined
   std::optional<std::size_t> best;  // of `history`: the highest validation accuracy, the first of equal ones
-  std::string command;              // that trains it again, from the folder it was typed in
+  std::string command;              // train_command
 
   const std::vector<EpochRecord>& history() const { return checkpoint.history; }
 };
@@ -45,5 +45,9 @@ Facts model_facts(const TrainingReport& report);
 Facts data_facts(const TrainingReport& report);
 Facts configuration_facts(const TrainingReport& report);
 std::vector<std::size_t> shown_epochs(const TrainingReport& report, std::size_t most);  // evenly spaced, the last too
+std::vector<std::string> epoch_headings(const TrainingReport& report);
+std::vector<std::string> epoch_cells(const TrainingReport& report, const EpochRecord& one);  // one a heading
+// What is to be typed to train the same again into `path`, in the folder where it was typed first.
+std::string train_command(const ModelCheckpoint& checkpoint, const std::string& path);
 
 }  // namespace ridgeline

@@ -42,8 +42,7 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
     const auto accuracy = [&](const LabelledImages& images) {
       return evaluate_classifier(design, images, data.normalisation, {.threads = threads}).accuracy;
     };
-    result.winners.push_back(
-        {member, accuracy(data.validation), accuracy(test), supernet.extracted(genome, design)});
+    result.winners.push_back({member, accuracy(data.validation), accuracy(test), supernet.extracted(genome, design)});
   }
   return result;
 }

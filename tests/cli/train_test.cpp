@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "child.hpp"
 
@@ -68,6 +69,39 @@ TEST_F(TrainTest, ANetworkOfAnotherResolutionSaysThatImagesAreResized) {
   EXPECT_EQ(evaluated.code, 0);
   EXPECT_THAT(evaluated.err, HasSubstr("images resized from 32x32 to 28x28\n"));
   EXPECT_EQ(run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set", "--quiet"}, here()).err, "");
+}
+
+TEST_F(TrainTest, ATrainingIsReportedAndItsCommandTrainsTheSame) {
+  ASSERT_EQ(run_ridgeline(train({"--crop", "2", "--warmup", "0.25", "--quiet"}), here()).code, 0);
+  const Outcome text = run_ridgeline({"report", "cnn.ckpt"}, here());
+  EXPECT_EQ(text.code, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("2 of 2 epochs"), HasSubstr("validation accuracy"), HasSubstr("again")));
+  const Outcome json = run_ridgeline({"report", "cnn.ckpt", "--json"}, here());
+  ASSERT_EQ(json.code, 0) << json.err;
+  std::vector<std::string> words;  // nothing in it is quoted but the genome
+  std::stringstream command(Json::parse(json.out)["command"].get<std::string>());
+  for (std::string word; command >> word;)
+    words.push_back(word.starts_with("'") ? word.substr(1, word.size() - 2) : word);
+  ASSERT_EQ(words[0], "ridgeline");
+  words.erase(words.begin());
+  const Outcome again = run_ridgeline(words, here());
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("2 were there already"));
+  const Outcome files =
+      run_ridgeline({"report", "cnn.ckpt", "--html", "c.html", "--csv", "c.csv", "--markdown", "c.md"}, here());
+  EXPECT_EQ(files.code, 0) << files.err;
+  EXPECT_THAT(files.out, HasSubstr("wrote c.html"));
+  for (const char* name : {"c.html", "c.csv", "c.md"}) EXPECT_TRUE(folder_.has(name)) << name;
+  const auto refused = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all{"report", "cnn.ckpt"};
+    all.insert(all.end(), more.begin(), more.end());
+    const Outcome outcome = run_ridgeline(all, here());
+    EXPECT_EQ(outcome.code, 2);
+    return outcome.err;
+  };
+  EXPECT_THAT(refused({"--db", "x.db"}), HasSubstr("without --db"));
+  EXPECT_THAT(refused({"--html", "./cnn.ckpt"}), HasSubstr("the checkpoint"));
+  EXPECT_THAT(run_ridgeline({"report", "missing.ckpt"}, here()).err, HasSubstr("missing.ckpt"));
 }
 
 TEST_F(TrainTest, AnInterruptionSaysHowToGoOn) {

@@ -4,18 +4,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <regex>
-
 #include "experiments/report_formats.hpp"
 #include "experiments/report_html.hpp"
 #include "experiments/report_text.hpp"
+#include "tests/experiments/html_support.hpp"
 
 namespace ridgeline {
 namespace {
 
+using testing::count;
 using ::testing::ElementsAre;
+using testing::expect_balanced_tags;
+using testing::expect_self_contained;
 using ::testing::HasSubstr;
+using testing::markup;
 using ::testing::Not;
+using testing::page_data;
 
 constexpr auto config_text = R"({"searcher": {"name": "random"}, "objectives": [
   {"name": "quality", "from": {"evaluator": "proxy", "quantity": "entropy"}},

@@ -1,0 +1,258 @@
+// extract, rank, winners
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cli/command_line.hpp"
+#include "cli/output_file.hpp"
+#include "cli/progress.hpp"
+#include "cli/train_options.hpp"
+#include "experiments/report_formats.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/ranking.hpp"
+#include "experiments/training/winners.hpp"
+#include "kernels/pinning.hpp"
+#include "spaces/counts.hpp"
+
+namespace ridgeline {
+namespace {
+
+// Made where it is not there, with its parents.
+void make_folder(const std::string& folder, const std::string& flag) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder)) {
+    throw ConfigError(Problem{flag, "", "a folder that can be made", "'" + folder + "'", error.message()});
+  }
+  check_writable((std::filesystem::path(folder) / "candidate.ckpt").string(), flag);
+}
+
+struct ExtractFlags {
+  std::string supernet, data, genome, out;
+  int threads = 1;
+  bool json = false;
+};
+
+int extract(const CommandLine& cli, const ExtractFlags& flags) {
+  check_writable(flags.out, "--out");
+  const std::string path = cli.resources.checkpoint(flags.supernet);
+  check_different(flags.out, "--out", path, "the supernet");
+  const Json genome = JsonDocument::parse(flags.genome, "--genome").value();
+  const Dataset data = load_dataset(flags.data);
+  const PinnedThreads pinned(flags.threads);
+  LoadedModel candidate = load_candidate(path, genome, data, cli.resources, flags.threads);
+  const std::int64_t count = parameters(candidate.network), work = macs(candidate.network);
+  const Design design{std::move(candidate.network), {}, std::make_shared<Weights>(std::move(candidate.weights))};
+  const ClassificationScores scores =
+      evaluate_classifier(design, data.validation, data.normalisation, {.threads = flags.threads});
+  write_checkpoint(flags.out, candidate.checkpoint);
+  if (flags.json) {
+    cli.print_json({{"checkpoint", flags.out},
+                    {"supernet", flags.supernet},
+                    {"parameters", count},
+                    {"macs", work},
+                    {"validation_accuracy", scores.accuracy}});
+  } else {
+    cli.print(fmt::format("{}: {} parameters, {} MACs, validation accuracy {} with inherited weights\n", flags.out,
+                          pretty(static_cast<double>(count), ""), pretty(static_cast<double>(work), ""),
+                          percent(scores.accuracy, 2)));
+  }
+  return exit_done;
+}
+
+void add_extract(CLI::App& app, CommandLine& cli) {
+  const auto flags = std::make_shared<ExtractFlags>();
+  CLI::App* command =
+      add_command(app, "extract", "take a candidate out of a supernet, as a checkpoint of its own",
+                  "ridgeline extract glyphs_mobilenet --genome '[0,1,1,1,1,1,1]' --data glyphs --out candidate.ckpt");
+  command->add_option("supernet", flags->supernet, "checkpoint of a supernet, or the name of a shipped one")
+      ->required();
+  command->add_option("--genome", flags->genome, "JSON: {\"dimension\": choice, ...} or an array of gene indices")
+      ->type_name("JSON")
+      ->required();
+  command->add_option("--data", flags->data, "folder of the data set: batch norms are measured on its train images")
+      ->required();
+  command->add_option("--out", flags->out, "checkpoint to write")->required();
+  add_threads_option(*command, flags->threads);
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return extract(cli, *flags); }; });
+}
+
+struct RankFlags {
+  std::string supernet;
+  RankingConfig config;
+  bool json = false, quiet = false;
+};
+
+Json ranking_json(const Ranking& ranking, const Supernet& supernet) {
+  Json candidates = Json::array();
+  for (const RankedCandidate& one : ranking.candidates) {
+    candidates.push_back({{"genome", supernet.space().describe(one.genome)},
+                          {"macs", one.macs},
+                          {"parameters", one.parameters},
+                          {"inherited_accuracy", one.inherited_accuracy},
+                          {"alone_accuracy", one.alone_accuracy}});
+  }
+  return {{"candidates", std::move(candidates)},
+          {"kendall", ranking.kendall},
+          {"spearman", ranking.spearman},
+          {"relative_improvement_percent", ranking.relative_improvement}};
+}
+
+std::string ranking_text(const Ranking& ranking, const TextStyle& style) {
+  TextTable table({{"MACs", true}, {"parameters", true}, {"in the supernet", true}, {"trained alone", true}});
+  for (const RankedCandidate& one : ranking.candidates) {
+    table.add({pretty(static_cast<double>(one.macs), ""), pretty(static_cast<double>(one.parameters), ""),
+               percent(one.inherited_accuracy, 2), percent(one.alone_accuracy, 2)});
+  }
+  return table.text(style) +
+         fmt::format(
+             "\nKendall's tau {:.3f}, Spearman's rho {:.3f} over {} candidates\nthe supernet's best, "
+             "trained alone, is {:+.2f} % better than the mean (relative improvement)\n",
+             ranking.kendall, ranking.spearman, ranking.candidates.size(), ranking.relative_improvement);
+}
+
+int rank(const CommandLine& cli, RankFlags flags) {
+  make_folder(flags.config.folder, "--out");
+  const Supernet supernet = Supernet::load(cli.resources.checkpoint(flags.supernet), cli.resources);
+  const InterruptFlag interrupt;
+  RankingHooks hooks;
+  hooks.train.stop = &interrupt.flag();
+  std::string which;
+  PhaseLine line(!flags.quiet && cli.progress_bar, cli.progress_bar, 1.0);
+  hooks.candidate = [&](std::size_t i, std::size_t count) { which = fmt::format("candidate {} of {}", i + 1, count); };
+  hooks.train.progress = [&](const TrainProgress& now) {
+    line.show(fmt::format("{}, epoch {} of {}, loss {:.3f}, {:.0f} images/s", which, now.epoch, now.epochs, now.loss,
+                          now.images_per_s),
+              now.step, now.steps);
+  };
+  hooks.train.epoch_done = [&](const EpochRecord& record) {
+    if (flags.quiet) return;
+    std::fputs(fmt::format("\r{}, epoch {}: validation {}, {:.1f} s\n", which, record.epoch,
+                           percent(record.validation_accuracy, 2), record.seconds)
+                   .c_str(),
+               stderr);
+  };
+  const Ranking ranking =
+      as_problems_of("rank", [&] { return rank_candidates(supernet, cli.resources, flags.config, hooks); });
+  if (ranking.stopped) {
+    std::fputs(
+        fmt::format("interrupted; finished epochs are saved in {}\nto go on: {}\n", flags.config.folder, cli.command)
+            .c_str(),
+        stderr);
+    return exit_interrupted;
+  }
+  if (flags.json) {
+    cli.print_json(ranking_json(ranking, supernet));
+  } else {
+    cli.print(ranking_text(ranking, cli.style));
+  }
+  return exit_done;
+}
+
+void add_rank(CLI::App& app, CommandLine& cli) {
+  const auto flags = std::make_shared<RankFlags>();
+  flags->config.alone.epochs = 4;
+  CLI::App* command =
+      add_command(app, "rank", "train candidates of a supernet alone, and compare how both order them",
+                  "ridgeline rank glyphs_mobilenet --data glyphs --candidates 12 --epochs 4 --out ranking");
+  command->add_option("supernet", flags->supernet, "checkpoint of a supernet, or the name of a shipped one")
+      ->required();
+  command->add_option("--data", flags->config.alone.data, "folder of the data set")->required();
+  command->add_option("--out", flags->config.folder, "folder of the checkpoints; gone on from where they are there")
+      ->required();
+  command->add_option("--candidates", flags->config.candidates, "at even quantiles of the multiply-accumulates")
+      ->check(CLI::Range(2, 1000))
+      ->capture_default_str();
+  command->add_option("--seed", flags->config.seed, "of the candidates")->capture_default_str();
+  add_threads_option(*command, flags->config.alone.threads);
+  add_training_options(*command, flags->config.alone);
+  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return rank(cli, *flags); }; });
+}
+
+struct WinnersFlags {
+  std::string database, study, out;
+  int threads = 1;
+  bool json = false, quiet = false;
+};
+
+std::string file_of(const WinnersFlags& flags, const Winner& winner) {
+  return (std::filesystem::path(flags.out) / fmt::format("trial_{}.ckpt", winner.member.trial)).string();
+}
+
+Json winners_json(const Winners& winners, const WinnersFlags& flags) {
+  const Json front = front_json(winners.report);
+  Json list = Json::array();
+  for (std::size_t i = 0; i < winners.winners.size(); ++i) {
+    Json one = front[i];
+    one["validation_accuracy"] = winners.winners[i].validation_accuracy;
+    one["test_accuracy"] = winners.winners[i].test_accuracy;
+    if (!flags.out.empty()) one["checkpoint"] = file_of(flags, winners.winners[i]);
+    list.push_back(std::move(one));
+  }
+  return {{"study", flags.study}, {"supernet", winners.supernet}, {"data", winners.data}, {"winners", std::move(list)}};
+}
+
+std::string winners_text(const Winners& winners, const WinnersFlags& flags, const TextStyle& style) {
+  std::vector<TextTable::Column> columns{{"trial", true}};
+  for (const ReportObjective& one : winners.report.objectives) columns.push_back({one.scale.heading(one.label), true});
+  columns.push_back({"validation", true});
+  columns.push_back({"test", true});
+  if (!flags.out.empty()) columns.push_back({"checkpoint", false});
+  TextTable table(columns);
+  for (const Winner& winner : winners.winners) {
+    std::vector<std::string> row{std::to_string(winner.member.trial)};
+    for (std::size_t i = 0; i < winners.report.objectives.size(); ++i) {
+      row.push_back(winners.report.objectives[i].scale.number(winner.member.values[i]));
+    }
+    row.push_back(percent(winner.validation_accuracy, 2));
+    row.push_back(percent(winner.test_accuracy, 2));
+    if (!flags.out.empty()) row.push_back(file_of(flags, winner));
+    table.add(std::move(row));
+  }
+  return table.text(style);
+}
+
+int winners(const CommandLine& cli, const WinnersFlags& flags) {
+  if (!flags.out.empty()) make_folder(flags.out, "--out");
+  const Store store(flags.database, Store::Mode::read);
+  PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
+  const Winners found =
+      test_winners(store, flags.study, cli.resources, flags.threads,
+                   [&](std::size_t done, std::size_t total) { line.show("test the front", done, total); });
+  if (!flags.out.empty()) {
+    for (const Winner& winner : found.winners) write_checkpoint(file_of(flags, winner), winner.checkpoint);
+  }
+  if (flags.json) {
+    cli.print_json(winners_json(found, flags));
+  } else {
+    cli.print(winners_text(found, flags, cli.style));
+  }
+  return found.winners.empty() ? exit_infeasible : exit_done;
+}
+
+void add_winners(CLI::App& app, CommandLine& cli) {
+  const auto flags = std::make_shared<WinnersFlags>();
+  CLI::App* command =
+      add_command(app, "winners", "the front of a search on a supernet, on the test split; and as checkpoints",
+                  "ridgeline winners demo --db ridgeline.db --out winners");
+  command->add_option("study", flags->study, "name of a stored study")->required();
+  add_database_option(*command, flags->database);
+  command->add_option("--out", flags->out, "folder to write each winner's checkpoint to, with its inherited weights");
+  add_threads_option(*command, flags->threads);
+  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return winners(cli, *flags); }; });
+}
+
+}  // namespace
+
+void add_supernet_commands(CLI::App& app, CommandLine& cli) {
+  add_extract(app, cli);
+  add_rank(app, cli);
+  add_winners(app, cli);
+}
+
+}  // namespace ridgeline
