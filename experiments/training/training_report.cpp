@@ -143,7 +143,7 @@ std::vector<std::size_t> shown_epochs(const TrainingReport& report, std::size_t 
 
 std::string training_summary(const TrainingReport& report) {
   std::string text =
-      fmt::format("{}{} trained on {}, {} of {} epochs", report.checkpoint.model.supernet() ? "the supernet of " : "",
+      fmt::format("{}{} trained on {}, {} of {} epochs", report.checkpoint.model.supernet() ? "The supernet of " : "",
                   report.space_name, report.checkpoint.data_name, report.checkpoint.epochs_done, report.epochs);
   if (!report.best) return text + ".";
   const EpochRecord &last = report.history().back(), &best = report.history()[*report.best];

@@ -116,7 +116,7 @@ TEST_F(TrainingReports, ASupernetHasTwoCurves) {
   const TrainingReport made = report();
   EXPECT_EQ(made.macs, macs(network_));  // the largest candidate's
   EXPECT_EQ(made.space_problem, "");
-  EXPECT_THAT(training_summary(made), AllOf(StartsWith("the supernet of tiny"), HasSubstr("12.50 % of the smallest")));
+  EXPECT_THAT(training_summary(made), AllOf(StartsWith("The supernet of tiny"), HasSubstr("12.50 % of the smallest")));
   EXPECT_THAT(training_report_text(made, {}), HasSubstr("of the smallest"));
   EXPECT_THAT(training_report_csv(made), HasSubstr(",0.8125,0.125,3\r\n"));
   EXPECT_EQ(page_data(training_report_html(made))["epochs"][0]["smallest_accuracy"], 0.125);
