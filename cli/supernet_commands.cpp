@@ -43,8 +43,8 @@ int extract(const CommandLine& cli, const ExtractFlags& flags) {
   LoadedModel candidate = load_candidate(path, genome, data, cli.resources, flags.threads);
   const std::int64_t count = parameters(candidate.network), work = macs(candidate.network);
   const Design design{std::move(candidate.network), {}, std::make_shared<Weights>(std::move(candidate.weights))};
-  const ClassificationScores scores =
-      evaluate_classifier(design, data.validation, data.normalisation, {.threads = flags.threads});
+  const ClassificationScores scores = evaluate_classifier(
+      design, data.validation, {candidate.checkpoint.mean, candidate.checkpoint.stddev}, {.threads = flags.threads});
   write_checkpoint(flags.out, candidate.checkpoint);
   if (flags.json) {
     cli.print_json({{"checkpoint", flags.out},

@@ -34,8 +34,6 @@ struct EvaluateFlags {
   bool test = false, json = false, quiet = false;
 };
 
-constexpr std::size_t calibration_images = 256;
-
 std::string epoch_line(const EpochRecord& record, int epochs) {
   const std::string smallest =
       record.smallest_accuracy ? fmt::format(", smallest {}", percent(*record.smallest_accuracy, 2)) : "";
@@ -108,7 +106,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
   };
   hooks.progress = [&](const TrainProgress& now) {
     line.show(fmt::format("epoch {} of {}, loss {:.3f}, accuracy {}, {:.0f} images/s, {} left", now.epoch, now.epochs,
-                          now.loss, percent(now.accuracy, 2), now.images_per_s, pretty(now.left_s, "s")),
+                          now.loss, percent(now.accuracy, 2), now.images_per_s, duration(now.left_s)),
               now.step, now.steps);
   };
   hooks.epoch_done = [&](const EpochRecord& record) {
@@ -199,8 +197,8 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
     const Format format = Format::parse(flags.format);
     design.precision = PrecisionPlan::uniform(design.network, format, format);
     const Normalisation normalisation{checkpoint.mean, checkpoint.stddev};
-    flags.options.activation_ranges =
-        image_ranges(design, data.train, normalisation, calibration_images, flags.options.threads);
+    flags.options.activation_ranges = image_ranges(design, calibration_images(data.train, usual_range_images),
+                                                   normalisation, usual_range_images, flags.options.threads);
   }
   PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
   ClassificationScores scores;

@@ -14,18 +14,16 @@
 namespace ridgeline {
 namespace {
 
-constexpr std::size_t range_images = 256;
-
 class SupernetEvaluator : public Evaluator {
  public:
   SupernetEvaluator(Supernet supernet, const Dataset& data, std::size_t images, std::size_t recalibration_images,
                     bool accuracy)
       : supernet_(std::move(supernet)),
         validation_(images < data.validation.size() ? calibration_images(data.validation, images) : data.validation),
-        range_images_(calibration_images(data.train, range_images)),
-        normalisation_(data.normalisation),
+        range_images_(calibration_images(data.train, usual_range_images)),
+        normalisation_(supernet_.normalisation()),
         threads_(allowed_processors()),
-        recalibration_(data, recalibration_images, threads_),
+        recalibration_(data.train, normalisation_, recalibration_images, threads_),
         accuracy_(accuracy) {
     fingerprint_ = Hasher()
                        .add(supernet_.fingerprint())
@@ -61,7 +59,7 @@ class SupernetEvaluator : public Evaluator {
     design.precision = candidate.design->precision;
     EvaluateOptions options{.threads = threads_};
     if (!design.precision.operators.empty()) {
-      options.activation_ranges = image_ranges(design, range_images_, normalisation_, range_images, threads_);
+      options.activation_ranges = image_ranges(design, range_images_, normalisation_, usual_range_images, threads_);
     }
     const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_, options);
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
@@ -95,7 +93,8 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
   const std::string folder = options.string("data");
   const bool accuracy = options.word("quantity", quantities, "accuracy") == "accuracy";
   const auto images = options.integer("images", {.fallback = 1'000'000'000, .least = 1, .most = 1'000'000'000});
-  const auto recalibration = options.integer("recalibration_images", {.fallback = Recalibration::usual_images, .least = 2, .most = 1'000'000});
+  const auto recalibration =
+      options.integer("recalibration_images", {.fallback = Recalibration::usual_images, .least = 2, .most = 1'000'000});
   options.finish();
   if (checkpoint.empty() || folder.empty() || setup.space == nullptr) return nullptr;
   std::optional<Supernet> supernet;

@@ -28,6 +28,8 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
 // "images resized from 32x32 to 28x28", or nothing where they have the network's size.
 std::string resize_note(const Network& network, const ImageShape& images);
 
+inline constexpr std::size_t usual_range_images = 256;
+
 // The largest absolute value of every node's output over the first `count` images, in f32: what int8 scales are made
 // of. The same bits for any number of threads.
 std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,

@@ -41,7 +41,8 @@ Ranking rank_candidates(const Supernet& supernet, const Resources& resources, co
                         const RankingHooks& hooks) {
   const Dataset data = load_dataset(config.alone.data);
   supernet.check_data(data);
-  const Recalibration recalibration(data, Recalibration::usual_images, config.alone.threads);
+  const Recalibration recalibration(data.train, supernet.normalisation(), Recalibration::usual_images,
+                                    config.alone.threads);
   const std::vector<Genome> genomes = spread_candidates(supernet.space(), config.candidates, config.seed);
   Ranking ranking;
   for (std::size_t i = 0; i < genomes.size(); ++i) {
@@ -57,7 +58,7 @@ Ranking rank_candidates(const Supernet& supernet, const Resources& resources, co
     const PinnedThreads pinned(config.alone.threads);
     const Design inherited = supernet.candidate(genomes[i], recalibration);
     const ClassificationScores scores =
-        evaluate_classifier(inherited, data.validation, data.normalisation, {.threads = config.alone.threads});
+        evaluate_classifier(inherited, data.validation, supernet.normalisation(), {.threads = config.alone.threads});
     ranking.candidates.push_back({genomes[i], trained.macs, trained.parameters, scores.accuracy,
                                   trained.checkpoint.history.back().validation_accuracy});
   }

@@ -33,8 +33,8 @@ LabelledImages calibration_images(const LabelledImages& images, std::size_t coun
   return images.subset(order);
 }
 
-Recalibration::Recalibration(const Dataset& data, std::size_t images, int threads)
-    : images_(calibration_images(data.train, images)), normalisation_(data.normalisation), threads_(threads) {}
+Recalibration::Recalibration(const LabelledImages& train, Normalisation normalisation, std::size_t images, int threads)
+    : images_(calibration_images(train, images)), normalisation_(std::move(normalisation)), threads_(threads) {}
 
 Design Recalibration::operator()(const SearchSpace& space, const SharedParameters& layout,
                                  std::span<const float> shared, const Genome& genome) const {
@@ -125,7 +125,8 @@ LoadedModel load_candidate(const std::string& path, const Json& genome, const Da
   if (const auto wrong = supernet.space().violation(chosen)) {
     refuse("--genome", "", "a candidate of space '" + supernet.space().name() + "'", *wrong, "choose another one");
   }
-  Design design = supernet.candidate(chosen, Recalibration(data, Recalibration::usual_images, threads));
+  Design design = supernet.candidate(
+      chosen, Recalibration(data.train, supernet.normalisation(), Recalibration::usual_images, threads));
   return {supernet.extracted(chosen, design), std::move(design.network), *design.weights};
 }
 

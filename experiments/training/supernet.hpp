@@ -15,7 +15,7 @@ class Recalibration {
  public:
   // `images` training images, the same for every candidate, drawn by a fixed seed.
   static constexpr std::size_t usual_images = 1000;
-  Recalibration(const Dataset& data, std::size_t images, int threads);
+  Recalibration(const LabelledImages& train, Normalisation normalisation, std::size_t images, int threads);
 
   // The design of the candidate for one image, ready to be evaluated. `shared` as `layout` has it. Throws ConfigError.
   Design operator()(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
@@ -37,6 +37,7 @@ class Supernet {
 
   const ModelCheckpoint& checkpoint() const { return checkpoint_; }
   const SearchSpace& space() const { return space_; }
+  Normalisation normalisation() const { return {checkpoint_.mean, checkpoint_.stddev}; }  // that it was trained with
   std::uint64_t fingerprint() const;  // of the shared parameters and what they mean
   // Throws ConfigError where the candidates of another space are to be evaluated.
   void check_space(const SearchSpace& space) const;

@@ -19,7 +19,7 @@ class SupernetLearner : public Learner {
         supernet_(setup.config.supernet.value_or(SupernetConfig{})),
         largest_(space_.normalise(largest_genome(space_))),
         smallest_(space_.normalise(smallest_genome(space_))),
-        recalibration_(data_, Recalibration::usual_images, config_.threads),
+        recalibration_(data_.train, data_.normalisation, Recalibration::usual_images, config_.threads),
         trainer_(space_, config_.seed, {{config_.threads, config_.format}, setup.descent, supernet_.distillation}) {
     const Network network = space_.decode(largest_).network;
     check_fit(network, data_.train, data_.class_names.size(), data_.name);

@@ -33,14 +33,15 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
   const Dataset data = load_dataset(result.data);
   supernet.check_data(data);
   const LabelledImages test = load_test_split(result.data);
-  const Recalibration recalibration(data, source.value("recalibration_images", Recalibration::usual_images), threads);
+  const Recalibration recalibration(data.train, supernet.normalisation(),
+                                    source.value("recalibration_images", Recalibration::usual_images), threads);
   const PinnedThreads pinned(threads);
   for (const FrontMember& member : result.report.front) {
     if (progress) progress(result.winners.size(), result.report.front.size());
     const Genome genome = supernet.space().from_json(member.genome);
     const Design design = supernet.candidate(genome, recalibration);
     const auto accuracy = [&](const LabelledImages& images) {
-      return evaluate_classifier(design, images, data.normalisation, {.threads = threads}).accuracy;
+      return evaluate_classifier(design, images, supernet.normalisation(), {.threads = threads}).accuracy;
     };
     result.winners.push_back({member, accuracy(data.validation), accuracy(test), supernet.extracted(genome, design)});
   }
