@@ -1,6 +1,8 @@
 // extract, rank, winners
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "cli/command_line.hpp"
@@ -195,11 +197,18 @@ Json winners_json(const Winners& winners, const WinnersFlags& flags) {
   return {{"study", flags.study}, {"supernet", winners.supernet}, {"data", winners.data}, {"winners", std::move(list)}};
 }
 
+// The search went by the accuracy of the same images: its column says it already.
+bool searched_by_accuracy(const Winner& winner) {
+  return std::ranges::any_of(winner.member.values,
+                             [&](double value) { return std::abs(value - 100 * winner.validation_accuracy) < 1e-9; });
+}
+
 std::string winners_text(const Winners& winners, const WinnersFlags& flags, const TextStyle& style) {
+  const bool validation = !std::ranges::all_of(winners.winners, searched_by_accuracy);
   std::vector<TextTable::Column> columns{{"trial", true}};
   for (const ReportObjective& one : winners.report.objectives) columns.push_back({one.scale.heading(one.label), true});
-  columns.push_back({"validation", true});
-  columns.push_back({"test", true});
+  if (validation) columns.push_back({"validation accuracy", true});
+  columns.push_back({"test accuracy", true});
   if (!flags.out.empty()) columns.push_back({"checkpoint", false});
   TextTable table(columns);
   for (const Winner& winner : winners.winners) {
@@ -207,7 +216,7 @@ std::string winners_text(const Winners& winners, const WinnersFlags& flags, cons
     for (std::size_t i = 0; i < winners.report.objectives.size(); ++i) {
       row.push_back(winners.report.objectives[i].scale.number(winner.member.values[i]));
     }
-    row.push_back(percent(winner.validation_accuracy, 2));
+    if (validation) row.push_back(percent(winner.validation_accuracy, 2));
     row.push_back(percent(winner.test_accuracy, 2));
     if (!flags.out.empty()) row.push_back(file_of(flags, winner));
     table.add(std::move(row));

@@ -32,8 +32,8 @@ bool is_file(const fs::path& path) {
 
 // A shipped name wins over a file of the same name in the current folder: what a stored study means must not depend on
 // where it is resumed. "./name" says that the file is meant.
-std::string locate(const std::string& wanted, const fs::path& folder, const char* kind,
-                   const char* extension = ".json") {
+std::string locate(const std::string& wanted, const fs::path& folder, const char* kind, const char* extension = ".json",
+                   const char* maker = nullptr) {
   const bool looks_like_path = wanted.find('/') != std::string::npos || wanted.ends_with(extension);
   if (!looks_like_path && !wanted.empty() && is_file(folder / (wanted + extension))) {
     return (folder / (wanted + extension)).string();
@@ -45,9 +45,10 @@ std::string locate(const std::string& wanted, const fs::path& folder, const char
     const bool is_folder = fs::is_directory(wanted, error);
     const std::string stem = fs::path(wanted).stem().string();
     const bool shipped = std::find(known.begin(), known.end(), stem) != known.end();
-    throw ConfigError(
-        {wanted, "", fmt::format("a {} file", kind), is_folder ? "a folder" : "no such file",
-         shipped ? fmt::format("'{}' without folder and extension is a shipped {}", stem, kind) : "check the path"});
+    throw ConfigError({wanted, "", fmt::format("a {} file", kind), is_folder ? "a folder" : "no such file",
+                       shipped            ? fmt::format("'{}' without folder and extension is a shipped {}", stem, kind)
+                       : maker != nullptr ? fmt::format("check the path; '{}' makes one", maker)
+                                          : "check the path"});
   }
   throw ConfigError({"", "",
                      fmt::format("the name of a shipped {} or the path of a {} file", kind,
@@ -63,7 +64,8 @@ std::string Resources::space(const std::string& name_or_path) const {
   return locate(name_or_path, fs::path(root_) / "spaces/library", "space");
 }
 std::string Resources::device(const std::string& name_or_path) const {
-  return locate(name_or_path, fs::path(root_) / "hwmodels/devices", "device");
+  return locate(name_or_path, fs::path(root_) / "hwmodels/devices", "device", ".json",
+                "ridgeline device calibrate --out host.json");
 }
 std::string Resources::table(const std::string& name_or_path) const {
   return locate(name_or_path, fs::path(root_) / "experiments/tables", "table");
@@ -73,7 +75,8 @@ std::string Resources::study(const std::string& name_or_path) const {
 }
 
 std::string Resources::checkpoint(const std::string& name_or_path) const {
-  return locate(name_or_path, fs::path(root_) / "experiments/checkpoints", "checkpoint", ".ckpt");
+  return locate(name_or_path, fs::path(root_) / "experiments/checkpoints", "checkpoint", ".ckpt",
+                "ridgeline train SPACE --data FOLDER --out NAME.ckpt");
 }
 
 std::vector<std::string> Resources::spaces() const { return names_in(fs::path(root_) / "spaces/library"); }

@@ -7,6 +7,8 @@
 
 #include "experiments/training/evaluate.hpp"
 #include "kernels/pinning.hpp"
+#include "kernels/training/sandwich.hpp"
+#include "kernels/training/supernet_trainer.hpp"
 #include "kernels/training/trainer.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/search_space.hpp"
@@ -97,6 +99,34 @@ void train(benchmark::State& state, const std::string& name, const Format& forma
   state.counters["parameters"] = static_cast<double>(parameter_count(parameter_blocks(network)));
 }
 
+// Four sub-networks an iteration: in one step, or in a step each.
+void supernet(benchmark::State& state, const std::string& name, bool together) {
+  const SearchSpace space = SearchSpace::load(library(name), {.batch = batch, .parameters = {}});
+  const PinnedThreads pinned(2);
+  SupernetOptions options;
+  options.training = {2, f32};
+  options.descent.learning_rate = 0.01;
+  options.descent.total_steps = 1000000;
+  SupernetTrainer trainer(space, 1, options);
+  std::vector<float> images(static_cast<std::size_t>(batch * 32 * 32), 0.5F);
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < batch; ++i) labels.push_back(i % 47);
+  const std::vector<float> targets = smoothed_targets(labels, 47);
+  const LossTerm term{targets};
+  const auto fill = [&](const Shape&, std::span<float> out) { std::copy_n(images.begin(), out.size(), out.begin()); };
+  std::uint64_t number = 0;
+  for (auto _ : state) {
+    const std::vector<Genome> candidates = sandwich(space, {.candidates = 4}, 1, number++);
+    if (together) {
+      trainer.step(candidates, fill, {&term, 1});
+      continue;
+    }
+    for (const Genome& one : candidates) trainer.step({&one, 1}, fill, {&term, 1});
+  }
+  state.counters["images_a_second"] =
+      benchmark::Counter(static_cast<double>(batch), benchmark::Counter::kIsIterationInvariantRate);
+}
+
 LabelledImages gray_images(std::size_t count) {
   std::vector<std::uint8_t> pixels(count * 32 * 32);
   Rng rng(2, "bench");
@@ -132,6 +162,14 @@ const bool registered = [] {
       if (format == int8) continue;
       benchmark::RegisterBenchmark((name + "/" + format.text()).c_str(),
                                    [=](benchmark::State& state) { train(state, name, format); })
+          ->UseRealTime()
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+  for (const std::string name : {"mobilenet_small", "vit_small"}) {
+    for (const bool together : {true, false}) {
+      benchmark::RegisterBenchmark(("supernet/" + name + (together ? "/one_step" : "/four_steps")).c_str(),
+                                   [=](benchmark::State& state) { supernet(state, name, together); })
           ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
     }

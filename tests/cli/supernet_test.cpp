@@ -86,7 +86,7 @@ TEST_F(SupernetCommands, ASearchEndsWithTestedWinners) {
     const Json scores = json({"evaluate", winner["checkpoint"].get<std::string>(), "--data", "set", "--test"});
     EXPECT_EQ(scores["accuracy"], winner["test_accuracy"]);
   }
-  EXPECT_THAT(run({"winners", "s", "--db", "s.db"}).out, AllOf(HasSubstr("validation"), HasSubstr("test")));
+  EXPECT_THAT(run({"winners", "s", "--db", "s.db"}).out, AllOf(HasSubstr("accuracy (%)"), HasSubstr("test accuracy")));
 }
 
 TEST_F(SupernetCommands, RankingIsPrintedAndGoneOnWith) {
