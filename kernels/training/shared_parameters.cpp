@@ -32,12 +32,39 @@ Extents4 extents_of(const Network& network, const ParameterBlock& block) {
                             "train its candidates one by one, or give what differs a step of its own in a 'switch'"});
 }
 
-// Slices of groups would take channels of other groups; only the two ends are nested.
-void check_groups(const SearchSpace& space, const std::string& place, const Network& network, NodeId node) {
-  const Op& op = network.op(node);
-  if (op.kind != OpKind::conv2d || op.groups == 1 || op.groups == op.channels) return;
-  refuse(space, place, "a convolution of one group, or as many as channels", std::to_string(op.groups) + " groups");
-}
+// What leading slices cannot express must be the same in all candidates: the channels of a convolution in groups, where
+// a slice would take those of other groups, and all terms of a concatenation but the last, behind which a slice would
+// move.
+class SameEverywhere {
+ public:
+  explicit SameEverywhere(const SearchSpace& space) : space_(space) {}
+
+  void check(const std::string& place, const Network& network, NodeId node) {
+    const Op& op = network.op(node);
+    if (op.kind == OpKind::conv2d) {
+      const bool whole = op.groups == 1 || op.groups == op.channels;
+      const std::int64_t in = network.shape(network.inputs(node)[0])[1];
+      agree(place, whole ? Shape{} : Shape{op.groups, op.channels, in}, "a convolution in groups with fixed channels");
+    }
+    if (op.kind == OpKind::concat) {
+      const std::span<const NodeId> terms = network.inputs(node);
+      Shape extents;
+      for (const NodeId term : terms.first(terms.size() - 1)) {
+        extents.push_back(network.shape(term).at(static_cast<std::size_t>(op.axis)));
+      }
+      agree(place, extents, "a concatenation of tensors with fixed channels, the last excepted");
+    }
+  }
+
+ private:
+  void agree(const std::string& place, const Shape& found, const char* expected) {
+    const auto [first, fresh] = seen_.try_emplace(place, found);
+    if (!fresh && first->second != found) refuse(space_, place, expected, "others in other candidates");
+  }
+
+  const SearchSpace& space_;
+  std::map<std::string, Shape> seen_;
+};
 
 bool larger(const Json& a, const Json& b) { return a.is_number() && b.is_number() && a > b; }
 
@@ -81,25 +108,34 @@ std::vector<Genome> survey(const SearchSpace& space) {
 }
 
 SharedParameters::SharedParameters(const SearchSpace& space) {
+  SameEverywhere same(space);
   for (const Genome& genome : survey(space)) {
     const Network network = space.decode(genome).network;
     const std::vector<std::string> places = space.places(genome);
-    for (const ParameterBlock& block : ridgeline::parameter_blocks(network)) {
-      const std::string& place = places[block.node];
-      check_groups(space, place, network, block.node);
-      const auto [found, fresh] = by_place_.try_emplace({place, block.kind}, blocks_.size());
-      if (fresh) blocks_.emplace_back();
-      SharedBlock& shared = blocks_[found->second];
-      shared.place = place;
-      shared.kind = block.kind;
-      const Extents4 extents = extents_of(network, block);
-      for (std::size_t i = 0; i < extents.size(); ++i) shared.extents[i] = std::max(shared.extents[i], extents[i]);
-      const Window window{extents[2], extents[3]};
-      if (std::ranges::find(shared.windows, window) == shared.windows.end()) shared.windows.push_back(window);
-      shared.conv = network.op(block.node).kind == OpKind::conv2d;
-      shared.closes_residual = shared.closes_residual && closes_residual(network, block.node);
-    }
+    for (const NodeId node : network.live_nodes()) same.check(places[node], network, node);
+    add(network, places);
   }
+  lay_out(space);
+}
+
+void SharedParameters::add(const Network& network, std::span<const std::string> places) {
+  for (const ParameterBlock& block : ridgeline::parameter_blocks(network)) {
+    const std::string& place = places[block.node];
+    const auto [found, fresh] = by_place_.try_emplace({place, block.kind}, blocks_.size());
+    if (fresh) blocks_.emplace_back();
+    SharedBlock& shared = blocks_[found->second];
+    shared.place = place;
+    shared.kind = block.kind;
+    const Extents4 extents = extents_of(network, block);
+    for (std::size_t i = 0; i < extents.size(); ++i) shared.extents[i] = std::max(shared.extents[i], extents[i]);
+    const Window window{extents[2], extents[3]};
+    if (std::ranges::find(shared.windows, window) == shared.windows.end()) shared.windows.push_back(window);
+    shared.conv = network.op(block.node).kind == OpKind::conv2d;
+    shared.closes_residual = shared.closes_residual && closes_residual(network, block.node);
+  }
+}
+
+void SharedParameters::lay_out(const SearchSpace& space) {
   for (SharedBlock& block : blocks_) {
     std::sort(block.windows.begin(), block.windows.end(), std::greater<>());
     for (std::size_t i = 1; i < block.windows.size(); ++i) {

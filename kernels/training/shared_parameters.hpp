@@ -62,6 +62,8 @@ class SharedParameters {
                std::span<float> shared_gradient) const;
 
  private:
+  void add(const Network& network, std::span<const std::string> places);
+  void lay_out(const SearchSpace& space);
   std::size_t size_ = 0;
   std::vector<SharedBlock> blocks_;
   std::map<std::pair<std::string, ParameterBlock::Kind>, std::size_t> by_place_;

@@ -394,19 +394,32 @@ TEST(Supernet, DivergenceLeavesTheParameters) {
   EXPECT_EQ(trainer.save().parameters, before);
 }
 
+SearchSpace space_of(const std::string& dimension, const std::string& body) {
+  return SearchSpace::parse(JsonDocument::parse(R"({"ridgeline_space": 1, "name": "s", "dimensions": [)" + dimension +
+                                                    R"(], "network": {"input": [4, 8, 8], "body": [)" + body +
+                                                    R"(, {"op": "global_avg_pool"}, {"op": "flatten"},
+                                                       {"op": "linear", "channels": 2}]}})",
+                                                "s.json"),
+                            {});
+}
+
 TEST(Supernet, WhatIsNoSupernetIsRefused) {
-  const auto space_with = [](const std::string& groups) {
-    return SearchSpace::parse(JsonDocument::parse(R"({"ridgeline_space": 1, "name": "s",
-          "dimensions": [{"name": "group_count", "choices": )" +
-                                                      groups + R"(, "ordered": true}],
-          "network": {"input": [4, 8, 8], "body": [
-            {"op": "conv2d", "channels": 4, "kernel": 3, "groups": "group_count"},
-            {"op": "global_avg_pool"}, {"op": "flatten"}, {"op": "linear", "channels": 2}]}})",
-                                                  "s.json"),
-                              {});
+  const auto grouped = [](const std::string& choices) {
+    return space_of(R"({"name": "group_count", "choices": )" + choices + R"(, "ordered": true})",
+                    R"({"op": "conv2d", "channels": 4, "kernel": 3, "groups": "group_count"})");
   };
-  EXPECT_NO_THROW(SharedParameters(space_with("[1, 4]")));
-  EXPECT_THROW(SharedParameters(space_with("[1, 2, 4]")), ConfigError);
+  EXPECT_NO_THROW(SharedParameters(grouped("[1, 4]")));
+  EXPECT_NO_THROW(SharedParameters(grouped("[2]")));
+  EXPECT_THROW(SharedParameters(grouped("[1, 2, 4]")), ConfigError);
+  const auto joined = [](const std::string& first, const std::string& second) {
+    return space_of(R"({"name": "width", "choices": [4, 8], "ordered": true})", R"({"op": "conv2d", "channels": )" +
+                                                                                    first +
+                                                                                    R"(, "kernel": 3, "as": "a"},
+                       {"op": "conv2d", "channels": )" + second + R"(, "kernel": 3, "as": "b"},
+                       {"op": "concat", "from": ["a", "b"], "axis": 1})");
+  };
+  EXPECT_NO_THROW(SharedParameters(joined("4", "\"width\"")));
+  EXPECT_THROW(SharedParameters(joined("\"width\"", "4")), ConfigError);
 }
 
 TEST(Sandwich, EndsAndWhatLiesBetween) {
