@@ -287,7 +287,8 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
   flags->options.threads = allowed_processors();
   CLI::App* command = add_command(app, "evaluate", "accuracy, loss and calibration of a trained network",
                                   "ridgeline evaluate cnn.ckpt --data glyphs --test --format int8");
-  command->add_option("checkpoint", flags->model, "what ridgeline train has written")->required();
+  command->add_option("checkpoint", flags->model, "what ridgeline train has written, or the name of a shipped one")
+      ->required();
   command->add_option("--data", flags->data, "folder of a data set")->required();
   command->add_option("--genome", flags->genome, "of a supernet: the candidate, JSON as ridgeline train takes it")
       ->type_name("JSON");
