@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -167,6 +168,21 @@ void on_signal(int number) {
   std::signal(number, SIG_DFL);  // a second one is not asked twice
 }
 
+// No number of the program may be NaN, which passes every check of a range.
+void refuse_nan(CLI::App& app) {
+  const CLI::Validator number(
+      [](std::string& text) {
+        double value = 0;
+        const bool read = CLI::detail::lexical_cast(text, value);
+        return read && std::isnan(value) ? "a number was expected, found " + text : std::string();
+      },
+      "", "number");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_type_name().starts_with("FLOAT")) option->check(number);
+  }
+  for (CLI::App* command : app.get_subcommands({})) refuse_nan(*command);
+}
+
 }  // namespace
 
 void CommandLine::print(const std::string& text) const {
@@ -203,6 +219,7 @@ int run_program(int argc, char** argv) {
         "130 interrupted (what was done is saved).\n\n"
         "Example:\n  ridgeline search demo --db ridgeline.db --report report.html");
     add_commands(app, cli);
+    refuse_nan(app);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -27,6 +27,7 @@ struct ShowFlags {
 };
 
 int make_glyph_set(const CommandLine& cli, const GlyphFlags& flags) {
+  if (flags.out.empty()) throw ConfigError({"--out", "", "the path of a folder", "nothing", ""});
   GlyphManifest manifest;
   try {
     const InterruptFlag interrupt;

@@ -65,7 +65,7 @@ int export_model(const CommandLine& cli, const ExportFlags& flags) {
   options.batch = batch_of(flags.batch);
   check_writable(flags.out, "--out");
   check_different(flags.out, "--out", flags.model, "the checkpoint");
-  LoadedModel model = load_model(flags.model, cli.resources);
+  LoadedModel model = load_model(cli.resources.checkpoint(flags.model), cli.resources);
   const ModelCheckpoint& checkpoint = model.checkpoint;
   const Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};
   options.graph_name = std::filesystem::path(checkpoint.model.space).stem().string();

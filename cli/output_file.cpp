@@ -46,6 +46,7 @@ std::string precious(const fs::path& path) {
 }  // namespace
 
 void check_writable(const std::string& path, const std::string& flag) {
+  if (path.empty()) throw ConfigError({flag, "", "the path of a file", "nothing", ""});
   const fs::path target = target_of(path);
   if (is_device(target)) return;
   const fs::path parent = target.parent_path();

@@ -12,6 +12,7 @@
 #include "experiments/report_formats.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/ranking.hpp"
+#include "experiments/training/training_report.hpp"
 #include "experiments/training/winners.hpp"
 #include "kernels/pinning.hpp"
 #include "spaces/counts.hpp"
@@ -35,8 +36,20 @@ struct ExtractFlags {
   bool json = false;
 };
 
+// What is there already may only be a candidate that was taken out before: weights that were trained are not lost.
+void check_replaceable(const std::string& path, const std::string& flag) {
+  check_writable(path, flag);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return;
+  const bool ours = is_checkpoint(path) && is_extracted(read_checkpoint(path));
+  if (!ours) {
+    throw ConfigError(Problem{flag, "", "a new file, or a candidate that was extracted before", path,
+                              "choose another name, or remove the file first"});
+  }
+}
+
 int extract(const CommandLine& cli, const ExtractFlags& flags) {
-  check_writable(flags.out, "--out");
+  check_replaceable(flags.out, "--out");
   const std::string path = cli.resources.checkpoint(flags.supernet);
   check_different(flags.out, "--out", path, "the supernet");
   const Json genome = JsonDocument::parse(flags.genome, "--genome").value();
@@ -66,7 +79,8 @@ void add_extract(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<ExtractFlags>();
   CLI::App* command =
       add_command(app, "extract", "take a candidate out of a supernet, as a checkpoint of its own",
-                  "ridgeline extract glyphs_mobilenet --genome '[0,1,1,1,1,1,1]' --data glyphs --out candidate.ckpt");
+                  "ridgeline extract glyphs_mobilenet --genome '[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]' "
+                  "--data glyphs --out candidate.ckpt");
   command->add_option("supernet", flags->supernet, "checkpoint of a supernet, or the name of a shipped one")
       ->required();
   command->add_option("--genome", flags->genome, "JSON: {\"dimension\": choice, ...} or an array of gene indices")
@@ -86,7 +100,7 @@ struct RankFlags {
   bool json = false, quiet = false;
 };
 
-Json ranking_json(const Ranking& ranking, const Supernet& supernet) {
+Json ranking_json(const SupernetRanking& ranking, const Supernet& supernet) {
   Json candidates = Json::array();
   for (const RankedCandidate& one : ranking.candidates) {
     candidates.push_back({{"genome", supernet.space().describe(one.genome)},
@@ -101,7 +115,7 @@ Json ranking_json(const Ranking& ranking, const Supernet& supernet) {
           {"relative_improvement_percent", ranking.relative_improvement}};
 }
 
-std::string ranking_text(const Ranking& ranking, const TextStyle& style) {
+std::string ranking_text(const SupernetRanking& ranking, const TextStyle& style) {
   TextTable table({{"MACs", true}, {"parameters", true}, {"in the supernet", true}, {"trained alone", true}});
   for (const RankedCandidate& one : ranking.candidates) {
     table.add({pretty(static_cast<double>(one.macs), ""), pretty(static_cast<double>(one.parameters), ""),
@@ -135,7 +149,7 @@ int rank(const CommandLine& cli, RankFlags flags) {
                    .c_str(),
                stderr);
   };
-  const Ranking ranking =
+  const SupernetRanking ranking =
       as_problems_of("rank", [&] { return rank_candidates(supernet, cli.resources, flags.config, hooks); });
   if (ranking.stopped) {
     std::fputs(
@@ -232,6 +246,7 @@ int winners(const CommandLine& cli, const WinnersFlags& flags) {
       test_winners(store, flags.study, cli.resources, flags.threads,
                    [&](std::size_t done, std::size_t total) { line.show("test the front", done, total); });
   if (!flags.out.empty()) {
+    for (const Winner& winner : found.winners) check_replaceable(file_of(flags, winner), "--out");
     for (const Winner& winner : found.winners) write_checkpoint(file_of(flags, winner), winner.checkpoint);
   }
   if (flags.json) {

@@ -194,11 +194,10 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
   Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};
   if (!flags.format.empty()) {
-    const Format format = Format::parse(flags.format);
-    design.precision = PrecisionPlan::uniform(design.network, format, format);
+    design.precision = PrecisionPlan::uniform(design.network, Format::parse(flags.format));
     const Normalisation normalisation{checkpoint.mean, checkpoint.stddev};
-    flags.options.activation_ranges = image_ranges(design, calibration_images(data.train, usual_range_images),
-                                                   normalisation, usual_range_images, flags.options.threads);
+    flags.options.activation_ranges =
+        evaluate_options(design, data.train, normalisation, flags.options.threads).activation_ranges;
   }
   PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
   ClassificationScores scores;

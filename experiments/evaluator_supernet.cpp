@@ -20,7 +20,7 @@ class SupernetEvaluator : public Evaluator {
                     bool accuracy)
       : supernet_(std::move(supernet)),
         validation_(images < data.validation.size() ? calibration_images(data.validation, images) : data.validation),
-        range_images_(calibration_images(data.train, usual_range_images)),
+        train_(data.train),
         normalisation_(supernet_.normalisation()),
         threads_(allowed_processors()),
         recalibration_(data.train, normalisation_, recalibration_images, threads_),
@@ -57,16 +57,13 @@ class SupernetEvaluator : public Evaluator {
   double evaluate(const Candidate& candidate) {
     Design design = supernet_.candidate(*candidate.genome, recalibration_);
     design.precision = candidate.design->precision;
-    EvaluateOptions options{.threads = threads_};
-    if (!design.precision.operators.empty()) {
-      options.activation_ranges = image_ranges(design, range_images_, normalisation_, usual_range_images, threads_);
-    }
+    const EvaluateOptions options = evaluate_options(design, train_, normalisation_, threads_);
     const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_, options);
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
   }
 
   Supernet supernet_;
-  LabelledImages validation_, range_images_;
+  LabelledImages validation_, train_;
   Normalisation normalisation_;
   int threads_;
   Recalibration recalibration_;

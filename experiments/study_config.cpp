@@ -176,14 +176,7 @@ StudyConfig load_study(const std::string& path, const std::vector<std::string>& 
 Design decode_for(const StudyConfig& config, const SearchSpace& space, const Genome& genome) {
   Design design = space.decode(genome);
   if (config.precision) {
-    const Format activations = Format::parse(*config.precision);
-    Format weights = activations;
-    // Integer weights have a scale an output channel unless another granularity is asked for: what this machine
-    // executes.
-    if (weights.kind == Format::Kind::integer && weights.granularity == Format::Granularity::tensor) {
-      weights.granularity = Format::Granularity::channel;
-    }
-    design.precision = PrecisionPlan::uniform(design.network, weights, activations);
+    design.precision = PrecisionPlan::uniform(design.network, Format::parse(*config.precision));
   }
   return design;
 }

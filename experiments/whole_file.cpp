@@ -18,6 +18,9 @@ std::string read_whole_file(const std::string& path, const WholeFileRule& rule) 
   if (std::filesystem::is_directory(path, ignored)) {
     throw ConfigError({path, "", fmt::format("a readable {}", rule.kind), "a folder", "name a file in it"});
   }
+  if (rule.regular && std::filesystem::exists(path, ignored) && !std::filesystem::is_regular_file(path, ignored)) {
+    throw ConfigError({path, "", fmt::format("a readable {}", rule.kind), "a pipe or a device", "name a file"});
+  }
   const auto close = [](gzFile file) { gzclose(file); };
   const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
   if (!file) {

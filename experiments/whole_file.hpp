@@ -8,6 +8,7 @@ namespace ridgeline {
 
 struct WholeFileRule {
   std::string kind = "file";                      // "table", "data file": stands in messages
+  bool regular = false;                           // refuse pipes and devices, which would wait or never end
   std::size_t most_bytes = std::size_t{4} << 30;  // after decompression: a small gzip file may hold any number
 };
 

@@ -132,6 +132,14 @@ PrecisionPlan PrecisionPlan::uniform(const Network& network, Format weights, For
   return plan;
 }
 
+PrecisionPlan PrecisionPlan::uniform(const Network& network, Format format) {
+  Format weights = format;
+  if (weights.kind == Format::Kind::integer && weights.granularity == Format::Granularity::tensor) {
+    weights.granularity = Format::Granularity::channel;
+  }
+  return uniform(network, weights, format);
+}
+
 std::vector<Format> stored_formats(const Network& network, const PrecisionPlan& plan) {
   std::vector<Format> stored(network.size(), f32);
   std::vector<Widest> wanted(network.size());

@@ -52,6 +52,9 @@ struct PrecisionPlan {
   OperatorFormats at(std::size_t node) const { return node < operators.size() ? operators[node] : OperatorFormats{}; }
   // Every conv2d, linear and matmul reads `activations` and `weights`.
   static PrecisionPlan uniform(const Network& network, Format weights, Format activations);
+  // The same format for both; integer weights have a scale an output channel unless another granularity is asked for:
+  // what this machine executes.
+  static PrecisionPlan uniform(const Network& network, Format format);
   friend bool operator==(const PrecisionPlan&, const PrecisionPlan&) = default;
 };
 

@@ -142,12 +142,16 @@ void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint
     text.append(reinterpret_cast<const char*>(section->data()), section->size() * sizeof(float));
   }
   text += hex64(Hasher().add(text).value());
-  const std::string unfinished = fmt::format("{}.{}.new", path, getpid());
   std::error_code error;
+  const std::filesystem::path target = std::filesystem::weakly_canonical(path, error);  // a link stays one
+  if (std::filesystem::exists(target, error) && !std::filesystem::is_regular_file(target, error)) {
+    refuse(path, "", "a file, or a new name", "a folder, a pipe or a device", "name another one");
+  }
+  const std::string unfinished = fmt::format("{}.{}.new", target.string(), getpid());
   std::ofstream file(unfinished, std::ios::binary);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
   file.close();
-  if (file) std::filesystem::rename(unfinished, path, error);
+  if (file) std::filesystem::rename(unfinished, target, error);
   if (file && !error) return;
   std::remove(unfinished.c_str());
   refuse(path, "", "a checkpoint that can be written", file ? error.message() : std::strerror(errno),
@@ -155,6 +159,8 @@ void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint
 }
 
 bool is_checkpoint(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;  // reading a pipe would wait
   std::ifstream file(path, std::ios::binary);
   std::string start(signature.size(), '\0');
   file.read(start.data(), static_cast<std::streamsize>(start.size()));
@@ -162,7 +168,7 @@ bool is_checkpoint(const std::string& path) {
 }
 
 ModelCheckpoint read_checkpoint(const std::string& path) {
-  const std::string text = read_whole_file(path, {.kind = "checkpoint"});
+  const std::string text = read_whole_file(path, {.kind = "checkpoint", .regular = true});
   if (!text.starts_with(signature)) {
     refuse(path, "", "a checkpoint that 'ridgeline train' has written", "another file");
   }

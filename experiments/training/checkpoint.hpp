@@ -45,6 +45,9 @@ struct ModelCheckpoint {
   TrainingState state;
 };
 
+// Taken out of a supernet: no training of its own goes on from it.
+inline bool is_extracted(const ModelCheckpoint& checkpoint) { return checkpoint.training.contains("extracted_from"); }
+
 Json history_json(const std::vector<EpochRecord>& history);
 
 void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint);

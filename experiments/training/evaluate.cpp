@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <numeric>
 #include <optional>
 
 #include "experiments/data/batches.hpp"
@@ -18,6 +19,7 @@ namespace ridgeline {
 namespace {
 
 constexpr std::size_t calibration_batch = 32;
+constexpr std::size_t range_images = 256;
 
 struct ImageRange {
   std::size_t batch, first, count;
@@ -101,6 +103,24 @@ std::string resize_note(const Network& network, const ImageShape& images) {
   const ImageShape input = input_shape(network);
   if (input.height == images.height && input.width == images.width) return "";
   return fmt::format("images resized from {}x{} to {}x{}", images.height, images.width, input.height, input.width);
+}
+
+LabelledImages calibration_images(const LabelledImages& images, std::size_t count) {
+  std::vector<std::uint32_t> order(images.size());
+  std::iota(order.begin(), order.end(), 0U);
+  Rng(0, "calibration images").shuffle(std::span(order));
+  order.resize(std::min(count, order.size()));
+  return images.subset(order);
+}
+
+EvaluateOptions evaluate_options(const Design& design, const LabelledImages& train, const Normalisation& normalisation,
+                                 int threads) {
+  EvaluateOptions options{.threads = threads};
+  if (!design.precision.operators.empty()) {
+    const LabelledImages images = calibration_images(train, range_images);
+    options.activation_ranges = image_ranges(design, images, normalisation, range_images, threads);
+  }
+  return options;
 }
 
 std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,

@@ -28,7 +28,12 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
 // "images resized from 32x32 to 28x28", or nothing where they have the network's size.
 std::string resize_note(const Network& network, const ImageShape& images);
 
-inline constexpr std::size_t usual_range_images = 256;
+// So many images of the split, in a random order that is always the same: what statistics and ranges are measured on.
+LabelledImages calibration_images(const LabelledImages& images, std::size_t count);
+
+// How `design` is evaluated: where it is quantized, with activation ranges measured on 256 training images.
+EvaluateOptions evaluate_options(const Design& design, const LabelledImages& train, const Normalisation& normalisation,
+                                 int threads);
 
 // The largest absolute value of every node's output over the first `count` images, in f32: what int8 scales are made
 // of. The same bits for any number of threads.

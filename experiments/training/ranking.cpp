@@ -37,14 +37,14 @@ std::vector<Genome> spread_candidates(const SearchSpace& space, std::size_t coun
   return spread;
 }
 
-Ranking rank_candidates(const Supernet& supernet, const Resources& resources, const RankingConfig& config,
-                        const RankingHooks& hooks) {
+SupernetRanking rank_candidates(const Supernet& supernet, const Resources& resources, const RankingConfig& config,
+                                const RankingHooks& hooks) {
   const Dataset data = load_dataset(config.alone.data);
   supernet.check_data(data);
   const Recalibration recalibration(data.train, supernet.normalisation(), Recalibration::usual_images,
                                     config.alone.threads);
   const std::vector<Genome> genomes = spread_candidates(supernet.space(), config.candidates, config.seed);
-  Ranking ranking;
+  SupernetRanking ranking;
   for (std::size_t i = 0; i < genomes.size(); ++i) {
     if (hooks.candidate) hooks.candidate(i, genomes.size());
     ModelSource model = supernet.checkpoint().model;

@@ -24,7 +24,7 @@ struct RankedCandidate {
   double inherited_accuracy = 0, alone_accuracy = 0;  // on the validation split, 0 to 1
 };
 
-struct Ranking {
+struct SupernetRanking {
   std::vector<RankedCandidate> candidates;  // by ascending MACs
   double kendall = 0, spearman = 0;         // between the two accuracies
   // How much better, trained alone, the supernet's best is than the mean of all, in percent of it (Yu et al.,
@@ -42,7 +42,7 @@ struct RankingHooks {
   TrainHooks train;
 };
 // Throws as train_model and Supernet.
-Ranking rank_candidates(const Supernet& supernet, const Resources& resources, const RankingConfig& config,
-                        const RankingHooks& hooks);
+SupernetRanking rank_candidates(const Supernet& supernet, const Resources& resources, const RankingConfig& config,
+                                const RankingHooks& hooks);
 
 }  // namespace ridgeline

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "experiments/data/batches.hpp"
 #include "experiments/data/resize.hpp"
@@ -24,14 +23,6 @@ constexpr std::size_t images_a_batch = 100;
 }
 
 }  // namespace
-
-LabelledImages calibration_images(const LabelledImages& images, std::size_t count) {
-  std::vector<std::uint32_t> order(images.size());
-  std::iota(order.begin(), order.end(), 0U);
-  Rng(0, "calibration images").shuffle(std::span(order));
-  order.resize(std::min(count, order.size()));
-  return images.subset(order);
-}
 
 Recalibration::Recalibration(const LabelledImages& train, Normalisation normalisation, std::size_t images, int threads)
     : images_(calibration_images(train, images)), normalisation_(std::move(normalisation)), threads_(threads) {}

@@ -27,9 +27,6 @@ class Recalibration {
   int threads_;
 };
 
-// So many images of the split, in a random order that is always the same: what statistics and ranges are measured on.
-LabelledImages calibration_images(const LabelledImages& images, std::size_t count);
-
 class Supernet {
  public:
   // Throws ConfigError: no supernet, of another space, of another number of parameters.

@@ -129,6 +129,7 @@ class Training {
       throw ConfigError(Problem{path_, what, expected, there,
                                 "it is the checkpoint of another training; write to another file with --out"});
     };
+    if (is_extracted(found)) refuse("training", "a training of its own", "a candidate taken out of a supernet");
     if (found.network_hash != ours.network_hash) refuse("network", hex64(ours.network_hash), hex64(found.network_hash));
     if (found.data_fingerprint != ours.data_fingerprint) {
       refuse("data", fmt::format("'{}' {}", ours.data_name, hex64(ours.data_fingerprint)),

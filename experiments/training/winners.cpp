@@ -39,9 +39,11 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
   for (const FrontMember& member : result.report.front) {
     if (progress) progress(result.winners.size(), result.report.front.size());
     const Genome genome = supernet.space().from_json(member.genome);
-    const Design design = supernet.candidate(genome, recalibration);
+    Design design = supernet.candidate(genome, recalibration);
+    design.precision = decode_for(config, supernet.space(), genome).precision;  // as the search evaluated it
+    const EvaluateOptions options = evaluate_options(design, data.train, supernet.normalisation(), threads);
     const auto accuracy = [&](const LabelledImages& images) {
-      return evaluate_classifier(design, images, supernet.normalisation(), {.threads = threads}).accuracy;
+      return evaluate_classifier(design, images, supernet.normalisation(), options).accuracy;
     };
     result.winners.push_back({member, accuracy(data.validation), accuracy(test), supernet.extracted(genome, design)});
   }

@@ -1,5 +1,5 @@
-// The front of a search on a supernet, on images that no search has seen: each member with its inherited weights, as a
-// network of its own.
+// The front of a search on a supernet, on images that no search has seen: each member with its inherited weights, in
+// the formats that it was searched in, and as a network of its own.
 #pragma once
 
 #include <functional>

@@ -15,18 +15,18 @@ std::string declared_name(const Dimension& dimension) { return dimension.name.su
 
 bool is_open(const Dimension& dimension, const SandwichOptions& options) {
   if (dimension.group != GeneGroup::architecture) return false;
-  return options.all_open || !dimension.ordered || std::ranges::count(options.open, declared_name(dimension)) > 0;
+  return options.all_open || !has_ends(dimension) || std::ranges::count(options.open, declared_name(dimension)) > 0;
 }
 
-// `base` with open dimensions drawn anew (`only_unordered`: of those, the ones without order).
-Genome drawn(const SearchSpace& space, const SandwichOptions& options, const Genome& base, bool only_unordered,
+// `base` with open dimensions drawn anew (`only_endless`: of those, the ones without a largest choice).
+Genome drawn(const SearchSpace& space, const SandwichOptions& options, const Genome& base, bool only_endless,
              Rng& rng) {
   Genome genome;
   for (int draw = 0; draw < most_draws; ++draw) {
     genome = base;
     for (std::size_t i = 0; i < genome.genes.size(); ++i) {
       const Dimension& dimension = space.dims()[i];
-      if (!is_open(dimension, options) || (only_unordered && dimension.ordered)) continue;
+      if (!is_open(dimension, options) || (only_endless && has_ends(dimension))) continue;
       genome.genes[i] = static_cast<std::uint16_t>(rng.below(dimension.choices.size()));
     }
     genome = space.normalise(std::move(genome));

@@ -2,7 +2,7 @@
 // rule, Yu and Huang, 2019, arXiv:1903.05134).
 //
 // Progressive shrinking (Cai et al., Once-for-All, 2020, arXiv:1908.09791) opens the dimensions one after the other:
-// those that are not open yet are held at their largest choice. Dimensions without order have no largest choice; they
+// those that are not open yet are held at their largest choice. Words without order have no largest choice; they
 // are drawn in every candidate.
 #pragma once
 

@@ -72,7 +72,7 @@ Genome extreme(const SearchSpace& space, bool most) {
   Genome genome;
   for (const Dimension& dimension : space.dims()) {
     const std::vector<Json>& choices = dimension.choices;
-    const bool compared = dimension.ordered && dimension.group == GeneGroup::architecture;
+    const bool compared = has_ends(dimension);
     std::size_t best = compared && most && !choices[0].is_number() ? choices.size() - 1 : 0;
     for (std::size_t i = 1; compared && i < choices.size(); ++i) {
       if (most ? larger(choices[i], choices[best]) : larger(choices[best], choices[i])) best = i;
@@ -83,6 +83,11 @@ Genome extreme(const SearchSpace& space, bool most) {
 }
 
 }  // namespace
+
+bool has_ends(const Dimension& dimension) {
+  const bool numbers = std::ranges::all_of(dimension.choices, [](const Json& choice) { return choice.is_number(); });
+  return dimension.group == GeneGroup::architecture && (dimension.ordered || numbers);
+}
 
 Genome largest_genome(const SearchSpace& space) { return extreme(space, true); }
 Genome smallest_genome(const SearchSpace& space) { return extreme(space, false); }

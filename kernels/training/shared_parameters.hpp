@@ -69,9 +69,12 @@ class SharedParameters {
   std::map<std::pair<std::string, ParameterBlock::Kind>, std::size_t> by_place_;
 };
 
-// The candidate with the largest choice of every ordered dimension, and that with the smallest; the first of others.
-// Numbers compare by value, other choices by their order in the file. Not normalised: genes that are inactive here have
-// their extreme choice too.
+// A dimension with a largest and a smallest choice: numbers, and others that are ordered.
+bool has_ends(const Dimension& dimension);
+
+// The candidate with the largest choice of every dimension that has one, and that with the smallest; the first of
+// others. Numbers compare by value, other choices by their order in the file. Not normalised: genes that are inactive
+// here have their extreme choice too.
 Genome largest_genome(const SearchSpace& space);
 Genome smallest_genome(const SearchSpace& space);
 

@@ -1,6 +1,7 @@
 // train --supernet, extract, rank, winners and export, as a user types them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -103,7 +104,27 @@ TEST_F(SupernetCommands, BadInputIsSaid) {
   struct Bad {
     std::vector<std::string> words, expected;
   };
+  const std::vector<std::string> alone{"train",   "small.json", "--genome", "[0,0]", "--data", "set",
+                                       "--batch", "47",         "--epochs", "1",     "--out"};
+  const auto train_to = [&](const std::string& file, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = alone;
+    words.push_back(file);
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  ASSERT_EQ(run(train_to("alone.ckpt")).code, 0);
+  const std::vector<std::string> take{"extract", "super.ckpt", "--genome", "[0,0]",
+                                      "--data",  "set",        "--out",    "taken.ckpt"};
+  ASSERT_EQ(run(take).code, 0);
+  ASSERT_EQ(run(take).code, 0);  // its own product may be written again
+  ASSERT_EQ(mkfifo((folder_.path() + "/pipe.ckpt").c_str(), 0600), 0);
   const std::vector<Bad> cases{
+      {train_to("taken.ckpt"), {"taken out of a supernet"}},
+      {train_to("pipe.ckpt"), {"a pipe"}},
+      {train_to("x.ckpt", {"--clip", "nan"}), {"--clip", "number"}},
+      {train_to("x.ckpt", {"--average", "nan"}), {"--average", "number"}},
+      {train_to(""), {"--out"}},
+      {{"report", "pipe.ckpt"}, {"a pipe"}},
       {{"evaluate", "super.ckpt", "--data", "set"}, {"a supernet", "ridgeline extract"}},
       {{"export", "super.ckpt", "--out", "x.onnx"}, {"a supernet"}},
       {{"extract", "super.ckpt", "--genome", R"({"width": 5, "depth": 1})", "--data", "set", "--out", "x.ckpt"},
@@ -111,8 +132,11 @@ TEST_F(SupernetCommands, BadInputIsSaid) {
       {{"extract", "super.ckpt", "--genome", "{", "--data", "set", "--out", "x.ckpt"}, {"--genome"}},
       {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "nowhere", "--out", "x.ckpt"}, {"nowhere"}},
       {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "no/x.ckpt"}, {"--out"}},
-      {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "super.ckpt"}, {"--out", "supernet"}},
+      {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "super.ckpt"}, {"--out", "super.ckpt"}},
       {{"extract", "supper.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "x.ckpt"}, {"supper.ckpt"}},
+      {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "alone.ckpt"}, {"alone.ckpt"}},
+      {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "set/manifest.json"}, {"manifest"}},
+      {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", ""}, {"--out"}},
       {{"rank", "super.ckpt", "--data", "set", "--out", "small.json"}, {"--out"}},
       {{"train", "small.json", "--data", "set", "--out", "x", "--candidates", "3"}, {"--supernet"}},
       {{"train", "small.json", "--supernet", "--genome", "[0,0]", "--data", "set", "--out", "x"}, {"--genome"}},

@@ -175,6 +175,21 @@ TEST(Supernet, TheEvaluatorGivesASearchTheAccuracyOfEachCandidate) {
     const double expected = evaluate_classifier(design, set.validation, set.normalisation, {}).accuracy;
     EXPECT_DOUBLE_EQ(-trial.values[0], 100 * expected);
   }
+  // In 8 bits a search, its winners and the evaluation of a candidate agree as well.
+  Json quantized = elastic.study("q");
+  quantized["precision"] = "int8";
+  testing::run_study(quantized, database);
+  for (const Trial& trial : testing::trials_of(database, "q")) {
+    Design design = supernet.candidate(trial.genome, recalibration);
+    design.precision = PrecisionPlan::uniform(design.network, Format::parse("int8"));
+    const EvaluateOptions options = evaluate_options(design, set.train, set.normalisation, 1);
+    EXPECT_DOUBLE_EQ(-trial.values[0],
+                     100 * evaluate_classifier(design, set.validation, set.normalisation, options).accuracy);
+  }
+  const Winners winners = test_winners(Store(database, Store::Mode::read), "q", resources(), 2);
+  for (const Winner& winner : winners.winners) {
+    EXPECT_DOUBLE_EQ(100 * winner.validation_accuracy, winner.member.values[0]);
+  }
   study["stop"]["trials"] = 5;
   testing::run_study(study, parts);
   study["stop"]["trials"] = 12;
@@ -213,7 +228,7 @@ TEST(Supernet, RankingComparesWithTrainingAlone) {
   config.candidates = 5;
   config.folder = elastic.data.scratch.path("");
   config.alone = elastic.data.config(2);
-  const Ranking ranking = rank_candidates(supernet, resources(), config, {});
+  const SupernetRanking ranking = rank_candidates(supernet, resources(), config, {});
   ASSERT_EQ(ranking.candidates.size(), 5U);
   double concordance = 0, ties_a = 0, ties_b = 0, mean = 0, best = -1, best_alone = 0;
   for (std::size_t i = 0; i < 5; ++i) {
@@ -236,7 +251,7 @@ TEST(Supernet, RankingComparesWithTrainingAlone) {
   EXPECT_NEAR(ranking.kendall, pairs > 0 ? concordance / pairs : 0.0, 1e-12);
   EXPECT_NEAR(ranking.relative_improvement, 100 * (best_alone - mean) / mean, 1e-9);
   // What is trained is not trained again, and says the same.
-  const Ranking again = rank_candidates(supernet, resources(), config, {});
+  const SupernetRanking again = rank_candidates(supernet, resources(), config, {});
   for (std::size_t i = 0; i < 5; ++i) {
     EXPECT_EQ(again.candidates[i].alone_accuracy, ranking.candidates[i].alone_accuracy);
   }

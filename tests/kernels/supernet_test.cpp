@@ -440,6 +440,14 @@ TEST(Sandwich, EndsAndWhatLiesBetween) {
   EXPECT_EQ(mixers.size(), 2U);  // what has no order has no largest
 }
 
+TEST(Sandwich, NumbersHaveALargestWithoutBeingOrdered) {
+  const SearchSpace space =
+      space_of(R"({"name": "width", "choices": [8, 4, 12]})", R"({"op": "conv2d", "channels": "width", "kernel": 3})");
+  const std::vector<Genome> candidates = sandwich(space, {.candidates = 2}, 1, 0);
+  EXPECT_EQ(space.describe(candidates[0])["width"], 12);
+  EXPECT_EQ(space.describe(candidates[1])["width"], 4);
+}
+
 TEST(Sandwich, ClosedDimensionsAreLargest) {
   const SearchSpace space = small_space(1);
   const SandwichOptions options{.candidates = 5, .all_open = false, .open = {"kernel"}};
