@@ -321,7 +321,7 @@ class DesignBuilder {
   const TemplateStep* step_ = nullptr;  // at work; none for the input
   std::vector<std::string>* places_;    // of the nodes, where they are asked for
   std::string place_;                   // calls and repeats on the way here
-  const char* key_ = "";  // which part of the step is at work, for messages
+  const char* key_ = "";                // which part of the step is at work, for messages
 };
 
 Design NetworkTemplate::build(std::span<const Value> genes, const Expressions& pool, std::int64_t batch,
