@@ -115,8 +115,12 @@ TEST_F(EvaluatorTest, ObjectivesOfOneDeviceShareEstimates) {
 }
 
 TEST_F(EvaluatorTest, MeasuredTimesWholeNetworksHere) {
-  const auto evaluator = make(
-      {{"evaluator", "measured"}, {"target_s", 0.001}, {"warmup_s", 0}, {"min_samples", 5}, {"max_relative_mad", 10}});
+  const auto evaluator = make({{"evaluator", "measured"},
+                               {"target_s", 0.001},
+                               {"warmup_s", 0},
+                               {"min_samples", 5},
+                               {"max_relative_mad", 10},
+                               {"busy_limit", 100}});
   EXPECT_TRUE(evaluator->exclusive());
   EXPECT_EQ(evaluator->fidelity(), Fidelity::measured);
   Score score;
