@@ -3,8 +3,8 @@
 // one, and run by ONNX Runtime and by `ridgeline evaluate` on the same validation images.
 //
 //     cmake --preset release && ninja -C build/release ridgeline
-//     ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm install --prefix /tmp/peers onnxruntime-node@1.20.1
-//     NODE_PATH=/tmp/peers/node_modules node experiments/peers/onnx_export.js build/release/bin/ridgeline
+//     ONNXRUNTIME_NODE_INSTALL_CUDA=skip npm install --prefix build/peers onnxruntime-node@1.20.1
+//     NODE_PATH=build/peers/node_modules node experiments/peers/onnx_export.js build/release/bin/ridgeline
 //
 // Prints for every network: the largest difference of a probability and of its logarithm, images that the two classify
 // differently, and both accuracies. Fails where a probability differs by more than 1e-4.
