@@ -115,26 +115,4 @@ std::vector<float> resized(std::vector<float> images, const ImageShape& from, co
   return made;
 }
 
-LabelledImages resized(const LabelledImages& images, int height, int width) {
-  const ImageShape &from = images.shape(), to{from.channels, height, width};
-  if (from == to) return images;
-  require_sizes(from, to);
-  PixelArray made{images.size(), to, std::vector<float>()};
-  if (const auto* bytes = std::get_if<std::vector<std::uint8_t>>(&images.pixels().values)) {
-    std::vector<std::uint8_t> values(images.size() * to.size());
-    std::vector<float> source(from.size()), one(to.size());
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      std::copy_n(bytes->begin() + static_cast<std::ptrdiff_t>(i * from.size()), from.size(), source.begin());
-      resize_images(source, from, one, to);
-      // The sum of the weights may be an ulp above 1.
-      std::transform(one.begin(), one.end(), values.begin() + static_cast<std::ptrdiff_t>(i * to.size()),
-                     [](float v) { return static_cast<std::uint8_t>(std::min(std::lround(v), 255L)); });
-    }
-    made.values = std::move(values);
-  } else {
-    made.values = resized(std::get<std::vector<float>>(images.pixels().values), from, to);
-  }
-  return {std::move(made), {images.labels().begin(), images.labels().end()}};
-}
-
 }  // namespace ridgeline

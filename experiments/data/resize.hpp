@@ -20,7 +20,5 @@ void resize_images(std::span<const float> from, const ImageShape& from_shape, st
                    const ImageShape& to_shape);
 // The same images where both shapes are equal.
 std::vector<float> resized(std::vector<float> images, const ImageShape& from, const ImageShape& to);
-// 8-bit pixels stay 8-bit, rounded to the nearest once; floats stay floats.
-LabelledImages resized(const LabelledImages& images, int height, int width);
 
 }  // namespace ridgeline

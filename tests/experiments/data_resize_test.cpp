@@ -132,19 +132,6 @@ TEST(Resize, ShrinkingKeepsTheMeanOfTheInterior) {
   EXPECT_NEAR(mean(resize_one(image, {1, 32, 32}, 8, 16)), mean(image), 1e-7);
 }
 
-TEST(Resize, SetsKeepTheirLabelsAndTheirPixelType) {
-  const LabelledImages bytes({2, {1, 1, 6}, std::vector<std::uint8_t>{0, 0, 80, 0, 0, 0, 255, 255, 255, 255, 255, 255}},
-                             {4, 7});
-  const LabelledImages small = resized(bytes, 2, 3);
-  EXPECT_EQ(small.shape(), (ImageShape{1, 2, 3}));
-  EXPECT_THAT(small.labels(), ElementsAre(4, 7));
-  EXPECT_THAT(std::get<std::vector<std::uint8_t>>(small.pixels().values),
-              ElementsAre(11, 30, 0, 11, 30, 0, 255, 255, 255, 255, 255, 255));
-  const LabelledImages floats({1, {1, 1, 2}, std::vector<float>{-1, 3}}, {0});
-  EXPECT_THAT(std::get<std::vector<float>>(resized(floats, 1, 4).pixels().values), ElementsAre(-1, 0, 2, 3));
-  EXPECT_EQ(resized(bytes, 1, 6).fingerprint(), bytes.fingerprint());
-}
-
 TEST(Resize, SizesThatDoNotFitAreRefused) {
   std::vector<float> to(4);
   EXPECT_THROW(resize_images(std::vector<float>(9), {1, 3, 3}, to, {1, 2, 1}), std::logic_error);
