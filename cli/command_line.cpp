@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
@@ -168,8 +169,9 @@ void on_signal(int number) {
   std::signal(number, SIG_DFL);  // a second one is not asked twice
 }
 
-// No number of the program may be NaN, which passes every check of a range.
-void refuse_nan(CLI::App& app) {
+// No number of the program may be NaN, which passes every check of a range, and none that counts may be negative, which
+// wraps.
+void refuse_odd_numbers(CLI::App& app) {
   const CLI::Validator number(
       [](std::string& text) {
         double value = 0;
@@ -177,10 +179,17 @@ void refuse_nan(CLI::App& app) {
         return read && std::isnan(value) ? "a number was expected, found " + text : std::string();
       },
       "", "number");
+  const CLI::Validator count(
+      [](std::string& text) {
+        const bool digits = !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+        return digits ? std::string() : "a whole number of 0 or more was expected, found '" + text + "'";
+      },
+      "", "count");
   for (CLI::Option* option : app.get_options()) {
     if (option->get_type_name().starts_with("FLOAT")) option->check(number);
+    if (option->get_type_name().starts_with("UINT")) option->check(count);
   }
-  for (CLI::App* command : app.get_subcommands({})) refuse_nan(*command);
+  for (CLI::App* command : app.get_subcommands({})) refuse_odd_numbers(*command);
 }
 
 }  // namespace
@@ -219,7 +228,7 @@ int run_program(int argc, char** argv) {
         "130 interrupted (what was done is saved).\n\n"
         "Example:\n  ridgeline search demo --db ridgeline.db --report report.html");
     add_commands(app, cli);
-    refuse_nan(app);
+    refuse_odd_numbers(app);
     try {
       app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

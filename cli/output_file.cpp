@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "experiments/training/checkpoint.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
@@ -37,6 +38,7 @@ std::string precious(const fs::path& path) {
   file.read(start.data(), static_cast<std::streamsize>(start.size()));
   start.resize(static_cast<std::size_t>(file.gcount()));
   if (start.starts_with("SQLite format 3")) return "a database";
+  if (is_checkpoint(path.string())) return "a checkpoint";
   for (const char* kind : {"study", "space", "table"}) {
     if (start.find(fmt::format("\"ridgeline_{}\"", kind)) != std::string::npos) return fmt::format("a {}", kind);
   }
@@ -45,7 +47,7 @@ std::string precious(const fs::path& path) {
 
 }  // namespace
 
-void check_writable(const std::string& path, const std::string& flag) {
+void check_writable(const std::string& path, const std::string& flag, Overwrite overwrite) {
   if (path.empty()) throw ConfigError({flag, "", "the path of a file", "nothing", ""});
   const fs::path target = target_of(path);
   if (is_device(target)) return;
@@ -56,6 +58,7 @@ void check_writable(const std::string& path, const std::string& flag) {
   if (access(folder.c_str(), W_OK) != 0) {
     throw ConfigError({flag, "", "a folder that may be written", folder, "choose another place or change its rights"});
   }
+  if (overwrite == Overwrite::checkpoints && is_checkpoint(target.string())) return;
   if (const std::string held = precious(target); !held.empty()) {
     throw ConfigError({flag, "", "a new file, or one that may be written over", fmt::format("{} ({})", path, held),
                        "choose another name, or remove the file first"});

@@ -27,7 +27,7 @@ void make_folder(const std::string& folder, const std::string& flag) {
   if (error || !std::filesystem::is_directory(folder)) {
     throw ConfigError(Problem{flag, "", "a folder that can be made", "'" + folder + "'", error.message()});
   }
-  check_writable((std::filesystem::path(folder) / "candidate.ckpt").string(), flag);
+  check_writable((std::filesystem::path(folder) / "candidate.ckpt").string(), flag, Overwrite::checkpoints);
 }
 
 struct ExtractFlags {
@@ -38,7 +38,7 @@ struct ExtractFlags {
 
 // What is there already may only be a candidate that was taken out before: weights that were trained are not lost.
 void check_replaceable(const std::string& path, const std::string& flag) {
-  check_writable(path, flag);
+  check_writable(path, flag, Overwrite::checkpoints);
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return;
   const bool ours = is_checkpoint(path) && is_extracted(read_checkpoint(path));

@@ -96,7 +96,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
   flags.config.format = Format::parse(flags.format);
   flags.config.seed = flags.design.seed;
   const ModelSource model = model_of(flags, cli);
-  check_writable(flags.out, "--out");
+  check_writable(flags.out, "--out", Overwrite::checkpoints);
   const InterruptFlag interrupt;
   TrainHooks hooks;
   hooks.stop = &interrupt.flag();
@@ -189,7 +189,8 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
                                                             data, cli.resources, flags.options.threads);
   const ModelCheckpoint& checkpoint = model.checkpoint;
   const LabelledImages images = flags.test ? load_test_split(flags.data) : data.validation;
-  check_fit(model.network, images, checkpoint.class_names.size(), flags.data);
+  check_fit(model.network, images, data.class_names.size(), flags.data);
+  check_classes(checkpoint.class_names, data);
   const std::string note = resize_note(model.network, images.shape());
   if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
   Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};

@@ -19,7 +19,7 @@ class SupernetEvaluator : public Evaluator {
   SupernetEvaluator(Supernet supernet, const Dataset& data, std::size_t images, std::size_t recalibration_images,
                     bool accuracy)
       : supernet_(std::move(supernet)),
-        validation_(images < data.validation.size() ? calibration_images(data.validation, images) : data.validation),
+        validation_(images > 0 ? calibration_images(data.validation, images) : data.validation),
         train_(data.train),
         normalisation_(supernet_.normalisation()),
         threads_(allowed_processors()),
@@ -89,7 +89,7 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
   const std::string checkpoint = options.string("checkpoint");
   const std::string folder = options.string("data");
   const bool accuracy = options.word("quantity", quantities, "accuracy") == "accuracy";
-  const auto images = options.integer("images", {.fallback = 1'000'000'000, .least = 1, .most = 1'000'000'000});
+  const auto images = options.integer("images", {.fallback = 0, .least = 1, .most = 1'000'000'000});  // 0: all
   const auto recalibration =
       options.integer("recalibration_images", {.fallback = Recalibration::usual_images, .least = 2, .most = 1'000'000});
   options.finish();
@@ -103,6 +103,10 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
   noted(options, "data", [&] {
     data.emplace(load_dataset(folder));
     if (supernet) supernet->check_data(*data);
+    if (const auto there = static_cast<std::int64_t>(data->validation.size()); images > there) {
+      options.note("images", fmt::format("at most {}, the validation images there are", there), std::to_string(images),
+                   "leave it out to take all");
+    }
   });
   if (!supernet || !data) return nullptr;
   return std::make_unique<SupernetEvaluator>(std::move(*supernet), *data, static_cast<std::size_t>(images),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -30,9 +31,14 @@ void check_replaceable(const fs::path& folder, const FolderWriter::Marker& marke
   if (!fs::is_directory(folder, error)) {
     throw ConfigError({folder.string(), "", "the path of a folder", "a file", "choose another name"});
   }
-  if (fs::is_empty(folder, error) || holds(folder / marker.file, marker.words)) return;
-  throw ConfigError({folder.string(), "", "a new folder, an empty one, or one made by the same command",
-                     "a folder with other files", "choose another name"});
+  if (fs::is_empty(folder, error)) return;
+  const bool ours = holds(folder / marker.file, marker.words);
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (ours && std::ranges::find(marker.files, name) != marker.files.end()) continue;
+    throw ConfigError({folder.string(), "", "a new folder, an empty one, or one that the same command made",
+                       "a folder that also holds '" + name + "'", "choose another name, or move that file away"});
+  }
 }
 
 }  // namespace

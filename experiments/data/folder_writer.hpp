@@ -3,15 +3,18 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ridgeline {
 
 class FolderWriter {
  public:
-  // `marker`: a file, and words in its first bytes, by which an earlier folder of the same kind is known; only such a
-  // one or an empty one is replaced. Throws ConfigError: no parent folder, no right to write, something else there.
+  // `marker`: a file, and words in its first bytes, by which an earlier folder of the same kind is known, and every
+  // file that such a folder holds. Only one that holds nothing else, or an empty one, is replaced. Throws ConfigError:
+  // no parent folder, no right to write, something else there.
   struct Marker {
     std::string file, words;
+    std::vector<std::string> files;
   };
   FolderWriter(const std::string& folder, const Marker& marker);
   ~FolderWriter();  // takes away what was not finished

@@ -168,12 +168,25 @@ LabelledImages draw_split(const DrawRequest& request, const Typefaces& typefaces
   return {std::move(pixels), std::move(labels)};
 }
 
+std::string images_file(const std::string& split) { return split + "-images.idx3-ubyte"; }
+std::string labels_file(const std::string& split) { return split + "-labels.idx1-ubyte"; }
+
+FolderWriter::Marker glyphs_marker() {
+  FolderWriter::Marker marker{
+      "dataset.json", "made by 'ridgeline data make glyphs'", {"dataset.json", "manifest.json", "sheet.png"}};
+  for (const std::string& split : glyph_split_names()) {
+    marker.files.push_back(images_file(split));
+    marker.files.push_back(labels_file(split));
+  }
+  return marker;
+}
+
 void write_split(FolderWriter& folder, const std::string& name, const LabelledImages& images) {
   constexpr auto side = static_cast<std::size_t>(glyph_side);
-  folder.write(name + "-images.idx3-ubyte",
+  folder.write(images_file(name),
                idx_bytes({images.size(), side, side}, std::get<std::vector<std::uint8_t>>(images.pixels().values)));
   const std::vector<std::uint8_t> labels(images.labels().begin(), images.labels().end());
-  folder.write(name + "-labels.idx1-ubyte", idx_bytes({images.size()}, labels));
+  folder.write(labels_file(name), idx_bytes({images.size()}, labels));
 }
 
 Json description_json() {
@@ -249,7 +262,7 @@ Json manifest_json(const GlyphManifest& manifest) {
 GlyphManifest make_glyphs(const GlyphOptions& options, const std::string& folder, const DataProgress& progress,
                           const std::atomic<bool>* stop) {
   check_counts(options);
-  FolderWriter writer(folder, {"dataset.json", "made by 'ridgeline data make glyphs'"});
+  FolderWriter writer(folder, glyphs_marker());
   Typefaces typefaces = prepare(options, progress, stop);
   GlyphManifest manifest;
   manifest.options = options;

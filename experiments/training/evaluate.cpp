@@ -95,8 +95,18 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
   if (outputs != classes) {
     throw ConfigError(Problem{"--data", "", std::to_string(outputs) + " classes",
                               "'" + data_name + "' has " + std::to_string(classes),
-                              "replace the space's parameter: --parameter classes=" + std::to_string(classes)});
+                              "take the data set that it was trained for, or train a network of so many classes"});
   }
+}
+
+void check_classes(const std::vector<std::string>& trained_for, const Dataset& data) {
+  const auto [trained, there] = std::ranges::mismatch(trained_for, data.class_names);
+  if (trained == trained_for.end() && there == data.class_names.end()) return;
+  const auto named = [](const auto& at, const auto& end) { return at == end ? std::string("none") : "'" + *at + "'"; };
+  throw ConfigError(Problem{"--data", "class " + std::to_string(trained - trained_for.begin()),
+                            named(trained, trained_for.end()),
+                            named(there, data.class_names.end()) + " in '" + data.name + "'",
+                            "take the data set that the network was trained for"});
 }
 
 std::string resize_note(const Network& network, const ImageShape& images) {

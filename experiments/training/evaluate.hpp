@@ -25,6 +25,9 @@ ImageShape input_shape(const Network& network);
 // output. Images of another size fit: whoever runs the network resizes them to `input_shape`, after normalisation.
 void check_fit(const Network& network, const LabelledImages& images, std::size_t classes, const std::string& data_name);
 
+// Throws ConfigError at the first class that is another one in the data set than the network was trained for.
+void check_classes(const std::vector<std::string>& trained_for, const Dataset& data);
+
 // "images resized from 32x32 to 28x28", or nothing where they have the network's size.
 std::string resize_note(const Network& network, const ImageShape& images);
 

@@ -8,6 +8,7 @@
 #include "experiments/training/evaluate.hpp"
 #include "kernels/pinning.hpp"
 #include "predictors/metrics.hpp"
+#include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline {
@@ -30,6 +31,11 @@ std::vector<Genome> spread_candidates(const SearchSpace& space, std::size_t coun
     draws.push_back({macs(space.decode(genome).network), std::move(genome)});
   }
   std::ranges::sort(draws);
+  draws.erase(std::ranges::unique(draws).begin(), draws.end());
+  if (draws.size() < count) {
+    throw ConfigError(Problem{"--candidates", "", fmt::format("at most {}", draws.size()), std::to_string(count),
+                              "space '" + space.name() + "' has few candidates"});
+  }
   std::vector<Genome> spread;
   for (std::size_t i = 0; i < count; ++i) {
     spread.push_back(draws[count == 1 ? draws.size() / 2 : i * (draws.size() - 1) / (count - 1)].genome);

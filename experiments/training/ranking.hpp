@@ -33,7 +33,8 @@ struct SupernetRanking {
   bool stopped = false;
 };
 
-// So many candidates at even quantiles of the multiply-accumulates of random ones, ascending.
+// So many candidates, no two alike, at even quantiles of the multiply-accumulates of random ones, ascending. Throws
+// ConfigError where the space has fewer.
 std::vector<Genome> spread_candidates(const SearchSpace& space, std::size_t count, std::uint64_t seed);
 
 struct RankingHooks {

@@ -86,6 +86,7 @@ void Supernet::check_space(const SearchSpace& space) const {
 void Supernet::check_data(const Dataset& data) const {
   const Network network = space_.decode(largest_genome(space_)).network;
   check_fit(network, data.train, data.class_names.size(), data.name);
+  check_classes(checkpoint_.class_names, data);
 }
 
 ModelCheckpoint Supernet::extracted(const Genome& genome, const Design& design) const {

@@ -58,6 +58,11 @@ TEST(Data, MakesAndShowsGlyphs) {
   EXPECT_EQ(value.at("splits").at("train").at("class_counts").size(), 47U);
   EXPECT_EQ(value.at("manifest").at("seed"), 1);
   EXPECT_EQ(run_ridgeline(make_few("set"), here).code, 0);  // its own folder may be replaced
+  folder.write("set/notes.txt", "mine");
+  const Outcome refused = run_ridgeline(make_few("set"), here);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("'notes.txt'"));
+  EXPECT_TRUE(folder.has("set/notes.txt"));
 }
 
 TEST(Data, AnInterruptLeavesNothing) {
@@ -94,7 +99,8 @@ TEST(Data, BadInputIsOneMessageAndCodeTwo) {
   EXPECT_THAT(refused({"data", "make", "glyphs", "--out", "x", "--fonts", "."}),
               AllOf(HasSubstr("apt-get install"), HasSubstr("fonts-dejavu-core")));
   EXPECT_THAT(refused({"data", "make", "glyphs", "--out", "x", "--train", "0"}), HasSubstr("--train"));
-  EXPECT_THAT(refused({"data", "make", "glyphs", "--out", "."}), HasSubstr("other files"));
+  EXPECT_THAT(refused({"data", "make", "glyphs", "--out", "."}), HasSubstr("also holds"));
+  EXPECT_THAT(refused({"data", "make", "glyphs", "--out", "x", "--seed", "-1"}), HasSubstr("--seed"));
   EXPECT_THAT(refused({"data", "make", "letters", "--out", "x"}), HasSubstr("letters"));
   folder.write("train-labels-idx1-ubyte", idx({9}, std::string(9, '\0')));
   EXPECT_THAT(refused({"data", "show", "."}), AllOf(HasSubstr("10 labels"), HasSubstr("9")));

@@ -63,6 +63,14 @@ class SupernetCommands : public ::testing::Test {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return Json::parse(outcome.out, nullptr, false);
   }
+  void rename_class(const std::string& file, const std::string& from, const std::string& to) const {
+    const std::string path = folder_.path() + "/" + file;
+    Json description = Json::parse(std::ifstream(path));
+    for (Json& name : description.at("classes")) {
+      if (name == from) name = to;
+    }
+    std::ofstream(path) << description;
+  }
   TemporaryFolder folder_;
 };
 
@@ -88,6 +96,16 @@ TEST_F(SupernetCommands, ASearchEndsWithTestedWinners) {
     EXPECT_EQ(scores["accuracy"], winner["test_accuracy"]);
   }
   EXPECT_THAT(run({"winners", "s", "--db", "s.db"}).out, AllOf(HasSubstr("accuracy (%)"), HasSubstr("test accuracy")));
+  ASSERT_EQ(run({"data", "make", "glyphs", "--out", "set", "--train", "470", "--validation", "94", "--test", "94",
+                 "--seed", "2"})
+                .code,
+            0);
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"winners", "s", "--db", "s.db"},
+                                                std::vector<std::string>{"resume", "s", "--db", "s.db"}}) {
+    const Outcome other = run(words);
+    EXPECT_NE(other.code, 0);
+    EXPECT_THAT(other.err, AllOf(HasSubstr("supernet"), HasSubstr("data")));
+  }
 }
 
 TEST_F(SupernetCommands, RankingIsPrintedAndGoneOnWith) {
@@ -117,6 +135,8 @@ TEST_F(SupernetCommands, BadInputIsSaid) {
                                       "--data",  "set",        "--out",    "taken.ckpt"};
   ASSERT_EQ(run(take).code, 0);
   ASSERT_EQ(run(take).code, 0);  // its own product may be written again
+  std::filesystem::copy(folder_.path() + "/set", folder_.path() + "/renamed");
+  rename_class("renamed/dataset.json", "3", "three");
   ASSERT_EQ(mkfifo((folder_.path() + "/pipe.ckpt").c_str(), 0600), 0);
   const std::vector<Bad> cases{
       {train_to("taken.ckpt"), {"taken out of a supernet"}},
@@ -138,6 +158,10 @@ TEST_F(SupernetCommands, BadInputIsSaid) {
       {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", "set/manifest.json"}, {"manifest"}},
       {{"extract", "super.ckpt", "--genome", "[0,0]", "--data", "set", "--out", ""}, {"--out"}},
       {{"rank", "super.ckpt", "--data", "set", "--out", "small.json"}, {"--out"}},
+      {{"rank", "super.ckpt", "--data", "set", "--out", "alone", "--candidates", "5"}, {"--candidates", "at most 4"}},
+      {{"evaluate", "super.ckpt", "--genome", "[0,0]", "--data", "renamed"}, {"class 3", "'3'", "'three'"}},
+      {{"evaluate", "alone.ckpt", "--data", "set", "--predictions", "taken.ckpt"}, {"--predictions", "a checkpoint"}},
+      {{"search", "study.json", "--db", "x.db", "--set", "objectives[0].from.images=95"}, {"images", "at most 94"}},
       {{"train", "small.json", "--data", "set", "--out", "x", "--candidates", "3"}, {"--supernet"}},
       {{"train", "small.json", "--supernet", "--genome", "[0,0]", "--data", "set", "--out", "x"}, {"--genome"}},
       {{"train", "small.json", "--supernet", "--phase", "2", "--data", "set", "--out", "x"}, {"--phase", "4:largest"}},

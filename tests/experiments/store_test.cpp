@@ -167,6 +167,8 @@ TEST(Store, RefusesAnotherConfigurationUnderTheSameName) {
   store.open_study(some_record("one"));
   StudyRecord other = some_record("one");
   other.config_hash = 0xabc;
+  EXPECT_THAT(what_of([&] { store.open_study(other); }), HasSubstr("another content of a file"));
+  other.config = "{}";
   EXPECT_THAT(what_of([&] { store.open_study(other); }),
               AllOf(HasSubstr("another configuration"), HasSubstr("0000000000000abc"), HasSubstr("0123456789abcdef"),
                     HasSubstr("another name")));

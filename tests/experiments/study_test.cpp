@@ -372,7 +372,7 @@ TEST_F(StudyTest, AChangedDeviceFileIsAnotherStudy) {
   Json device = Json::parse(text);
   device["peak_ops_per_s"]["f32"] = 1e9;
   scratch_.write("device.json", device.dump());
-  EXPECT_THAT(what_of([&] { run(study); }), HasSubstr("another configuration"));
+  EXPECT_THAT(what_of([&] { run(study); }), HasSubstr("another content of a file"));
 }
 
 TEST_F(StudyTest, TiesAreOverlappingIntervals) {
