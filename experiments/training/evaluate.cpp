@@ -93,9 +93,9 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
   }
   const auto outputs = static_cast<std::size_t>(network.shape(network.outputs().front()).back());
   if (outputs != classes) {
-    throw ConfigError(Problem{"--data", "", std::to_string(outputs) + " classes",
-                              "'" + data_name + "' has " + std::to_string(classes),
-                              "take the data set that it was trained for, or train a network of so many classes"});
+    throw ConfigError(Problem{
+        "--data", "", std::to_string(outputs) + " classes", "'" + data_name + "' has " + std::to_string(classes),
+        "take the data set that it was trained for, or train a network with classes=" + std::to_string(classes)});
   }
 }
 

@@ -100,7 +100,7 @@ TEST_F(TrainTest, ATrainingIsReportedAndItsCommandTrainsTheSame) {
     return outcome.err;
   };
   EXPECT_THAT(refused({"--db", "x.db"}), HasSubstr("without --db"));
-  EXPECT_THAT(refused({"--html", "./cnn.ckpt"}), HasSubstr("the checkpoint"));
+  EXPECT_THAT(refused({"--html", "./cnn.ckpt"}), HasSubstr("a checkpoint"));
   EXPECT_THAT(run_ridgeline({"report", "missing.ckpt"}, here()).err, HasSubstr("missing.ckpt"));
 }
 
