@@ -76,7 +76,7 @@ TEST_F(ExportTest, BadInputIsSaidAndLeavesNoFile) {
   EXPECT_THAT(refused({"export", "cnn.ckpt", "--out", "no/x.onnx"}),
               AllOf(HasSubstr("--out"), HasSubstr("folder first")));
   EXPECT_THAT(refused({"export", "cnn.ckpt", "--out", "set"}), AllOf(HasSubstr("--out"), HasSubstr("a folder")));
-  EXPECT_THAT(refused({"export", "cnn.ckpt", "--out", "cnn.ckpt"}), HasSubstr("another file"));
+  EXPECT_THAT(refused({"export", "cnn.ckpt", "--out", "cnn.ckpt"}), HasSubstr("a checkpoint"));
   EXPECT_THAT(refused({"export", "cnn.ckpt", "--out", "/proc/x.onnx"}), HasSubstr("--out"));
   for (const char* batch : {"0", "-1", "many", "1.5", "8x", "100000"}) {
     EXPECT_THAT(refused({"export", "cnn.ckpt", "--out", "x.onnx", "--batch", batch}), HasSubstr("dynamic"));
