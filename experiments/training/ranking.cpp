@@ -31,7 +31,7 @@ std::vector<Genome> spread_candidates(const SearchSpace& space, std::size_t coun
     draws.push_back({macs(space.decode(genome).network), std::move(genome)});
   }
   std::ranges::sort(draws);
-  draws.erase(std::ranges::unique(draws).begin(), draws.end());
+  draws.erase(std::unique(draws.begin(), draws.end()), draws.end());
   if (draws.size() < count) {
     throw ConfigError(Problem{"--candidates", "", fmt::format("at most {}", draws.size()), std::to_string(count),
                               "space '" + space.name() + "' has few candidates"});
