@@ -46,8 +46,8 @@ constexpr std::int32_t magnitude_mask = 0x7fffffff;
   return std::bit_cast<float>(largest);
 }
 
-// The mean of the finite magnitudes over `threshold`; 0 for none. Sums in double, in a fixed number of parts, so that it
-// is the same for every instruction set.
+// The mean of the finite magnitudes over `threshold`; 0 for none. Sums in double, in a fixed number of parts, so that
+// it is the same for every instruction set.
 [[gnu::always_inline]] inline double mean_magnitude(const float* values, std::size_t count, float threshold) {
   constexpr std::size_t lanes = 8;
   std::array<double, lanes> sums{}, counts{};
@@ -114,12 +114,12 @@ std::vector<ElementScale> ScaleRule::of(std::span<const float> values, std::size
   if (format_.granularity == Format::Granularity::mx) {
     const bool integer = format_.kind == Format::Kind::integer;
     const int emax = integer ? 0 : emax_;
-    const int point = integer ? format_.width_bits - 2 : 0;
+    const float unit = integer ? std::ldexp(1.0F, 2 - format_.width_bits) : 1.0F;
     run_widest([&]() __attribute__((always_inline)) {
       partition.for_each_run([&](std::size_t run, std::size_t first, std::size_t count) __attribute__((always_inline)) {
         const auto bits = std::bit_cast<std::int32_t>(finite_magnitude(values.data() + first, count));
-        const int exponent = (bits >> 23) - 127;  // of subnormals -127, which is the lowest that the scale can be
-        scales[run].scale = std::ldexp(1.0F, std::clamp(exponent - emax, -127, 127) - point);
+        const int exponent = std::clamp((bits >> 23) - 127 - emax, -127, 127);  // of subnormals it is -127 too
+        scales[run].scale = (exponent > -127 ? std::bit_cast<float>((exponent + 127) << 23) : 0x1p-127F) * unit;
       });
     });
     return scales;

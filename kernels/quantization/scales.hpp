@@ -5,7 +5,8 @@
 //     uintN       low and high are moved to hold 0; scale = (high - low) / (2^N - 1), zero point = -low / scale rounded
 //                 to nearest, ties to even: 0 is exact
 //     ternary     scale = max(|low|, |high|), threshold = scale / 2
-//     A scale is 0 for a range of nothing but 0 (everything becomes 0), else at least 2^-126, the smallest normal float.
+//     A scale is 0 for a range of nothing but 0 (everything becomes 0), else at least 2^-126, the smallest normal
+//     float.
 //   from the numbers, NaN and infinities passed over:
 //     @mxN        2^E with E = floor(log2(max |x|)) - emax, kept within -127 ... 127, as OCP's MX 1.0 (section 6.3) has
 //                 it; emax is the exponent of the element's largest value. Integers of M bits are fixed-point there,
