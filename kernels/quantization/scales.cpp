@@ -15,7 +15,7 @@ namespace ridgeline {
 namespace {
 
 constexpr float smallest_scale = 0x1p-126F;
-constexpr float largest_magnitude_of_range = 0x1p127F;  // so that steps times the scale stays finite
+constexpr float largest_magnitude_of_range = 0x1p126F;  // so that the scale and its multiples stay finite
 constexpr std::int32_t infinity_bits = 0x7f800000;
 constexpr std::int32_t magnitude_mask = 0x7fffffff;
 
@@ -46,28 +46,32 @@ constexpr std::int32_t magnitude_mask = 0x7fffffff;
   return std::bit_cast<float>(largest);
 }
 
-// The mean of the finite magnitudes over `threshold`; 0 for none. Sums in double, in a fixed number of parts, so that
-// it is the same for every instruction set.
-[[gnu::always_inline]] inline double mean_magnitude(const float* values, std::size_t count, float threshold) {
-  constexpr std::size_t lanes = 8;
-  std::array<double, lanes> sums{}, counts{};
-  const auto add = [&](std::size_t lane, float value) __attribute__((always_inline)) {
-    const float magnitude = std::bit_cast<float>(std::bit_cast<std::int32_t>(value) & magnitude_mask);
-    const bool counted = magnitude > threshold && is_finite(std::bit_cast<std::int32_t>(value));
-    sums[lane] += counted ? double{magnitude} : 0.0;
-    counts[lane] += counted ? 1.0 : 0.0;
+// All bits set where the magnitude of `value` is finite and over the one whose bits are `threshold`, else none: a mask,
+// because of a branch no vector instructions are made. -1 as the threshold counts every finite number.
+[[gnu::always_inline]] inline std::int32_t counted(float value, std::int32_t threshold) {
+  const std::int32_t magnitude = std::bit_cast<std::int32_t>(value) & magnitude_mask;
+  return -static_cast<std::int32_t>((magnitude > threshold) & (magnitude < infinity_bits));
+}
+
+// The mean of the counted magnitudes, 0 for none. Sums in double and in a fixed number of parts, so that it is the same
+// for every instruction set.
+[[gnu::always_inline]] inline double mean_magnitude(const float* values, std::size_t count, std::int32_t threshold) {
+  constexpr std::size_t lanes = 16;
+  std::array<double, lanes> sums{};
+  const auto kept = [&](std::size_t i) __attribute__((always_inline)) {
+    const std::int32_t bits = std::bit_cast<std::int32_t>(values[i]) & magnitude_mask & counted(values[i], threshold);
+    return double{std::bit_cast<float>(bits)};
   };
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    for (std::size_t lane = 0; lane < lanes; ++lane) add(lane, values[i + lane]);
+    for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += kept(i + lane);
   }
-  for (; i < count; ++i) add(i % lanes, values[i]);
-  double sum = 0, counted = 0;
-  for (std::size_t lane = 0; lane < lanes; ++lane) {
-    sum += sums[lane];
-    counted += counts[lane];
-  }
-  return counted > 0 ? sum / counted : 0.0;
+  double sum = 0;
+  for (; i < count; ++i) sum += kept(i);
+  for (const double part : sums) sum += part;
+  std::int64_t found = 0;
+  for (i = 0; i < count; ++i) found -= counted(values[i], threshold);
+  return found > 0 ? sum / static_cast<double>(found) : 0.0;
 }
 
 }  // namespace
@@ -127,9 +131,10 @@ std::vector<ElementScale> ScaleRule::of(std::span<const float> values, std::size
   const bool ternary = format_.kind == Format::Kind::ternary;
   run_widest([&]() __attribute__((always_inline)) {
     partition.for_each_run([&](std::size_t run, std::size_t first, std::size_t count) __attribute__((always_inline)) {
-      const double mean = mean_magnitude(values.data() + first, count, -1.0F);
+      const double mean = mean_magnitude(values.data() + first, count, -1);
       const auto threshold = static_cast<float>(0.7 * mean);
-      const double kept = ternary ? mean_magnitude(values.data() + first, count, threshold) : mean;
+      const auto bits = std::bit_cast<std::int32_t>(threshold);
+      const double kept = ternary ? mean_magnitude(values.data() + first, count, bits) : mean;
       scales[run] = {static_cast<float>(kept), 0, ternary ? threshold : 0.0F};
     });
   });

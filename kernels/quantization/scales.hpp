@@ -1,6 +1,6 @@
 // The scale of numbers that share one: from a range that is to be representable, or from the numbers themselves.
 //
-//   from a range [low, high], both finite, low <= high; magnitudes count up to 2^127:
+//   from a range [low, high], both finite, low <= high; magnitudes count up to 2^126:
 //     symmetric   scale = max(|low|, |high|) / largest value of the element
 //     uintN       low and high are moved to hold 0; scale = (high - low) / (2^N - 1), zero point = -low / scale rounded
 //                 to nearest, ties to even: 0 is exact
