@@ -91,9 +91,8 @@ struct NarrowFloat {
 // Floats with the exponents of f32: their codes are the upper bits of one.
 struct WideFloat {
   explicit WideFloat(const ElementCodec& codec)
-      : limit(
-            std::bit_cast<std::int32_t>(codec.overflows() ? std::numeric_limits<float>::infinity() : codec.largest())),
-        unit(std::int32_t{1} << (23 - codec.mantissa_bits())),
+      : unit(std::int32_t{1} << (23 - codec.mantissa_bits())),
+        limit(std::bit_cast<std::int32_t>(codec.largest()) + (codec.overflows() ? unit : 0)),
         odd(codec.mantissa_bits() > 0 ? unit : static_cast<std::int32_t>(exponent_mask)),
         fraction_of_one(std::ldexp(1.0F, codec.mantissa_bits() - 23)),
         nan(codec.has_nan() ? std::numeric_limits<float>::quiet_NaN() : 0.0F) {}
@@ -117,9 +116,9 @@ struct WideFloat {
     return value == value ? finite_result : nan;
   }
 
-  std::int32_t limit;
-  std::int32_t unit;  // the lowest digit of a code
-  std::int32_t odd;   // the digits of which one is set in a code that ties do not round to
+  std::int32_t unit;   // the lowest digit of a code
+  std::int32_t limit;  // the largest finite value, or the infinity that comes after it
+  std::int32_t odd;    // the digits of which one is set in a code that ties do not round to
   float fraction_of_one, nan;
 };
 

@@ -4,7 +4,7 @@
 namespace ridgeline {
 
 template <typename Work>
-[[gnu::target("avx512f,avx512dq,prefer-vector-width=512")]] void run_avx512(const Work& work) {
+[[gnu::target("avx512f,avx512dq")]] void run_avx512(const Work& work) {
   work();
 }
 

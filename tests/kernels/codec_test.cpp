@@ -333,11 +333,14 @@ TEST(Codec, SaturationInfinityAndNan) {
   EXPECT_EQ(codec_of("e4m3").encode(-infinity), 0xfeU);
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic"  // clang's intrinsics are macros with compound literals
 [[gnu::target("f16c")]] float by_processor(std::uint16_t code) { return _cvtsh_ss(code); }
 
 [[gnu::target("f16c")]] std::uint16_t by_processor(float value) { return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT); }
 
 [[gnu::target("f16c")]] std::uint16_t cut_by_processor(float value) { return _cvtss_sh(value, _MM_FROUND_TO_ZERO); }
+#pragma GCC diagnostic pop
 
 TEST(Codec, EveryCodeOfHalfPrecisionIsTheProcessors) {
   if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this CPU has no half precision";
