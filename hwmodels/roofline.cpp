@@ -53,6 +53,10 @@ Arithmetic arithmetic_of(const Format& format) {
       return format.width_bits <= 4   ? Arithmetic::float4
              : format.width_bits <= 8 ? Arithmetic::float8
                                       : Arithmetic::float16;
+    case Format::Kind::power_of_two:  // their exponents reach down to -2, -14 and -126
+      return format.width_bits <= 3   ? Arithmetic::float4
+             : format.width_bits <= 5 ? Arithmetic::float8
+                                      : Arithmetic::bfloat16;
     default:
       return format.width_bits <= 4   ? Arithmetic::integer4
              : format.width_bits <= 8 ? Arithmetic::integer8

@@ -25,19 +25,7 @@ std::int64_t normed_channels(const Network& network, NodeId node) {
   return network.op(node).kind == OpKind::batch_norm ? shape[1] : shape.back();
 }
 
-std::int64_t whole_bytes(std::int64_t values, int bits) { return (values * bits + 7) / 8; }
-
-// Scales that a quantized kernel of `channels` rows keeps.
-std::int64_t kernel_scales(const Network& network, NodeId node, const Format& format) {
-  const Op& op = network.op(node);
-  if (!format.is_quantized()) return 0;
-  if (format.granularity == Format::Granularity::tensor) return 1;
-  if (format.granularity == Format::Granularity::channel) return op.channels;
-  const bool conv = op.kind == OpKind::conv2d;
-  const std::int64_t taps = conv ? std::int64_t{op.kernel[0]} * op.kernel[1] : 1;
-  const std::int64_t groups = (inner_length(network, node) / taps + format.group_size - 1) / format.group_size;
-  return op.channels * taps * groups;
-}
+std::int64_t whole_bytes(std::int64_t bits) { return (bits + 7) / 8; }
 
 template <typename Count>
 std::int64_t sum_over(const Network& network, bool live_only, Count count) {
@@ -107,9 +95,8 @@ std::int64_t macs(const Network& network, const CountRule& rule) {
 std::int64_t weight_bytes(const Network& network, NodeId node, const PrecisionPlan& plan) {
   const Op& op = network.op(node);
   if (op.kind != OpKind::conv2d && op.kind != OpKind::linear) return 4 * parameters(network, node);
-  const Format format = plan.at(node).weights;
-  const std::int64_t kernel = whole_bytes(op.channels * inner_length(network, node), format.width_bits);
-  return kernel + 4 * kernel_scales(network, node, format) + (op.bias ? 4 * op.channels : 0);
+  const std::int64_t kernel = stored_bits(plan.at(node).weights, op.channels, inner_length(network, node));
+  return whole_bytes(kernel) + (op.bias ? 4 * op.channels : 0);
 }
 
 std::int64_t weight_bytes(const Network& network, const PrecisionPlan& plan) {
@@ -117,7 +104,7 @@ std::int64_t weight_bytes(const Network& network, const PrecisionPlan& plan) {
 }
 
 std::int64_t activation_bytes(const Network& network, NodeId node, const Format& stored) {
-  return whole_bytes(elements(network.shape(node)), stored.width_bits);
+  return whole_bytes(elements(network.shape(node)) * stored.width_bits);
 }
 
 std::vector<LiveRange> live_ranges(const Network& network, const PrecisionPlan& plan) {

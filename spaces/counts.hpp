@@ -29,9 +29,9 @@ std::int64_t macs(const Network& network, NodeId node, const CountRule& rule = {
 std::int64_t parameters(const Network& network, const CountRule& rule = {});
 std::int64_t macs(const Network& network, const CountRule& rule = {});
 
-// Bytes of the weights under a plan; scales of quantized formats are counted (4 bytes each), biases and norms are f32.
-// A norm counts its scale and shift: a batch norm's running mean and variance fold into them. Groups of a conv2d run
-// along the input channels of one kernel position, so it has channels * kh * kw * ceil(in/groups / group_size) scales.
+// Bytes of the weights under a plan: kernels with their scales and zero points (stored_bits of [channels, the rest],
+// rounded up to whole bytes); biases and norms are f32. A norm counts its scale and shift: a batch norm's running mean
+// and variance fold into them.
 std::int64_t weight_bytes(const Network& network, NodeId node, const PrecisionPlan& plan);
 std::int64_t weight_bytes(const Network& network, const PrecisionPlan& plan);
 // Bytes of one node's output as stored under a plan (bits rounded up to whole bytes).

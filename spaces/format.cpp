@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -28,11 +29,37 @@ bool take_word(std::string_view& text, std::string_view word) {
   return true;
 }
 
+constexpr std::array<std::pair<std::string_view, std::string_view>, 8> aliases{{{"mxfp8", "e4m3@mx32"},
+                                                                                {"mxfp8e4m3", "e4m3@mx32"},
+                                                                                {"mxfp8e5m2", "e5m2@mx32"},
+                                                                                {"mxfp6", "e3m2@mx32"},
+                                                                                {"mxfp6e3m2", "e3m2@mx32"},
+                                                                                {"mxfp6e2m3", "e2m3@mx32"},
+                                                                                {"mxfp4", "e2m1@mx32"},
+                                                                                {"mxint8", "int8@mx32"}}};
+
+// The text without aliases.
+std::string canonical(std::string_view text) {
+  for (const auto& [alias, meaning] : aliases) {
+    if (text == alias) return std::string(meaning);
+  }
+  const std::size_t at = text.find('@');
+  if (!text.starts_with("bfp") || at == std::string_view::npos) return std::string(text);
+  return fmt::format("int{}@mx{}", text.substr(3, at - 3), text.substr(at + 1));
+}
+
 std::optional<Format> parse_base(std::string_view text) {
   if (text == "f32") return f32;
   if (text == "f16") return Format{Format::Kind::f16, Format::Granularity::tensor, 16, 5, 0};
   if (text == "bf16") return bf16;
+  if (text == "binary") return Format{Format::Kind::binary, Format::Granularity::tensor, 1, 0, 0};
+  if (text == "ternary") return Format{Format::Kind::ternary, Format::Granularity::tensor, 2, 0, 0};
   Format format = int8;
+  if (take_word(text, "pot")) {
+    const auto bits = take_number(text);
+    if (!bits || !text.empty() || *bits < 2 || *bits > 8) return std::nullopt;
+    return Format{Format::Kind::power_of_two, Format::Granularity::tensor, static_cast<std::uint8_t>(*bits), 0, 0};
+  }
   if (const bool is_signed = take_word(text, "int"); is_signed || take_word(text, "uint")) {
     const auto bits = take_number(text);
     if (!bits || !text.empty() || *bits < (is_signed ? 2 : 1) || *bits > 16) return std::nullopt;
@@ -57,10 +84,12 @@ bool parse_granularity(std::string_view text, Format& format) {
     format.granularity = Format::Granularity::channel;
     return true;
   }
-  if (!take_word(text, "group")) return false;
+  const bool mx = take_word(text, "mx");
+  if (!mx && !take_word(text, "group")) return false;
+  if (mx && format.kind != Format::Kind::integer && format.kind != Format::Kind::minifloat) return false;
   const auto size = take_number(text);
   if (!size || *size < 1 || !text.empty()) return false;
-  format.granularity = Format::Granularity::group;
+  format.granularity = mx ? Format::Granularity::mx : Format::Granularity::group;
   format.group_size = static_cast<std::uint16_t>(*size);
   return true;
 }
@@ -87,16 +116,20 @@ bool reads_by_plan(OpKind kind) { return kind == OpKind::conv2d || kind == OpKin
 }  // namespace
 
 Format Format::parse(std::string_view text) {
-  const std::size_t at = text.find('@');
-  std::optional<Format> format = parse_base(text.substr(0, at));
+  const std::string meaning = canonical(text);
+  const std::string_view words = meaning;
+  const std::size_t at = words.find('@');
+  std::optional<Format> format = parse_base(words.substr(0, at));
   if (format && at != std::string_view::npos &&
-      (!format->is_quantized() || !parse_granularity(text.substr(at + 1), *format))) {
+      (!format->is_quantized() || !parse_granularity(words.substr(at + 1), *format))) {
     format.reset();
   }
   if (format) return *format;
   throw ConfigError({"", "", "a number format", fmt::format("'{}'", text),
                      "known: f32, f16, bf16, int2 to int16, uint1 to uint16, minifloats such as e4m3 (exponent 1 to 8, "
-                     "mantissa 0 to 10 bits); all but the first three also with @channel or @groupN"});
+                     "mantissa 0 to 10 bits), pot2 to pot8, binary, ternary; all but the first three also with "
+                     "@channel or @groupN (N from 1 to 65535), integers and minifloats also with @mxN; mxfp8, "
+                     "mxfp8e5m2, mxfp6, mxfp6e2m3, mxfp4, mxint8 and bfpM@N are names of such"});
 }
 
 std::string Format::text() const {
@@ -117,10 +150,37 @@ std::string Format::text() const {
     case Kind::minifloat:
       base = fmt::format("e{}m{}", exponent_bits, width_bits - 1 - exponent_bits);
       break;
+    case Kind::power_of_two:
+      base = fmt::format("pot{}", width_bits);
+      break;
+    case Kind::binary:
+      base = "binary";
+      break;
+    case Kind::ternary:
+      base = "ternary";
+      break;
   }
   if (granularity == Granularity::channel) base += "@channel";
   if (granularity == Granularity::group) base += fmt::format("@group{}", group_size);
+  if (granularity == Granularity::mx) base += fmt::format("@mx{}", group_size);
   return base;
+}
+
+std::int64_t scale_count(const Format& format, std::int64_t rows, std::int64_t row_length) {
+  if (!format.is_quantized()) return 0;
+  if (format.granularity == Format::Granularity::tensor) return 1;
+  if (format.granularity == Format::Granularity::channel) return rows;
+  return rows * ((row_length + format.group_size - 1) / format.group_size);
+}
+
+std::int64_t stored_bits(const Format& format, std::int64_t rows, std::int64_t row_length) {
+  const int scale_bits = format.granularity == Format::Granularity::mx ? 8 : 32;
+  const int zero_point_bits = format.kind == Format::Kind::unsigned_integer ? format.width_bits : 0;
+  return rows * row_length * format.width_bits + scale_count(format, rows, row_length) * (scale_bits + zero_point_bits);
+}
+
+double effective_bits(const Format& format, std::int64_t rows, std::int64_t row_length) {
+  return static_cast<double>(stored_bits(format, rows, row_length)) / static_cast<double>(rows * row_length);
 }
 
 PrecisionPlan PrecisionPlan::uniform(const Network& network, Format weights, Format activations) {

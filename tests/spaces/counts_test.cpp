@@ -95,9 +95,13 @@ TEST(WeightBytes, ByHand) {
   EXPECT_EQ(conv_bytes("bf16"), 270 * 2 + 24);
   EXPECT_EQ(conv_bytes("int8"), 270 + 4 + 24);
   EXPECT_EQ(conv_bytes("int8@channel"), 270 + 6 * 4 + 24);
-  EXPECT_EQ(conv_bytes("int3@channel"), 102 + 6 * 4 + 24);  // 810 bits
-  EXPECT_EQ(conv_bytes("e2m1@group2"), 135 + 6 * 9 * 3 * 4 + 24);
-  EXPECT_EQ(conv_bytes("int4@group64"), 135 + 6 * 9 * 4 + 24);
+  EXPECT_EQ(conv_bytes("int3@channel"), 102 + 6 * 4 + 24);      // 810 bits
+  EXPECT_EQ(conv_bytes("e2m1@group2"), 135 + 6 * 23 * 4 + 24);  // rows of 45: the last group is of one
+  EXPECT_EQ(conv_bytes("int4@group64"), 135 + 6 * 4 + 24);
+  EXPECT_EQ(conv_bytes("mxfp4"), 135 + 6 * 2 + 24);
+  EXPECT_EQ(conv_bytes("uint4@channel"), 135 + 6 * 4 + 3 + 24);  // and six zero points of 4 bits
+  EXPECT_EQ(conv_bytes("uint2"), 68 + 4 + 24);                   // 540 + 32 + 2 bits
+  EXPECT_EQ(conv_bytes("binary@channel"), 34 + 6 * 4 + 24);
   EXPECT_EQ(weight_bytes(network, norm, plan), 2 * 6 * 4);
   plan.operators[fc].weights = Format::parse("int4@group32");
   EXPECT_EQ(weight_bytes(network, fc, plan), 324 + 3 * 7 * 4);

@@ -22,18 +22,24 @@ using test::conv;
 using test::make;
 
 std::vector<std::string> every_format() {
-  std::vector<std::string> bases;
-  for (int bits = 2; bits <= 16; ++bits) bases.push_back(fmt::format("int{}", bits));
-  for (int bits = 1; bits <= 16; ++bits) bases.push_back(fmt::format("uint{}", bits));
+  std::vector<std::string> blocked, others{"binary", "ternary"};
+  for (int bits = 2; bits <= 16; ++bits) blocked.push_back(fmt::format("int{}", bits));
   for (int exponent = 1; exponent <= 8; ++exponent) {
     for (int mantissa = 0; mantissa <= 10; ++mantissa) {
-      bases.push_back(fmt::format("e{}m{}", exponent, mantissa));
+      blocked.push_back(fmt::format("e{}m{}", exponent, mantissa));
     }
   }
+  for (int bits = 1; bits <= 16; ++bits) others.push_back(fmt::format("uint{}", bits));
+  for (int bits = 2; bits <= 8; ++bits) others.push_back(fmt::format("pot{}", bits));
   std::vector<std::string> formats{"f32", "f16", "bf16"};
-  for (const std::string& base : bases) {
-    for (const char* granularity : {"", "@channel", "@group1", "@group32", "@group65535"})
-      formats.push_back(base + granularity);
+  for (const std::vector<std::string>& bases : {blocked, others}) {
+    for (const std::string& base : bases) {
+      for (const char* granularity : {"", "@channel", "@group1", "@group32", "@group65535"})
+        formats.push_back(base + granularity);
+    }
+  }
+  for (const std::string& base : blocked) {
+    for (const char* granularity : {"@mx1", "@mx32", "@mx65535"}) formats.push_back(base + granularity);
   }
   return formats;
 }
@@ -63,6 +69,81 @@ TEST(Format, ParsesFields) {
   EXPECT_EQ(Format::parse("uint4").kind, Format::Kind::unsigned_integer);
   EXPECT_FALSE(Format::parse("f16").is_quantized());
   EXPECT_TRUE(Format::parse("e5m2").is_quantized());
+}
+
+TEST(Format, BlockFormatsHaveNames) {
+  for (const auto& [name, meaning] : std::vector<std::pair<const char*, const char*>>{{"mxfp8", "e4m3@mx32"},
+                                                                                      {"mxfp8e4m3", "e4m3@mx32"},
+                                                                                      {"mxfp8e5m2", "e5m2@mx32"},
+                                                                                      {"mxfp6", "e3m2@mx32"},
+                                                                                      {"mxfp6e3m2", "e3m2@mx32"},
+                                                                                      {"mxfp6e2m3", "e2m3@mx32"},
+                                                                                      {"mxfp4", "e2m1@mx32"},
+                                                                                      {"mxint8", "int8@mx32"},
+                                                                                      {"bfp4@16", "int4@mx16"},
+                                                                                      {"bfp16@1", "int16@mx1"},
+                                                                                      {"bfp2@65535", "int2@mx65535"}}) {
+    const Format format = Format::parse(name);
+    EXPECT_EQ(format.text(), meaning);
+    EXPECT_EQ(format, Format::parse(meaning));
+    EXPECT_EQ(format.granularity, Format::Granularity::mx);
+  }
+}
+
+TEST(Format, WidthsOfElements) {
+  EXPECT_EQ(Format::parse("binary").width_bits, 1);
+  EXPECT_EQ(Format::parse("ternary").width_bits, 2);
+  EXPECT_EQ(Format::parse("pot5").width_bits, 5);
+  EXPECT_EQ(Format::parse("mxfp6").width_bits, 6);
+  EXPECT_EQ(Format::parse("mxfp6").group_size, 32);
+  EXPECT_TRUE(Format::parse("ternary").is_quantized());
+}
+
+// Stored hashes of formats are made of these numbers.
+TEST(Format, KindsKeepTheirNumbers) {
+  const auto number = [](auto enumerator) { return static_cast<int>(enumerator); };
+  EXPECT_EQ(number(Format::Kind::f32), 0);
+  EXPECT_EQ(number(Format::Kind::minifloat), 5);
+  EXPECT_EQ(number(Format::Kind::power_of_two), 6);
+  EXPECT_EQ(number(Format::Kind::ternary), 8);
+  EXPECT_EQ(number(Format::Granularity::group), 2);
+  EXPECT_EQ(number(Format::Granularity::mx), 3);
+}
+
+TEST(EffectiveBits, CountScalesAndZeroPoints) {
+  const auto bits = [](const char* format, std::int64_t rows, std::int64_t row_length) {
+    return effective_bits(Format::parse(format), rows, row_length);
+  };
+  EXPECT_EQ(bits("f32", 3, 5), 32.0);
+  EXPECT_EQ(bits("bf16", 3, 5), 16.0);
+  EXPECT_EQ(bits("mxfp4", 8, 64), 4.25);
+  EXPECT_EQ(bits("mxfp6", 8, 64), 6.25);
+  EXPECT_EQ(bits("mxfp6e2m3", 8, 64), 6.25);
+  EXPECT_EQ(bits("mxfp8", 8, 64), 8.25);
+  EXPECT_EQ(bits("mxint8", 8, 64), 8.25);
+  EXPECT_EQ(bits("bfp4@16", 8, 64), 4.5);
+  EXPECT_EQ(bits("int4@group32", 8, 64), 5.0);
+  EXPECT_EQ(bits("e2m1@group32", 8, 64), 5.0);
+  EXPECT_EQ(bits("uint4@group32", 8, 64), 4.0 + 36.0 / 32.0);
+  EXPECT_EQ(bits("uint4@group128", 8, 256), 4.28125);
+  EXPECT_EQ(bits("int8", 4, 16), 8.5);
+  EXPECT_EQ(bits("int8@channel", 4, 16), 10.0);
+  EXPECT_EQ(bits("uint8@channel", 4, 16), 10.5);
+  EXPECT_EQ(bits("binary@channel", 4, 64), 1.5);
+  EXPECT_EQ(bits("ternary", 4, 16), 2.5);
+  EXPECT_EQ(bits("pot4", 4, 16), 4.5);
+}
+
+TEST(EffectiveBits, TheLastGroupOfARowMayBeShorter) {
+  EXPECT_EQ(scale_count(Format::parse("mxfp4"), 3, 33), 6);
+  EXPECT_EQ(scale_count(Format::parse("mxfp4"), 3, 64), 6);
+  EXPECT_EQ(scale_count(Format::parse("mxfp4"), 3, 65), 9);
+  EXPECT_EQ(scale_count(Format::parse("int4@group7"), 2, 6), 2);
+  EXPECT_EQ(scale_count(Format::parse("int4"), 3, 65), 1);
+  EXPECT_EQ(scale_count(Format::parse("int4@channel"), 3, 65), 3);
+  EXPECT_EQ(scale_count(bf16, 3, 65), 0);
+  EXPECT_EQ(stored_bits(Format::parse("mxfp4"), 3, 33), 3 * 33 * 4 + 6 * 8);
+  EXPECT_EQ(stored_bits(Format::parse("uint3@group32"), 3, 33), 3 * 33 * 3 + 6 * 35);
 }
 
 TEST(Format, RefusesWhatIsNoFormat) {
@@ -97,12 +178,39 @@ TEST(Format, RefusesWhatIsNoFormat) {
                            "f32@channel",
                            "bf16@tensor",
                            "f16@group8",
+                           "int8@mx",
+                           "int8@mx0",
+                           "int8@mx65536",
+                           "int8@mx32x",
+                           "uint8@mx32",
+                           "pot4@mx32",
+                           "binary@mx32",
+                           "ternary@mx32",
+                           "bf16@mx32",
+                           "pot",
+                           "pot1",
+                           "pot9",
+                           "pot04",
+                           "binary2",
+                           "ternary2",
+                           "Binary",
+                           "mxfp8@channel",
+                           "mxfp5",
+                           "mxfp4e3m0",
+                           "mxint4",
+                           "bfp4",
+                           "bfp4@",
+                           "bfp1@16",
+                           "bfp17@16",
+                           "bfp4@mx16",
+                           "bfp@16",
                            "int99999999999999999999"}) {
     try {
       const Format format = Format::parse(text);
       ADD_FAILURE() << "'" << text << "' was read as " << format.text();
     } catch (const ConfigError& error) {
       EXPECT_THAT(error.what(), testing::HasSubstr("a number format, found '" + std::string(text) + "'; known: f32"));
+      EXPECT_THAT(error.what(), testing::HasSubstr("@mxN; mxfp8,"));
     }
   }
 }
