@@ -38,6 +38,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>>& confined_heade
       {"oneapi/", {"kernels"}},
       {"sqlite3", {"experiments"}},
       {"CLI/", {"cli"}},
+      {"Cbc_C_Interface.h", {"search/exact_allocation.cpp"}},
       {"Eigen/", {"predictors", "kernels", "experiments"}},
       {"omp.h", {"kernels", "experiments"}},
       {"zlib.h", {"experiments"}},
