@@ -50,6 +50,7 @@ void add_data_commands(CLI::App& app, CommandLine& cli);            // data make
 void add_train_commands(CLI::App& app, CommandLine& cli);           // train, evaluate
 void add_supernet_commands(CLI::App& app, CommandLine& cli);        // extract, rank, winners
 void add_export_command(CLI::App& app, CommandLine& cli);           // export
+void add_allocate_command(CLI::App& app, CommandLine& cli);         // allocate
 void add_version_command(CLI::App& app, CommandLine& cli);
 
 // A sub-command with its one-line description and an example, which --help shows last.

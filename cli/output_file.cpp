@@ -39,8 +39,9 @@ std::string precious(const fs::path& path) {
   start.resize(static_cast<std::size_t>(file.gcount()));
   if (start.starts_with("SQLite format 3")) return "a database";
   if (is_checkpoint(path.string())) return "a checkpoint";
-  for (const char* kind : {"study", "space", "table"}) {
-    if (start.find(fmt::format("\"ridgeline_{}\"", kind)) != std::string::npos) return fmt::format("a {}", kind);
+  for (const char* kind : {"study", "space", "table", "allocation"}) {
+    if (start.find(fmt::format("\"ridgeline_{}\"", kind)) != std::string::npos)
+      return kind == std::string_view("allocation") ? "an allocation problem" : fmt::format("a {}", kind);
   }
   return "";
 }

@@ -79,6 +79,24 @@ std::string Resources::checkpoint(const std::string& name_or_path) const {
                 "ridgeline train SPACE --data FOLDER --out NAME.ckpt");
 }
 
+std::string Resources::allocation(const std::string& name_or_path) const {
+  return locate(name_or_path, fs::path(root_) / "experiments/allocation", "allocation problem");
+}
+
+std::string Resources::data_file(const std::string& file, const std::string& description,
+                                 const std::string& remedy) const {
+  std::vector<fs::path> places;
+  if (!data_.empty()) places.push_back(fs::path(data_) / file);
+  places.push_back(fs::path(description).parent_path() / file);
+  std::string looked;
+  for (const fs::path& place : places) {
+    if (is_file(place)) return place.string();
+    looked += (looked.empty() ? "" : ", ") + place.string();
+  }
+  throw ConfigError(
+      {description, "file", fmt::format("the table's file '{}'", file), fmt::format("none at {}", looked), remedy});
+}
+
 std::vector<std::string> Resources::spaces() const { return names_in(fs::path(root_) / "spaces/library"); }
 std::vector<std::string> Resources::devices() const { return names_in(fs::path(root_) / "hwmodels/devices"); }
 std::vector<std::string> Resources::tables() const { return names_in(fs::path(root_) / "experiments/tables"); }

@@ -8,9 +8,9 @@ namespace ridgeline {
 
 class Resources {
  public:
-  // `root`: the folder that holds spaces/library, hwmodels/devices, experiments/tables, experiments/studies and
-  // experiments/checkpoints (an
-  // installed share/ridgeline or the source tree). `data`: external tables (RIDGELINE_DATA), may be absent.
+  // `root`: the folder that holds spaces/library, hwmodels/devices, experiments/tables, experiments/studies,
+  // experiments/allocation and experiments/checkpoints (an installed share/ridgeline or the source tree). `data`:
+  // external tables (RIDGELINE_DATA), may be absent.
   Resources(std::string root, std::string data);
 
   // The file a name or path stands for. Throws ConfigError listing the known names with the nearest match.
@@ -19,6 +19,10 @@ class Resources {
   std::string table(const std::string& name_or_path) const;
   std::string study(const std::string& name_or_path) const;
   std::string checkpoint(const std::string& name_or_path) const;
+  std::string allocation(const std::string& name_or_path) const;
+  // A file that a description names: in data(), else beside the description, or absolute. Throws ConfigError with every
+  // place looked at and the remedy.
+  std::string data_file(const std::string& file, const std::string& description, const std::string& remedy) const;
 
   std::vector<std::string> spaces() const;  // names, sorted
   std::vector<std::string> devices() const;

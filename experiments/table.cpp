@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
 #include <unordered_map>
 #include <utility>
 
@@ -15,8 +14,6 @@
 
 namespace ridgeline {
 namespace {
-
-namespace fs = std::filesystem;
 
 using Words = std::unordered_map<std::string, std::uint16_t>;  // a cell's text -> gene
 
@@ -229,21 +226,6 @@ class DescriptionReader {
   Description description_;
 };
 
-std::string find_file(const Description& description, const Resources& resources) {
-  std::vector<fs::path> places;
-  if (!resources.data().empty()) places.push_back(fs::path(resources.data()) / description.file);
-  places.push_back(fs::path(description.path).parent_path() / description.file);
-  std::string looked;
-  for (const fs::path& place : places) {
-    std::error_code error;
-    if (fs::is_regular_file(place, error)) return place.string();
-    looked += (looked.empty() ? "" : ", ") + place.string();
-  }
-  throw ConfigError({description.path, "file", fmt::format("the table's file '{}'", description.file),
-                     fmt::format("none at {}", looked),
-                     fmt::format("get it from {} and set RIDGELINE_DATA to the folder it is in", description.source)});
-}
-
 std::uint64_t hash_of(std::span<const std::uint16_t> genes) {
   Hasher hasher;
   for (const std::uint16_t gene : genes) hasher.add(std::uint64_t{gene});
@@ -363,7 +345,9 @@ Table::~Table() = default;
 
 Table Table::load(const std::string& description_path, const Resources& resources, const SearchSpace& space) {
   const Description description = DescriptionReader(description_path, space).read();
-  RowReader reader(description, space, find_file(description, resources));
+  const std::string remedy =
+      fmt::format("get it from {} and set RIDGELINE_DATA to the folder it is in", description.source);
+  RowReader reader(description, space, resources.data_file(description.file, description.path, remedy));
   auto impl = std::make_unique<Impl>();
   impl->name = description.name;
   impl->dims = space.dims().size();

@@ -4,7 +4,8 @@
 install(TARGETS ridgeline RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY spaces/library DESTINATION ${CMAKE_INSTALL_DATADIR}/ridgeline/spaces)
 install(DIRECTORY hwmodels/devices DESTINATION ${CMAKE_INSTALL_DATADIR}/ridgeline/hwmodels)
-install(DIRECTORY experiments/tables experiments/studies experiments/checkpoints DESTINATION ${CMAKE_INSTALL_DATADIR}/ridgeline/experiments)
+install(DIRECTORY experiments/tables experiments/studies experiments/checkpoints experiments/allocation
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/ridgeline/experiments)
 foreach(folder spaces predictors hwmodels kernels search experiments)
   install(DIRECTORY ${folder}/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/ridgeline/${folder}
           FILES_MATCHING PATTERN "*.hpp" PATTERN "library" EXCLUDE PATTERN "devices" EXCLUDE)

@@ -36,6 +36,7 @@ inline std::optional<std::vector<CsvRow>> read_csv_gz(const std::string& path) {
     std::vector<std::string> cells;
     std::istringstream stream(line);
     for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
+    if (!cells.empty() && cells.back().ends_with('\r')) cells.back().pop_back();  // lines end as on Windows
     return cells;
   };
   std::istringstream lines(text);
