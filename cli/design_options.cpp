@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "experiments/training/trained_model.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline {
@@ -32,10 +33,30 @@ void add_genome_options(CLI::App& command, DesignOptions& options) {
 void add_format_option(CLI::App& command, DesignOptions& options) {
   command.add_option(
       "--format", options.format,
-      "number format of all weights and activations, such as f32, bf16, int8; default: as the space says");
+      "number format of all weights and activations, such as f32, bf16, int8, or WEIGHTS/ACTIVATIONS; default: as the "
+      "space says");
 }
 
+namespace {
+
+ChosenDesign trained_design(const DesignOptions& options, const Resources& resources) {
+  if (!options.genome.empty() || !options.parameters.empty()) {
+    throw ConfigError({options.genome.empty() ? "--parameter" : "--genome", "", "a space to choose from",
+                       "'" + options.space + "', one network", "leave it out"});
+  }
+  TrainedModel model = load_trained_model(options.space, resources);
+  Design& design = model.design;
+  if (options.batch != 1) design.network = with_batch(design.network, options.batch);
+  if (!options.format.empty()) {
+    design.precision = PrecisionPlan::uniform(design.network, options.format);
+  }
+  return {options.space, Json(), {}, std::move(design)};
+}
+
+}  // namespace
+
 ChosenDesign choose_design(const DesignOptions& options, const Resources& resources) {
+  if (is_model_file(options.space)) return trained_design(options, resources);
   const StudyConfig config = space_config(options);
   const SearchSpace space = open_space(config, resources);
   const Genome genome = chosen_genome(options, space);

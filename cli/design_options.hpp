@@ -16,7 +16,7 @@ struct ChosenDesign {
   std::vector<std::pair<std::string, std::string>> choices;
   Design design;
 };
-// Throws ConfigError.
+// Of the space; or the network of a checkpoint or an ONNX file in its place. Throws ConfigError.
 ChosenDesign choose_design(const DesignOptions& options, const Resources& resources);
 std::string design_summary(const ChosenDesign& chosen);  // space, choices, MACs, parameters, bytes
 

@@ -9,15 +9,18 @@
 #include "cli/output_file.hpp"
 #include "cli/version.hpp"
 #include "experiments/report_formats.hpp"
-#include "experiments/training/checkpoint.hpp"
-#include "spaces/onnx_check.hpp"
-#include "spaces/onnx_export.hpp"
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/trained_model.hpp"
+#include "kernels/pinning.hpp"
+#include "kernels/quantization/folded_norms.hpp"
+#include "spaces/onnx/check.hpp"
+#include "spaces/onnx/export.hpp"
 
 namespace ridgeline {
 namespace {
 
 struct ExportFlags {
-  std::string model, out, batch = "dynamic";
+  std::string model, out, batch = "dynamic", format, data;
   bool json = false;
 };
 
@@ -60,19 +63,28 @@ std::string values_text(const std::vector<OnnxValue>& values) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
+// Batch norms folded, ranges measured on training images.
+void quantize(TrainedModel& model, const ExportFlags& flags) {
+  const Dataset data = load_dataset(flags.data);
+  adapt(model, data);
+  model.design = with_folded_norms(model.design);
+  model.design.precision = PrecisionPlan::uniform(model.design.network, flags.format);
+  calibrate(model.design, data.train, model.normalisation, allowed_processors());
+}
+
 int export_model(const CommandLine& cli, const ExportFlags& flags) {
   OnnxOptions options;
   options.batch = batch_of(flags.batch);
   check_writable(flags.out, "--out");
   check_different(flags.out, "--out", flags.model, "the checkpoint");
-  LoadedModel model = load_model(cli.resources.checkpoint(flags.model), cli.resources);
-  const ModelCheckpoint& checkpoint = model.checkpoint;
-  const Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};
-  options.graph_name = std::filesystem::path(checkpoint.model.space).stem().string();
+  TrainedModel model = load_trained_model(flags.model, cli.resources);
+  Design& design = model.design;
+  if (!flags.format.empty()) quantize(model, flags);
+  options.graph_name = model.name;
   options.producer_version = program_version();
-  options.class_names = checkpoint.class_names;
-  options.mean = checkpoint.mean;
-  options.stddev = checkpoint.stddev;
+  options.class_names = model.class_names;
+  options.mean = model.normalisation.mean;
+  options.stddev = model.normalisation.stddev;
   const std::string bytes = onnx_model(design, options);
   const OnnxSummary summary = check_onnx_model(bytes, onnx_tensors(design.network, options.batch));
   write_file(flags.out, bytes, "--out");
@@ -81,7 +93,7 @@ int export_model(const CommandLine& cli, const ExportFlags& flags) {
                     {"onnx", flags.out},
                     {"file_bytes", bytes.size()},
                     {"opset", onnx_opset},
-                    {"format", "f32"},
+                    {"format", flags.format.empty() ? "f32" : flags.format},
                     {"nodes", summary.nodes},
                     {"initializers", summary.initializers},
                     {"inputs", values_json(summary.inputs)},
@@ -105,12 +117,16 @@ void add_export_command(CLI::App& app, CommandLine& cli) {
       add_command(app, "export",
                   "write a trained network as ONNX, for any runtime: input [N,C,H,W], (pixel in 0..1 - mean) / stddev; "
                   "class names, mean and stddev are in its metadata",
-                  "ridgeline export cnn.ckpt --out winner.onnx --batch 1");
-  command->add_option("checkpoint", flags->model, "what ridgeline train has written")->required();
+                  "ridgeline export cnn.ckpt --format int8 --data glyphs --out winner.onnx");
+  command->add_option("checkpoint", flags->model, "what ridgeline train has written, or an .onnx file")->required();
   command->add_option("--out", flags->out, "the ONNX file; one that is there is written over")->required();
   command->add_option("--batch", flags->batch, "images a run: a number, or dynamic for any number")
       ->type_name("N|dynamic")
       ->capture_default_str();
+  CLI::Option* data = command->add_option("--data", flags->data, "folder of a data set to measure ranges on");
+  command->add_option("--format", flags->format, "int8: s8 kernels, u8 and s8 activations (QDQ); default: f32")
+      ->check(CLI::IsMember({"int8"}))
+      ->needs(data);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return export_model(cli, *flags); }; });
 }

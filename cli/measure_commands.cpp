@@ -125,6 +125,7 @@ void add_measure_commands(CLI::App& app, CommandLine& cli) {
       add_command(app, "estimate", "what one network costs on described devices, in every format they have",
                   "ridgeline estimate ofa_mobilenet_v3 --seed 3 --device pixel_6 --device nvidia_t4 --format int8");
   add_space_options(*estimated, estimates->design);
+  estimated->get_option("space")->description("space, or one network: a checkpoint or an .onnx file");
   add_genome_options(*estimated, estimates->design);
   add_format_option(*estimated, estimates->design);
   estimated->add_option("--device", estimates->devices, "device file, or the name of a shipped device; may be repeated")
@@ -138,6 +139,7 @@ void add_measure_commands(CLI::App& app, CommandLine& cli) {
       add_command(app, "measure", "time one network on this machine: median, interval, spread, every operator",
                   "ridgeline measure mobilenet_v2 --seed 3 --format int8 --threads 2");
   add_space_options(*timed, timing->design);
+  timed->get_option("space")->description("space, or one network: a checkpoint or an .onnx file");
   add_genome_options(*timed, timing->design);
   add_format_option(*timed, timing->design);
   MeasureOptions& protocol = timing->measure;

@@ -13,6 +13,7 @@
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/supernet.hpp"
 #include "experiments/training/train.hpp"
+#include "experiments/training/trained_model.hpp"
 #include "kernels/executable.hpp"
 #include "kernels/pinning.hpp"
 
@@ -157,8 +158,8 @@ std::string confusion_text(const ClassificationScores& scores, const std::vector
   return "\n" + table.text(style);
 }
 
-Json scores_json(const ClassificationScores& scores, const LoadedModel& model, const EvaluateFlags& flags) {
-  const std::size_t classes = model.checkpoint.class_names.size();
+Json scores_json(const ClassificationScores& scores, const TrainedModel& model, const EvaluateFlags& flags) {
+  const std::size_t classes = model.class_names.size();
   Json confusion = Json::array();
   for (std::size_t label = 0; label < classes; ++label) {
     const auto row = scores.confusion.begin() + static_cast<std::ptrdiff_t>(label * classes);
@@ -173,7 +174,7 @@ Json scores_json(const ClassificationScores& scores, const LoadedModel& model, c
           {"ece", scores.ece},
           {"adaptive_ece", scores.adaptive_ece},
           {"bins", flags.options.bins},
-          {"classes", model.checkpoint.class_names},
+          {"classes", model.class_names},
           {"confusion", confusion}};
 }
 
@@ -183,31 +184,29 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
     check_different(flags.predictions, "--predictions", flags.model, "the checkpoint");
   }
   const Dataset data = load_dataset(flags.data);
-  const std::string path = cli.resources.checkpoint(flags.model);
-  LoadedModel model = flags.genome.empty() ? load_model(path, cli.resources)
-                                           : load_candidate(path, JsonDocument::parse(flags.genome, "--genome").value(),
-                                                            data, cli.resources, flags.options.threads);
-  const ModelCheckpoint& checkpoint = model.checkpoint;
+  TrainedModel model = flags.genome.empty()
+                           ? load_trained_model(flags.model, cli.resources)
+                           : trained_model(load_candidate(cli.resources.checkpoint(flags.model),
+                                                          JsonDocument::parse(flags.genome, "--genome").value(), data,
+                                                          cli.resources, flags.options.threads));
+  adapt(model, data);
   const LabelledImages images = flags.test ? load_test_split(flags.data) : data.validation;
-  check_fit(model.network, images, data.class_names.size(), flags.data);
-  check_classes(checkpoint.class_names, data);
-  const std::string note = resize_note(model.network, images.shape());
+  Design& design = model.design;
+  const std::string note = resize_note(design.network, images.shape());
   if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
-  Design design{std::move(model.network), {}, std::make_shared<Weights>(std::move(model.weights))};
   if (!flags.format.empty()) {
-    design.precision = PrecisionPlan::uniform(design.network, Format::parse(flags.format));
-    const Normalisation normalisation{checkpoint.mean, checkpoint.stddev};
-    flags.options.activation_ranges =
-        evaluate_options(design, data.train, normalisation, flags.options.threads).activation_ranges;
+    design.precision = PrecisionPlan::uniform(design.network, flags.format);
+    flags.options.emulation = Emulation::missing;
+    calibrate(design, data.train, model.normalisation, flags.options.threads);
   }
   PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
   ClassificationScores scores;
   try {
     const PinnedThreads pinned(flags.options.threads);
     const std::vector<float> probabilities =
-        classify(design, images, {checkpoint.mean, checkpoint.stddev}, flags.options,
+        classify(design, images, model.normalisation, flags.options,
                  [&](std::size_t done, std::size_t total) { line.show("evaluate", done, total); });
-    const std::size_t classes = checkpoint.class_names.size();
+    const std::size_t classes = model.class_names.size();
     scores = score_classification(probabilities, images.labels(), classes, flags.options.bins);
     if (!flags.predictions.empty()) write_file(flags.predictions, npy_bytes(probabilities, classes), "--predictions");
   } catch (const Unsupported& problem) {
@@ -222,7 +221,7 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
                   "{:.4f}\n{}",
                   flags.model, images.size(), flags.test ? "test" : "validation", percent(scores.accuracy, 2),
                   scores.nll, percent(scores.ece, 2), percent(scores.adaptive_ece, 2), flags.options.bins, scores.brier,
-                  confusion_text(scores, checkpoint.class_names, cli.style)));
+                  confusion_text(scores, model.class_names, cli.style)));
   return exit_done;
 }
 
@@ -287,13 +286,17 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
   flags->options.threads = allowed_processors();
   CLI::App* command = add_command(app, "evaluate", "accuracy, loss and calibration of a trained network",
                                   "ridgeline evaluate cnn.ckpt --data glyphs --test --format int8");
-  command->add_option("checkpoint", flags->model, "what ridgeline train has written, or the name of a shipped one")
+  command
+      ->add_option("checkpoint", flags->model,
+                   "what ridgeline train has written, the name of a shipped one, or an .onnx file")
       ->required();
   command->add_option("--data", flags->data, "folder of a data set")->required();
   command->add_option("--genome", flags->genome, "of a supernet: the candidate, JSON as ridgeline train takes it")
       ->type_name("JSON");
   command->add_flag("--test", flags->test, "on the test split; default: validation");
-  command->add_option("--format", flags->format, "number format of weights and activations; default: f32");
+  command->add_option(
+      "--format", flags->format,
+      "number format, or WEIGHTS/ACTIVATIONS such as int4@channel/int8; what this machine has not is emulated");
   command->add_option("--predictions", flags->predictions,
                       "write the probabilities to this file, [images, classes] as NPY (numpy.load)");
   command->add_option("--bins", flags->options.bins, "of the calibration errors")

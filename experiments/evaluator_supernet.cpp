@@ -57,8 +57,9 @@ class SupernetEvaluator : public Evaluator {
   double evaluate(const Candidate& candidate) {
     Design design = supernet_.candidate(*candidate.genome, recalibration_);
     design.precision = candidate.design->precision;
-    const EvaluateOptions options = evaluate_options(design, train_, normalisation_, threads_);
-    const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_, options);
+    calibrate(design, train_, normalisation_, threads_);
+    const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_,
+                                                            {.threads = threads_, .emulation = Emulation::missing});
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
   }
 

@@ -20,7 +20,7 @@ std::string braille(int bits) {  // UTF-8 of U+2800 + bits
           static_cast<char>(0x80 | (code & 0x3F))};
 }
 
-struct Range {
+struct Extent {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
 
@@ -42,7 +42,8 @@ struct Canvas {
   std::vector<bool> marked;  // holds a front member
 };
 
-Canvas drawn(std::span<const PlotPoint> points, const Range& x, const Range& y, std::size_t columns, std::size_t rows) {
+Canvas drawn(std::span<const PlotPoint> points, const Extent& x, const Extent& y, std::size_t columns,
+             std::size_t rows) {
   Canvas canvas{columns, rows, std::vector<int>(columns * rows, 0), std::vector<bool>(columns * rows, false)};
   for (const PlotPoint& point : points) {
     if (!std::isfinite(point.x) || !std::isfinite(point.y)) continue;
@@ -153,7 +154,7 @@ std::string TextTable::text(const TextStyle& style, std::string_view indent) con
 
 std::string scatter_plot(std::span<const PlotPoint> points, const std::string& x_heading, const std::string& y_heading,
                          const TextStyle& style) {
-  Range x, y;
+  Extent x, y;
   for (const PlotPoint& point : points) {
     if (!std::isfinite(point.x) || !std::isfinite(point.y)) continue;
     x.include(point.x);

@@ -49,7 +49,7 @@ class ConfigReader {
     if (!root_.has("precision")) return;
     config_.precision = root_.string("precision");
     try {
-      Format::parse(*config_.precision);
+      PrecisionPlan::uniform(Network(), *config_.precision);
     } catch (const ConfigError& error) {
       const Problem& problem = error.problems().front();
       root_.note("precision", problem.expected, problem.found, problem.remedy);
@@ -176,7 +176,7 @@ StudyConfig load_study(const std::string& path, const std::vector<std::string>& 
 Design decode_for(const StudyConfig& config, const SearchSpace& space, const Genome& genome) {
   Design design = space.decode(genome);
   if (config.precision) {
-    design.precision = PrecisionPlan::uniform(design.network, Format::parse(*config.precision));
+    design.precision = PrecisionPlan::uniform(design.network, *config.precision);
   }
   return design;
 }

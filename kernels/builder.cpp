@@ -8,16 +8,17 @@
 
 namespace ridgeline {
 
-Program build_program(const Design& design, const ExecutableOptions& options, std::span<const float> ranges) {
+Program build_program(const Design& design, const ExecutableOptions& options, std::span<const Range> ranges) {
   return Builder(design, options, ranges).run();
 }
 
-Builder::Builder(const Design& design, const ExecutableOptions& options, std::span<const float> ranges)
+Builder::Builder(const Design& design, const ExecutableOptions& options, std::span<const Range> ranges)
     : design_(design),
       network_(design.network),
       options_(options),
       lowered_(lower(design, options.fuse)),
-      scales_(plan_scales(design.network, lowered_, ranges)),
+      ranges_(ranges.begin(), ranges.end()),
+      scales_(tensor_scales(design.network, ranges, lowered_.stands_for)),
       packer_(design, options.seed),
       primary_(design.network.size()),
       readers_left_(design.network.size(), 0) {}
@@ -27,6 +28,7 @@ Program Builder::run() {
     for (const NodeId tensor : group.reads()) ++readers_left_[tensor];
   }
   for (const NodeId output : network_.outputs()) ++readers_left_[lowered_.stands_for[output]];
+  plan_rounding();
   place_input();
   for (const Group& group : lowered_.groups) {
     for (const NodeId tensor : group.reads()) --readers_left_[tensor];
@@ -193,6 +195,10 @@ void Builder::store(const Group& group, const MemoryDesc& computed, std::size_t 
     const Layout layout = has_layout(computed, Layout::plain) ? Layout::plain : Layout::channels_last;
     const Slot converted = convert(group.result, {computed, buffer}, stored, layout);
     define(group.result, converted.desc, converted.buffer);
+  }
+  if (rounded_[group.result]) {
+    const Slot& made = *primary_[group.result];
+    emit_rounding(group.result, *rounded_[group.result], made, made);
   }
 }
 

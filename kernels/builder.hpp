@@ -12,7 +12,7 @@ namespace ridgeline {
 
 class Builder {
  public:
-  Builder(const Design& design, const ExecutableOptions& options, std::span<const float> ranges);
+  Builder(const Design& design, const ExecutableOptions& options, std::span<const Range> ranges);
   Program run();
 
  private:
@@ -45,6 +45,15 @@ class Builder {
   std::size_t keep_weights(std::shared_ptr<const AlignedBytes> bytes);
   void place_input();
   void finish_outputs();
+
+  // ---- formats without primitives (emulation.cpp)
+  bool is_emulated(const Format& format) const;
+  bool is_emulated(NodeId node) const;  // a conv2d, linear or matmul
+  void plan_rounding();                 // which tensors are computed in f32 and rounded
+  Quantizer quantizer_for(NodeId tensor, const Format& format) const;
+  void emit_rounding(NodeId tensor, const Format& format, const Slot& from, const Slot& to);
+  // The tensor as an operator reads it: as fetch() has it, or in f32 and rounded to a format that is emulated.
+  Slot fetch_operand(NodeId reader, std::size_t index, const Group& group, const Format& computed, Reading reading);
 
   // ---- groups (groups.cpp)
   void build(const Group& group);
@@ -80,7 +89,10 @@ class Builder {
   const Network& network_;
   const ExecutableOptions& options_;
   Lowered lowered_;
+  std::vector<Range> ranges_;  // one a node
   std::vector<TensorScale> scales_;
+  std::vector<std::optional<Format>> rounded_;  // one a node: the emulated format that its tensor is stored in
+  std::map<std::tuple<NodeId, std::string, Layout>, Slot> rounded_copies_;
   WeightPacker packer_;
   Program program_;
   std::vector<std::optional<Slot>> primary_;  // one a node

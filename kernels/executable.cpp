@@ -14,7 +14,7 @@
 namespace ridgeline {
 namespace {
 
-bool reads_int8(const Design& design) {
+bool reads_quantized(const Design& design) {
   for (NodeId node = 0; node < design.network.size(); ++node) {
     if (design.precision.at(node).activations.is_quantized()) return true;
   }
@@ -29,9 +29,12 @@ void check(dnnl_status_t status) {
 
 // A step with the addresses filled in. The memory objects are kept by the Impl.
 struct BoundStep {
-  const_dnnl_primitive_t primitive;  // null: `interleave`
+  const_dnnl_primitive_t primitive;  // null: a job
   std::vector<dnnl_exec_arg_t> arguments;
   InterleaveJob interleave_job;
+  std::shared_ptr<const RoundingJob> rounding;  // of `from` into `to`
+  const float* from = nullptr;
+  float* to = nullptr;
 };
 
 struct Executable::Impl {
@@ -42,11 +45,15 @@ struct Executable::Impl {
   void run();
   void execute(std::size_t index) {
     const BoundStep& step = bound[index];
+    if (step.rounding) {
+      const std::size_t size = step.rounding->size;
+      return fake_quantize_along({step.from, size}, {step.to, size}, step.rounding->axis, step.rounding->quantizer);
+    }
     if (step.primitive == nullptr) return interleave(step.interleave_job);
     check(dnnl_primitive_execute(step.primitive, cpu_stream().get(), static_cast<int>(step.arguments.size()),
                                  step.arguments.data()));
   }
-  std::vector<float> largest_values(const Network& network);
+  std::vector<Range> ranges_of_all(const Network& network);
   std::span<float> floats(std::size_t buffer, std::size_t count) {
     return {reinterpret_cast<float*>(pointers[buffer]), count};
   }
@@ -67,8 +74,9 @@ struct Executable::Impl {
 
 namespace {
 
-std::vector<float> find_ranges(const Design& design, const ExecutableOptions& options) {
-  if (!design.weights) return std::vector<float>(design.network.size(), untrained_range);
+std::vector<Range> find_ranges(const Design& design, const ExecutableOptions& options) {
+  if (design.quantization) return design.quantization->tensors;
+  if (!design.weights) return std::vector<Range>(design.network.size(), {-untrained_range, untrained_range});
   for (NodeId node = 0; node < design.network.size(); ++node) {
     if (design.network.op(node).kind != OpKind::input) continue;
     return activation_ranges(design, seeded_input(design.network.shape(node), options.seed), options.threads);
@@ -93,8 +101,8 @@ void check_sizes(const Network& network) {
 Executable::Impl::Impl(const Design& design, const ExecutableOptions& options) : threads(options.threads) {
   const ThreadScope scope(threads);
   check_sizes(design.network);
-  std::vector<float> ranges = options.activation_ranges;
-  if (ranges.empty() && reads_int8(design)) ranges = find_ranges(design, options);
+  std::vector<Range> ranges;
+  if (reads_quantized(design)) ranges = find_ranges(design, options);
   program = build_program(design, options, ranges);
   for (NodeId node = 0; node < design.network.size(); ++node) {
     if (design.network.op(node).kind == OpKind::input) {
@@ -145,14 +153,19 @@ void Executable::Impl::bind() {
   }
   scratch = std::make_unique<AlignedBytes>(scratch_bytes);
   for (const Step& step : program.steps) {
+    if (step.rounding) {
+      const auto floats_at = [&](std::size_t i) { return reinterpret_cast<float*>(pointers[step.operands[i].index]); };
+      bound.push_back({nullptr, {}, {}, step.rounding, floats_at(0), floats_at(1)});
+      continue;
+    }
     if (!step.compiled) {
-      BoundStep made{nullptr, {}, step.interleave};
+      BoundStep made{nullptr, {}, step.interleave, nullptr};
       made.interleave_job.planes = reinterpret_cast<const float*>(pointers[step.operands[0].index]);
       made.interleave_job.pixels = pointers[step.operands[1].index];
       bound.push_back(std::move(made));
       continue;
     }
-    BoundStep made{step.compiled->primitive.get(), {}, {}};
+    BoundStep made{step.compiled->primitive.get(), {}, {}, nullptr};
     for (const Operand& operand : step.operands) {
       void* pointer =
           operand.is_weights ? const_cast<std::byte*>(program.weights[operand.index]->data()) : pointers[operand.index];
@@ -181,14 +194,13 @@ void Executable::Impl::run() {
 }
 
 // Runs an f32 program and looks at each result before its memory is used again.
-std::vector<float> Executable::Impl::largest_values(const Network& network) {
-  std::vector<float> largest(network.size(), 0.0F);
+std::vector<Range> Executable::Impl::ranges_of_all(const Network& network) {
+  std::vector<Range> ranges(network.size());
   std::size_t next = 0;
   const auto look = [&](std::size_t steps_done) {
     for (; next < program.tensors.size() && program.tensors[next].steps_done <= steps_done; ++next) {
       const TensorMade& made = program.tensors[next];
-      largest[made.node] =
-          largest_magnitude(floats(made.buffer, static_cast<std::size_t>(elements(network.shape(made.node)))));
+      ranges[made.node] = range_of(floats(made.buffer, static_cast<std::size_t>(elements(network.shape(made.node)))));
     }
   };
   look(0);
@@ -196,17 +208,17 @@ std::vector<float> Executable::Impl::largest_values(const Network& network) {
     execute(i);
     look(i + 1);
   }
-  return largest;
+  return ranges;
 }
 
-std::vector<float> activation_ranges(const Design& design, std::span<const float> input, int threads) {
+std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads) {
   ExecutableOptions options;
   options.threads = threads;
   options.fuse = false;  // every node's output is some step's result
   const ThreadScope scope(threads);
   Executable::Impl impl(Design{design.network, {}, design.weights}, options);
   std::copy(input.begin(), input.end(), impl.floats(impl.program.input_buffer, impl.input_size).begin());
-  return impl.largest_values(design.network);
+  return impl.ranges_of_all(design.network);
 }
 
 Executable::Executable(const Design& design, const ExecutableOptions& options)

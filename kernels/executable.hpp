@@ -3,11 +3,14 @@
 // activations.
 //
 // f32, bf16 and int8 (u8/s8 activations with one scale a tensor, s8 weights with one scale an output channel or in all)
-// are executed; every other format is `Unsupported`, as is bf16 on a CPU that has no instructions for it. An operator
-// that computes in one format and is read in another is followed by a conversion.
-// Not thread-safe: one thread calls run() at a time; oneDNN uses `threads` OpenMP threads for the duration of the
-// constructor and of run(). Compiled primitives are shared by all Executables of the process: the second network with a
-// layer builds it in microseconds. A design without weights is given untrained_weights() (kernels/reference.hpp).
+// are executed; every other format is emulated or `Unsupported`, as is bf16 on a CPU that has no instructions for it.
+// An operator that computes in one format and is read in another is followed by a conversion. Not thread-safe: one
+// thread calls run() at a time; oneDNN uses `threads` OpenMP threads for the duration of the constructor and of run().
+// Compiled primitives are shared by all Executables of the process: the second network with a layer builds it in
+// microseconds. A design without weights is given untrained_weights() (kernels/reference.hpp).
+//
+// Activations are quantized over Design::quantization. Without it, ranges are found by running the design in f32 once
+// on a seeded random input; they are the same everywhere for a design without weights.
 #pragma once
 
 #include <cstdint>
@@ -27,14 +30,17 @@ class Unsupported : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What becomes of formats that have no primitive here: `none`: Unsupported; `missing`: their operators compute in f32
+// on numbers rounded to what the format holds, wherever it would round them; `all`: bf16 and int8 are emulated too.
+// What is emulated says how accurate a network is, not how fast.
+enum class Emulation : std::uint8_t { none, missing, all };
+
 struct ExecutableOptions {
   int threads = 1;
+  Emulation emulation = Emulation::none;
   bool keep_op_times = false;  // time every step of run(); costs a clock reading a step
   bool fuse = true;            // false: every operator is a step of its own
   std::uint64_t seed = 1;      // of the weights a design without weights is given, and of the calibration input
-  // Largest absolute value of each node's output, one entry a node, for int8 scales. Empty: found by running the design
-  // in f32 once on a seeded random input; the same range everywhere for a design without weights.
-  std::vector<float> activation_ranges;
 };
 
 // One executed step: an operator with everything fused into it, or a reorder.
@@ -42,7 +48,7 @@ struct StepInfo {
   NodeId node;                 // the operator that computes, or whose value a reorder converts
   std::vector<NodeId> fused;   // the operators folded into it (batch norms, activations, additions), ascending
   std::string kind;            // "conv2d", "linear", "reorder", ...
-  std::string format;          // "f32", "bf16", "int8"
+  std::string format;          // that it computes in: "f32", "bf16", "int8"
   std::string implementation;  // oneDNN's name: "brgconv:avx512_core_amx"
   std::string signature;  // everything that decides its time: kind, shape, stride, groups, format, post-operations,
                           // layouts; equal signatures run the same code on equal sizes
@@ -56,8 +62,8 @@ struct Placement {
   std::int64_t offset, bytes;
 };
 
-// The largest absolute value of every node's output in one f32 run on `input`, one entry a node (0 for dead nodes).
-std::vector<float> activation_ranges(const Design& design, std::span<const float> input, int threads = 1);
+// The range of every node's output in one f32 run on `input`, one entry a node (0 for dead nodes).
+std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads = 1);
 
 class Executable {
  public:
@@ -78,7 +84,7 @@ class Executable {
   std::int64_t weight_bytes() const;  // as packed for the primitives
 
  private:
-  friend std::vector<float> activation_ranges(const Design& design, std::span<const float> input, int threads);
+  friend std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

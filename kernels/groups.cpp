@@ -61,6 +61,7 @@ void Builder::build(const Group& group) {
 
 Format Builder::checked_format(NodeId node) const {
   const OperatorFormats formats = design_.precision.at(node);
+  if (is_emulated(node)) return f32;
   const bool weighted = has_weights(network_.op(node).kind);
   const auto executed = [](const Format& format, bool channels) {
     if (format == f32 || format == bf16 || format == int8) return true;
@@ -181,6 +182,9 @@ Builder::Slot Builder::memory_for_sum(NodeId tensor, DataType type, const std::v
 WeightPacker::Rule Builder::kernel_rule(const Group& group) const {
   WeightPacker::Rule rule;
   rule.granularity = design_.precision.at(group.anchor).weights.granularity;
+  if (design_.quantization && group.anchor < design_.quantization->weights.size()) {
+    rule.ranges = design_.quantization->weights[group.anchor];
+  }
   const bool halved = !scales_[group.inputs[0]].is_unsigned;
   if (!has_wide_int8_sums() && !halved) rule.steps = 63;
   return rule;
@@ -229,7 +233,7 @@ PrimitiveSpec Builder::best_weighted_spec(const Group& group, const Format& form
 
 void Builder::build_linear_or_conv(const Group& group, const Format& format, DataType result_type) {
   const bool conv = network_.op(group.anchor).kind == OpKind::conv2d;
-  const Slot source = fetch(group.inputs[0], format, conv ? Reading::channels_last : Reading::plain);
+  const Slot source = fetch_operand(group.anchor, 0, group, format, conv ? Reading::channels_last : Reading::plain);
   const MemoryDesc result =
       make_desc(network_.shape(group.anchor), result_type, conv ? Layout::channels_last : Layout::plain);
   const PrimitiveSpec spec = best_weighted_spec(group, format, {source.desc, result});
@@ -274,7 +278,8 @@ void Builder::build_matmul(const Group& group) {
   if (format.is_quantized() && !has_wide_int8_sums()) {
     refuse(group.anchor, "8-bit products of activations would saturate: this CPU sums them in 16 bits");
   }
-  const Slot a = fetch(group.inputs[0], format, Reading::plain), b = fetch(group.inputs[1], format, Reading::plain);
+  const Slot a = fetch_operand(group.anchor, 0, group, format, Reading::plain);
+  const Slot b = fetch_operand(group.anchor, 1, group, format, Reading::plain);
   const DataType stored = type_for(group.result, lowered_.stored[group.result]);
   const bool direct = format.is_quantized() || stored == DataType::f32 ||
                       (format.kind == Format::Kind::bf16 && stored == DataType::bf16);
@@ -425,6 +430,7 @@ void Builder::build_reshape(const Group& group) {
   const Slot source = fetch(input, lowered_.stored[group.result], Reading::plain);
   const MemoryDesc result = with_shape(source.desc, network_.shape(group.result));
   define(group.result, with_type(result, type_for(group.result, lowered_.stored[group.result])), source.buffer);
+  rounded_[group.result] = rounded_[input];
 }
 
 void Builder::build_transpose(const Group& group) {

@@ -59,10 +59,21 @@ bool WeightPacker::has_bias(const Group& group) const {
   return group.norm.has_value() || design_.network.op(group.anchor).bias;
 }
 
+void WeightPacker::round_kernel(NodeId anchor, std::vector<float>& kernel) const {
+  Quantizer quantizer{.format = design_.precision.at(anchor).weights};
+  if (design_.quantization && anchor < design_.quantization->weights.size() && !scales_by_numbers(quantizer.format)) {
+    quantizer.ranges = design_.quantization->weights[anchor];
+  }
+  const std::size_t taps = kernel.size() / static_cast<std::size_t>(design_.network.op(anchor).channels);
+  fake_quantize(kernel, kernel, taps, quantizer);
+}
+
 std::shared_ptr<const FoldedWeights> WeightPacker::folded(const Group& group) {
   if (folded_ && folded_for_ == group.anchor) return folded_;
   const NodeWeights norm = group.norm ? weights_of(*group.norm) : NodeWeights{};
-  folded_ = std::make_shared<const FoldedWeights>(fold(design_.network, group, weights_of(group.anchor), norm));
+  FoldedWeights plain = fold(design_.network, group, weights_of(group.anchor), norm);
+  if (emulated_.contains(group.anchor)) round_kernel(group.anchor, plain.kernel);
+  folded_ = std::make_shared<const FoldedWeights>(std::move(plain));
   folded_for_ = group.anchor;
   return folded_;
 }
@@ -72,17 +83,19 @@ std::string WeightPacker::layer_key(const Group& group, const Rule& rule) const 
   const Op& op = design_.network.op(group.anchor);
   const Shape& input = design_.network.shape(design_.network.inputs(group.anchor)[0]);
   const std::int64_t in = op.kind == OpKind::conv2d ? input[1] : input.back();
-  return fmt::format("{} {} {} {} {}x{} {} {} {} {} {}", seed_, name_of(op.kind), op.channels, in, op.kernel[0],
+  const std::string rounded =
+      emulated_.contains(group.anchor) ? design_.precision.at(group.anchor).weights.text() : std::string();
+  return fmt::format("{} {} {} {} {}x{} {} {} {} {} {} {}", seed_, name_of(op.kind), op.channels, in, op.kernel[0],
                      op.kernel[1], op.groups, op.bias, group.norm ? design_.network.op(*group.norm).epsilon : -1.0,
-                     static_cast<int>(rule.granularity), rule.steps);
+                     static_cast<int>(rule.granularity), rule.steps, rounded);
 }
 
 const std::vector<float>& WeightPacker::scales(const Group& group, const Rule& rule) {
   const auto quantize = [&]() -> Scales {
     const std::shared_ptr<const FoldedWeights> plain = folded(group);
     const auto channels = static_cast<std::size_t>(design_.network.op(group.anchor).channels);
-    quantized_ =
-        std::make_shared<const QuantizedKernel>(quantize_kernel(plain->kernel, channels, rule.granularity, rule.steps));
+    quantized_ = std::make_shared<const QuantizedKernel>(
+        quantize_kernel(plain->kernel, channels, rule.granularity, rule.ranges, rule.steps));
     quantized_for_ = group.anchor;
     return {quantized_, &quantized_->scales};
   };
@@ -103,7 +116,7 @@ WeightPacker::Packed WeightPacker::pack_now(const Group& group, const PrimitiveS
   if (spec.weights_type == DataType::s8) {
     if (!quantized_ || quantized_for_ != group.anchor) {
       quantized_ = std::make_shared<const QuantizedKernel>(
-          quantize_kernel(plain->kernel, channels, rule.granularity, rule.steps));
+          quantize_kernel(plain->kernel, channels, rule.granularity, rule.ranges, rule.steps));
       quantized_for_ = group.anchor;
     }
     source = quantized_->values.data();

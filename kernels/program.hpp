@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
 #include "kernels/executable.hpp"
 #include "kernels/interleave.hpp"
+#include "kernels/lower.hpp"
 #include "kernels/onednn.hpp"
-#include "kernels/quantize.hpp"
+#include "kernels/quantization/fake_quantize.hpp"
+#include "spaces/quantization.hpp"
 
 namespace ridgeline {
 
@@ -30,9 +33,17 @@ struct Operand {
   std::size_t index;
 };
 
+// Numbers of the first operand rounded into the second.
+struct RoundingJob {
+  Quantizer quantizer;
+  QuantizedAxis axis;
+  std::size_t size = 0;  // numbers
+};
+
 struct Step {
-  std::shared_ptr<const CompiledPrimitive> compiled;  // null: `interleave` from the first operand to the second
+  std::shared_ptr<const CompiledPrimitive> compiled;  // null: one of the jobs, from the first operand to the second
   InterleaveJob interleave;
+  std::shared_ptr<const RoundingJob> rounding;  // null: interleave
   std::vector<Operand> operands;
   StepInfo info;
 };
@@ -54,7 +65,7 @@ struct Program {
 };
 
 // Throws Unsupported.
-Program build_program(const Design& design, const ExecutableOptions& options, std::span<const float> ranges);
+Program build_program(const Design& design, const ExecutableOptions& options, std::span<const Range> ranges);
 
 // Kernels of conv2d and linear groups as a primitive wants them. Weights of designs without any are kept for the next
 // design that has a layer like it.
@@ -63,6 +74,7 @@ class WeightPacker {
   struct Rule {  // of 8-bit kernels
     Format::Granularity granularity = Format::Granularity::channel;
     int steps = 127;
+    std::span<const Range> ranges{};  // empty: the kernel's own
   };
   WeightPacker(const Design& design, std::uint64_t seed) : design_(design), seed_(seed) {}
 
@@ -76,17 +88,21 @@ class WeightPacker {
   Packed pack(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled, const Rule& rule,
               std::span<const float> bias_unit);
 
+  // The folded kernels of this operator are rounded to its weights' format.
+  void emulate(NodeId anchor) { emulated_.insert(anchor); }
   bool has_bias(const Group& group) const;
   NodeWeights weights_of(NodeId node) const;
 
  private:
   std::string layer_key(const Group& group, const Rule& rule) const;
+  void round_kernel(NodeId anchor, std::vector<float>& kernel) const;
   std::shared_ptr<const FoldedWeights> folded(const Group& group);
   Packed pack_now(const Group& group, const PrimitiveSpec& spec, const CompiledPrimitive& compiled, const Rule& rule,
                   std::span<const float> bias_unit);
 
   const Design& design_;
   std::uint64_t seed_;
+  std::set<NodeId> emulated_;
   NodeId folded_for_ = 0;
   std::shared_ptr<const FoldedWeights> folded_;
   std::shared_ptr<const QuantizedKernel> quantized_;

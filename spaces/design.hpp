@@ -6,6 +6,7 @@
 
 #include "spaces/format.hpp"
 #include "spaces/network.hpp"
+#include "spaces/quantization.hpp"
 #include "spaces/weights.hpp"
 
 namespace ridgeline {
@@ -13,7 +14,8 @@ namespace ridgeline {
 struct Design {
   Network network;
   PrecisionPlan precision;
-  std::shared_ptr<const Weights> weights;  // null: untrained
+  std::shared_ptr<const Weights> weights{};            // null: untrained
+  std::shared_ptr<const Quantization> quantization{};  // null: weights over their own range
 };
 
 // Equal for designs that compute the same function in the same formats (weights are not looked at).

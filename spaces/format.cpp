@@ -200,6 +200,12 @@ PrecisionPlan PrecisionPlan::uniform(const Network& network, Format format) {
   return uniform(network, weights, format);
 }
 
+PrecisionPlan PrecisionPlan::uniform(const Network& network, std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return uniform(network, Format::parse(text));
+  return uniform(network, Format::parse(text.substr(0, slash)), Format::parse(text.substr(slash + 1)));
+}
+
 std::vector<Format> stored_formats(const Network& network, const PrecisionPlan& plan) {
   std::vector<Format> stored(network.size(), f32);
   std::vector<Widest> wanted(network.size());

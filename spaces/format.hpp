@@ -80,6 +80,8 @@ struct PrecisionPlan {
   // The same format for both; integer weights have a scale an output channel unless another granularity is asked for:
   // what this machine executes.
   static PrecisionPlan uniform(const Network& network, Format format);
+  // "int8", or "int4@channel/e4m3": weights and activations. Throws ConfigError.
+  static PrecisionPlan uniform(const Network& network, std::string_view text);
   friend bool operator==(const PrecisionPlan&, const PrecisionPlan&) = default;
 };
 

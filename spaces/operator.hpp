@@ -63,7 +63,7 @@ struct Op {
   bool transpose_b = false;                // matmul: a · bᵀ over the last two axes
   int axis = 1;                            // concat, softmax (negative counts from the end)
   double epsilon = 1e-5;                   // batch_norm, layer_norm
-  Shape shape;                             // reshape: target without batch, one -1 allowed; transpose: permutation
+  Shape shape{};                           // reshape: target without batch, one -1 allowed; transpose: permutation
                                            // of all axes; input: the whole shape
   friend bool operator==(const Op&, const Op&) = default;
 };

@@ -9,12 +9,12 @@
 namespace ridgeline {
 
 struct NodeWeights {
-  std::vector<float> kernel;    // conv2d [channels, in/groups, kh, kw]; linear [channels, in]
-  std::vector<float> bias;      // [channels]
-  std::vector<float> scale;     // batch_norm [C], layer_norm [last axis]: gamma
-  std::vector<float> shift;     // beta
-  std::vector<float> mean;      // batch_norm running mean
-  std::vector<float> variance;  // batch_norm running variance, positive
+  std::vector<float> kernel{};    // conv2d [channels, in/groups, kh, kw]; linear [channels, in]
+  std::vector<float> bias{};      // [channels]
+  std::vector<float> scale{};     // batch_norm [C], layer_norm [last axis]: gamma
+  std::vector<float> shift{};     // beta
+  std::vector<float> mean{};      // batch_norm running mean
+  std::vector<float> variance{};  // batch_norm running variance, positive
 };
 
 using Weights = std::vector<NodeWeights>;  // one entry a node, in the order of ids

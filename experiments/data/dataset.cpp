@@ -121,6 +121,18 @@ Normalisation of_floats(const std::vector<float>& values, const ImageShape& shap
   return result;
 }
 
+Normalisation stated_normalisation(const DatasetDescription& description, const Dataset& dataset) {
+  const auto channels = static_cast<std::size_t>(dataset.train.shape().channels);
+  const auto spread = [&](const std::vector<double>& values, const char* key) {
+    std::vector<float> result(values.begin(), values.end());
+    if (result.size() == 1) result.assign(channels, result[0]);
+    if (result.size() == channels) return result;
+    throw ConfigError({description.origin, key, fmt::format("one number, or {}: one a channel", channels),
+                       std::to_string(result.size()), ""});
+  };
+  return {spread(description.mean, "mean"), spread(description.stddev, "stddev")};
+}
+
 }  // namespace
 
 LabelledImages::LabelledImages(PixelArray pixels, std::vector<std::int32_t> labels)
@@ -199,7 +211,8 @@ Dataset load_dataset(const std::filesystem::path& path, const DataProgress& prog
   } else {
     take_validation(description, dataset);
   }
-  dataset.normalisation = normalisation_of(dataset.train);
+  dataset.normalisation =
+      description.mean.empty() ? normalisation_of(dataset.train) : stated_normalisation(description, dataset);
   dataset.fingerprint = Hasher().add(dataset.train.fingerprint()).add(dataset.validation.fingerprint()).value();
   return dataset;
 }

@@ -52,7 +52,7 @@ struct Dataset {
   std::string name;
   std::vector<std::string> class_names;
   LabelledImages train, validation;
-  Normalisation normalisation;    // of train
+  Normalisation normalisation;    // of train, or what its description states
   std::uint64_t fingerprint = 0;  // of train and validation
 };
 

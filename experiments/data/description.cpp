@@ -62,8 +62,9 @@ void read_classes(JsonReader& root, DatasetDescription& description) {
 }
 
 void read_raw(JsonReader& root, DatasetDescription& description) {
-  static const std::vector<std::string> types{"u8", "f32"};
-  description.raw_floats = root.word("type", types, "u8") == "f32";
+  static const std::vector<std::string> types{"u8", "i8", "f32"};  // in the order of RawType
+  const std::string type = root.word("type", types, "u8");
+  description.raw_type = static_cast<RawType>(std::ranges::find(types, type) - types.begin());
   const std::vector<double> shape = root.numbers("shape");
   for (const double n : shape) {
     if (n < 1 || n > 65536 || n != static_cast<double>(static_cast<std::size_t>(n))) {
@@ -74,6 +75,18 @@ void read_raw(JsonReader& root, DatasetDescription& description) {
   }
   if (shape.size() != 3) root.note("shape", "the three axes of one image", fmt::format("{}", shape.size()));
   if (description.layout == PixelLayout::unstated) description.layout = PixelLayout::nchw;
+}
+
+void read_normalisation(JsonReader& root, DatasetDescription& description) {
+  if (root.has("scale")) description.scale = root.number("scale", {.least = 1e-12, .most = 1e12});
+  description.mean = root.numbers("mean", false);
+  description.stddev = root.numbers("stddev", false);
+  if (description.mean.size() != description.stddev.size()) {
+    root.note("stddev", "as many numbers as \"mean\"", fmt::format("{}", description.stddev.size()));
+  }
+  for (const double value : description.stddev) {
+    if (!(value > 0)) root.note("stddev", "positive numbers", fmt::format("{}", value));
+  }
 }
 
 DatasetDescription of_json_file(const fs::path& file) {
@@ -210,6 +223,7 @@ DatasetDescription parse_description(JsonDocument document, const fs::path& fold
   description.layout = static_cast<PixelLayout>(std::find(layouts.begin(), layouts.end(), layout) - layouts.begin());
   read_classes(root, description);
   if (description.format == DataFormat::raw) read_raw(root, description);
+  read_normalisation(root, description);
   if (auto split = root.object("train")) description.train = read_split(*split, description.format, folder);
   if (auto split = root.object("validation", false)) {
     description.validation = read_split(*split, description.format, folder);

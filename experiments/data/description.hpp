@@ -16,6 +16,8 @@ namespace ridgeline {
 enum class DataFormat : std::uint8_t { idx, cifar10, cifar100, npy, npz, images, raw };
 const std::vector<std::string>& data_format_names();  // indexed by DataFormat
 
+enum class RawType : std::uint8_t { unsigned_bytes, signed_bytes, floats };
+
 // Paths are complete. Which members are set depends on the format.
 struct SplitFiles {
   std::vector<std::string> images;     // the file or files; for `images` the folder with one folder a class
@@ -28,9 +30,11 @@ struct DatasetDescription {
   std::string origin;  // the file or folder that was named, for messages
   DataFormat format = DataFormat::idx;
   PixelLayout layout = PixelLayout::unstated;
-  std::vector<std::string> classes;  // empty: numbered, or named by the folders of `images`
-  std::vector<std::size_t> shape;    // raw: of one image, in the order of `layout`
-  bool raw_floats = false;           // raw: little-endian float32 instead of bytes
+  std::vector<std::string> classes;            // empty: numbered, or named by the folders of `images`
+  std::vector<std::size_t> shape;              // raw: of one image, in the order of `layout`
+  RawType raw_type = RawType::unsigned_bytes;  // raw: of one number
+  std::optional<double> scale;       // what stored numbers are multiplied by; without it, bytes stand for value/255
+  std::vector<double> mean, stddev;  // of the scaled values, one or one a channel; empty: measured on train
   SplitFiles train, test;
   std::optional<SplitFiles> validation;
   // Without a validation split: the share of train that becomes one, and the seed that chooses which.

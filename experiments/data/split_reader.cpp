@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <limits>
 
@@ -46,13 +47,51 @@ LabelledImages read_arrays(const DatasetDescription& description, const SplitFil
   return paired(std::move(images), to_labels(array(files.labels), files.labels), file, files.labels);
 }
 
+// A table with a header row and a column "label", or one number a line.
+std::vector<std::int32_t> csv_labels(std::string_view text, const std::string& file) {
+  std::vector<std::int32_t> labels;
+  std::size_t column = 0;
+  for (std::size_t row = 0; !text.empty(); ++row) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) continue;
+    std::vector<std::string_view> cells;
+    for (std::size_t from = 0; from <= line.size(); from += cells.back().size() + 1) {
+      cells.push_back(line.substr(from, line.find(',', from) - from));
+    }
+    if (const auto named = std::ranges::find(cells, "label"); row == 0 && named != cells.end()) {
+      column = static_cast<std::size_t>(named - cells.begin());
+      continue;
+    }
+    const std::string_view cell = column < cells.size() ? cells[column] : std::string_view();
+    std::int32_t label = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), label);
+    if (error != std::errc{} || end != cell.data() + cell.size() || label < 0) {
+      throw ConfigError({file, fmt::format("line {}", row + 1), "a label: a whole number of 0 or more",
+                         fmt::format("'{}'", cell), "the column is named \"label\" in the first line"});
+    }
+    labels.push_back(label);
+  }
+  return labels;
+}
+
+std::vector<std::int32_t> raw_labels(const std::string& file) {
+  const std::string bytes = bytes_of(file);
+  if (file.ends_with(".csv") || file.ends_with(".csv.gz")) return csv_labels(bytes, file);
+  NumberArray labels;
+  labels.dims = {bytes.size()};
+  labels.values = std::vector<std::uint8_t>(bytes.begin(), bytes.end());
+  return to_labels(labels, file);
+}
+
 LabelledImages read_raw(const DatasetDescription& description, const SplitFiles& files) {
   const std::string& file = files.images.front();
-  const std::string bytes = bytes_of(file), label_bytes = bytes_of(files.labels);
+  const std::string bytes = bytes_of(file);
   NumberArray array;
   std::size_t image_bytes = 0;
   product_of(description.shape, image_bytes);  // three axes of at most 65536 each fit
-  image_bytes *= description.raw_floats ? sizeof(float) : 1;
+  image_bytes *= description.raw_type == RawType::floats ? sizeof(float) : 1;
   if (bytes.empty() || bytes.size() % image_bytes != 0) {
     throw ConfigError(
         {file, "length",
@@ -61,18 +100,31 @@ LabelledImages read_raw(const DatasetDescription& description, const SplitFiles&
   }
   array.dims = description.shape;
   array.dims.insert(array.dims.begin(), bytes.size() / image_bytes);
-  if (description.raw_floats) {
+  if (description.raw_type == RawType::floats) {
     std::vector<float> values(bytes.size() / sizeof(float));
     std::memcpy(values.data(), bytes.data(), bytes.size());
+    array.values = std::move(values);
+  } else if (description.raw_type == RawType::signed_bytes) {
+    std::vector<float> values;
+    values.reserve(bytes.size());
+    for (const char byte : bytes) values.push_back(static_cast<float>(static_cast<std::int8_t>(byte)));
     array.values = std::move(values);
   } else {
     array.values = std::vector<std::uint8_t>(bytes.begin(), bytes.end());
   }
-  NumberArray labels;
-  labels.dims = {label_bytes.size()};
-  labels.values = std::vector<std::uint8_t>(label_bytes.begin(), label_bytes.end());
   PixelArray images = to_pixels(std::move(array), description.layout, file);
-  return paired(std::move(images), to_labels(labels, files.labels), file, files.labels);
+  return paired(std::move(images), raw_labels(files.labels), file, files.labels);
+}
+
+LabelledImages scaled(const LabelledImages& images, double scale) {
+  PixelArray pixels{images.size(), images.shape(), std::vector<float>()};
+  auto& values = std::get<std::vector<float>>(pixels.values);
+  const auto add = [&](const auto& stored) {
+    values.reserve(stored.size());
+    for (const auto value : stored) values.push_back(static_cast<float>(static_cast<double>(value) * scale));
+  };
+  std::visit(add, images.pixels().values);
+  return {std::move(pixels), {images.labels().begin(), images.labels().end()}};
 }
 
 LabelledImages joined(std::vector<LabelledImages> parts) {
@@ -145,7 +197,8 @@ LabelledImages read_split(const DatasetDescription& description, const SplitFile
   LabelledImages split;
   switch (description.format) {
     case DataFormat::images:
-      return read_image_folder(files.images.front(), classes, progress);
+      split = read_image_folder(files.images.front(), classes, progress);
+      break;
     case DataFormat::cifar10:
     case DataFormat::cifar100:
       split = read_cifar(description, files, progress);
@@ -157,7 +210,7 @@ LabelledImages read_split(const DatasetDescription& description, const SplitFile
       split = read_arrays(description, files);
   }
   if (!classes.empty()) check_labels(split, classes, files.labels.empty() ? files.images.front() : files.labels);
-  return split;
+  return description.scale ? scaled(split, *description.scale) : split;
 }
 
 }  // namespace ridgeline

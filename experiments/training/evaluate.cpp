@@ -91,7 +91,11 @@ void check_fit(const Network& network, const LabelledImages& images, std::size_t
         "sizes may differ, channels may not: take a space that reads " + std::to_string(images.shape().channels) +
             ", or one with a parameter 'channels', which takes them from the data set"});
   }
-  const auto outputs = static_cast<std::size_t>(network.shape(network.outputs().front()).back());
+  const Shape& output = network.shape(network.outputs().front());
+  if (output.size() != 2) {
+    throw ConfigError(Problem{"--data", "", "a network that answers with one number a class", shape_text(output), ""});
+  }
+  const auto outputs = static_cast<std::size_t>(output.back());
   if (outputs != classes) {
     throw ConfigError(Problem{
         "--data", "", std::to_string(outputs) + " classes", "'" + data_name + "' has " + std::to_string(classes),
@@ -123,21 +127,18 @@ LabelledImages calibration_images(const LabelledImages& images, std::size_t coun
   return images.subset(order);
 }
 
-EvaluateOptions evaluate_options(const Design& design, const LabelledImages& train, const Normalisation& normalisation,
-                                 int threads) {
-  EvaluateOptions options{.threads = threads};
-  if (!design.precision.operators.empty()) {
-    const LabelledImages images = calibration_images(train, range_images);
-    options.activation_ranges = image_ranges(design, images, normalisation, range_images, threads);
-  }
-  return options;
+void calibrate(Design& design, const LabelledImages& train, const Normalisation& normalisation, int threads) {
+  if (design.precision.operators.empty()) return;
+  const LabelledImages images = calibration_images(train, range_images);
+  design.quantization = std::make_shared<const Quantization>(
+      Quantization{image_ranges(design, images, normalisation, range_images, threads)});
 }
 
-std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+std::vector<Range> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads) {
   const std::size_t used = std::min(count, images.size());
   BatchCounter batches(used, calibration_batch);
-  std::vector<std::vector<float>> found(batches.size());  // one a batch
+  std::vector<std::vector<Range>> found(batches.size());  // one a batch
   on_team(batches.threads(threads), [&](int) {
     BatchReader reader(images, normalisation, input_shape(design.network));
     while (const std::optional<ImageRange> range = batches.take()) {
@@ -145,23 +146,24 @@ std::vector<float> image_ranges(const Design& design, const LabelledImages& imag
       found[range->batch] = activation_ranges(Design{wide, {}, design.weights}, reader.read(*range), 1);
     }
   });
-  std::vector<float> largest(design.network.size(), 0.0F);
-  for (const std::vector<float>& one : found) {
-    for (std::size_t node = 0; node < largest.size(); ++node) largest[node] = std::max(largest[node], one[node]);
+  std::vector<Range> ranges(design.network.size());
+  for (const std::vector<Range>& one : found) {
+    for (std::size_t node = 0; node < ranges.size(); ++node) ranges[node] = ranges[node].with(one[node]);
   }
-  return largest;
+  return ranges;
 }
 
-std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
-                            const EvaluateOptions& options,
-                            const std::function<void(std::size_t, std::size_t)>& progress) {
+std::vector<float> answers(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+                           const EvaluateOptions& options,
+                           const std::function<void(std::size_t, std::size_t)>& progress) {
   const auto batch = static_cast<std::size_t>(
       std::clamp<std::int64_t>(static_cast<std::int64_t>(images.size()), 1, std::max<std::int64_t>(1, options.batch)));
-  const Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights};
+  const Design wide{with_batch(design.network, static_cast<std::int64_t>(batch)), design.precision, design.weights,
+                    design.quantization};
   const auto classes = static_cast<std::size_t>(wide.network.shape(wide.network.outputs().front()).back());
   ExecutableOptions compile;
   compile.threads = 1;
-  compile.activation_ranges = options.activation_ranges;
+  compile.emulation = options.emulation;
   std::vector<float> logits(images.size() * classes);
   BatchCounter batches(images.size(), batch);
   std::mutex reporting;
@@ -180,7 +182,16 @@ std::vector<float> classify(const Design& design, const LabelledImages& images, 
       if (progress) progress(done, images.size());
     }
   });
-  return softmax_rows(logits, classes);
+  return logits;
+}
+
+std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+                            const EvaluateOptions& options,
+                            const std::function<void(std::size_t, std::size_t)>& progress) {
+  std::vector<float> found = answers(design, images, normalisation, options, progress);
+  const NodeId output = design.network.outputs().front();
+  if (design.network.op(output).kind == OpKind::softmax) return found;
+  return softmax_rows(found, static_cast<std::size_t>(design.network.shape(output).back()));
 }
 
 ClassificationScores evaluate_classifier(const Design& design, const LabelledImages& images,

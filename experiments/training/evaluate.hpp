@@ -6,16 +6,17 @@
 #include <vector>
 
 #include "experiments/data/dataset.hpp"
+#include "kernels/executable.hpp"
 #include "predictors/classification.hpp"
 #include "spaces/design.hpp"
 
 namespace ridgeline {
 
 struct EvaluateOptions {
-  int threads = 1;                         // each takes batches of its own; results do not depend on how many there are
-  std::int64_t batch = 25;                 // images a thread runs at once: few enough to stay in its cache
-  std::size_t bins = 15;                   // of the calibration errors
-  std::vector<float> activation_ranges{};  // one a node; empty: the executor's own, from a random input
+  int threads = 1;                        // each takes batches of its own; results do not depend on how many there are
+  std::int64_t batch = 25;                // images a thread runs at once: few enough to stay in its cache
+  std::size_t bins = 15;                  // of the calibration errors
+  Emulation emulation = Emulation::none;  // of number formats that this machine does not execute
 };
 
 // What the network reads of one image. Throws ConfigError when that is no image.
@@ -34,18 +35,21 @@ std::string resize_note(const Network& network, const ImageShape& images);
 // So many images of the split, in a random order that is always the same: what statistics and ranges are measured on.
 LabelledImages calibration_images(const LabelledImages& images, std::size_t count);
 
-// How `design` is evaluated: where it is quantized, with activation ranges measured on 256 training images.
-EvaluateOptions evaluate_options(const Design& design, const LabelledImages& train, const Normalisation& normalisation,
-                                 int threads);
+// Where the design is quantized, gives it activation ranges measured on 256 training images.
+void calibrate(Design& design, const LabelledImages& train, const Normalisation& normalisation, int threads);
 
-// The largest absolute value of every node's output over the first `count` images, in f32: what int8 scales are made
-// of. The same bits for any number of threads.
-std::vector<float> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+// The range of every node's output over the first `count` images, in f32. The same bits for any number of threads.
+std::vector<Range> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads);
 
-// Probabilities, one row of classes an image: the same bits for any number of threads. `design` is of any batch; every
-// thread runs an Executable of its own with options.batch. `progress` is called by one thread at a time, on any of
-// them. Throws Unsupported.
+// What the network answers, one row of classes an image: the same bits for any number of threads. `design` is of any
+// batch; every thread runs an Executable of its own with options.batch. `progress` is called by one thread at a time,
+// on any of them. Throws Unsupported.
+std::vector<float> answers(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
+                           const EvaluateOptions& options,
+                           const std::function<void(std::size_t done, std::size_t total)>& progress = {});
+
+// The same as probabilities.
 std::vector<float> classify(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                             const EvaluateOptions& options,
                             const std::function<void(std::size_t done, std::size_t total)>& progress = {});

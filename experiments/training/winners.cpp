@@ -65,7 +65,8 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
     const Genome genome = supernet.space().from_json(member.genome);
     Design design = supernet.candidate(genome, recalibration);
     design.precision = decode_for(config, supernet.space(), genome).precision;  // as the search evaluated it
-    const EvaluateOptions options = evaluate_options(design, data.train, supernet.normalisation(), threads);
+    calibrate(design, data.train, supernet.normalisation(), threads);
+    const EvaluateOptions options{.threads = threads, .emulation = Emulation::missing};
     const auto accuracy = [&](const LabelledImages& images) {
       return evaluate_classifier(design, images, supernet.normalisation(), options).accuracy;
     };

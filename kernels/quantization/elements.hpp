@@ -9,7 +9,7 @@
 
 #include "kernels/quantization/codec.hpp"
 
-namespace ridgeline::elements {
+namespace ridgeline::element_arithmetic {
 
 inline constexpr std::uint32_t sign_mask = 0x80000000U, magnitude_mask = 0x7fffffffU, exponent_mask = 0x7f800000U;
 
@@ -142,4 +142,4 @@ struct Ternary {
   }
 };
 
-}  // namespace ridgeline::elements
+}  // namespace ridgeline::element_arithmetic

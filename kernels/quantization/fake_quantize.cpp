@@ -17,7 +17,7 @@ struct Job {
   std::span<const float> in;
   std::span<float> out;
   Partition partition;
-  std::vector<elements::SharedScale> scales;  // repeat from run to run
+  std::vector<element_arithmetic::SharedScale> scales;  // repeat from run to run
   std::uint64_t random_key;
 };
 
@@ -34,7 +34,7 @@ void run_job(const Job& job, const Element& element) {
     const std::size_t known = job.scales.size();
     std::size_t next = 0;
     job.partition.for_each_run([&](std::size_t, std::size_t first, std::size_t count) __attribute__((always_inline)) {
-      const elements::SharedScale shared = job.scales[next];
+      const element_arithmetic::SharedScale shared = job.scales[next];
       next = next + 1 == known ? 0 : next + 1;
       const float* const from = job.in.data() + first;
       float* const to = job.out.data() + first;
@@ -95,8 +95,8 @@ Job job_for(std::span<const float> in, std::span<float> out, std::size_t row_len
 }
 
 // One number by the codec.
-float by_codec(float value, const elements::SharedScale& shared, const ElementCodec& codec, const Quantizer& quantizer,
-               float random) {
+float by_codec(float value, const element_arithmetic::SharedScale& shared, const ElementCodec& codec,
+               const Quantizer& quantizer, float random) {
   const Format::Kind kind = quantizer.format.kind;
   if (kind == Format::Kind::f32) return value;
   float quotient = value;
@@ -133,14 +133,14 @@ void fake_quantize(std::span<const float> in, std::span<float> out, std::size_t 
       return;
     case Format::Kind::integer:
     case Format::Kind::unsigned_integer:
-      return run_job(job, quantizer.rounding, elements::Integer{});
+      return run_job(job, quantizer.rounding, element_arithmetic::Integer{});
     case Format::Kind::binary:
-      return run_job(job, quantizer.rounding, elements::Binary{});
+      return run_job(job, quantizer.rounding, element_arithmetic::Binary{});
     case Format::Kind::ternary:
-      return run_job(job, quantizer.rounding, elements::Ternary{});
+      return run_job(job, quantizer.rounding, element_arithmetic::Ternary{});
     default:
-      if (codec.exponent_bits() == 8) return run_job(job, quantizer.rounding, elements::WideFloat(codec));
-      return run_job(job, quantizer.rounding, elements::NarrowFloat(codec));
+      if (codec.exponent_bits() == 8) return run_job(job, quantizer.rounding, element_arithmetic::WideFloat(codec));
+      return run_job(job, quantizer.rounding, element_arithmetic::NarrowFloat(codec));
   }
 }
 
@@ -148,7 +148,7 @@ void fake_quantize_by_codec(std::span<const float> in, std::span<float> out, std
                             const Quantizer& quantizer) {
   const Job job = job_for(in, out, row_length, quantizer);
   job.partition.for_each_run([&](std::size_t number, std::size_t first, std::size_t count) {
-    const elements::SharedScale& shared = job.scales[number % job.scales.size()];
+    const element_arithmetic::SharedScale& shared = job.scales[number % job.scales.size()];
     const ElementCodec codec(quantizer.format, shared.zero_point);
     for (std::size_t i = first; i < first + count; ++i) {
       out[i] = by_codec(in[i], shared, codec, quantizer, random_at(job.random_key, i));

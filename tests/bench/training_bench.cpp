@@ -137,12 +137,12 @@ LabelledImages gray_images(std::size_t count) {
 void evaluate(benchmark::State& state, const std::string& name, const Format& format) {
   const LabelledImages images = gray_images(4000);
   const Network network = with_batch(named(name), 1);
-  const Design design{network, PrecisionPlan::uniform(network, format, format),
+  Design design{network, PrecisionPlan::uniform(network, format, format),
                       std::make_shared<Weights>(initial_weights(network, 1))};
   EvaluateOptions options{.threads = static_cast<int>(state.range(0))};
   if (const char* size = std::getenv("BENCH_BATCH")) options.batch = std::atoi(size);
   const Normalisation normalisation{{0.5F}, {0.3F}};
-  options.activation_ranges = image_ranges(design, images, normalisation, 64, options.threads);
+  calibrate(design, images, normalisation, options.threads);
   const PinnedThreads pinned(options.threads);
   for (auto _ : state) benchmark::DoNotOptimize(classify(design, images, normalisation, options));
   state.counters["images_a_second"] =

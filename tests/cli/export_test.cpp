@@ -9,7 +9,7 @@
 
 #include "child.hpp"
 #include "experiments/data/array_files.hpp"
-#include "spaces/onnx_check.hpp"
+#include "spaces/onnx/check.hpp"
 
 namespace ridgeline {
 namespace {

@@ -182,9 +182,9 @@ TEST(Supernet, TheEvaluatorGivesASearchTheAccuracyOfEachCandidate) {
   for (const Trial& trial : testing::trials_of(database, "q")) {
     Design design = supernet.candidate(trial.genome, recalibration);
     design.precision = PrecisionPlan::uniform(design.network, Format::parse("int8"));
-    const EvaluateOptions options = evaluate_options(design, set.train, set.normalisation, 1);
+    calibrate(design, set.train, set.normalisation, 1);
     EXPECT_DOUBLE_EQ(-trial.values[0],
-                     100 * evaluate_classifier(design, set.validation, set.normalisation, options).accuracy);
+                     100 * evaluate_classifier(design, set.validation, set.normalisation, {}).accuracy);
   }
   const Winners winners = test_winners(Store(database, Store::Mode::read), "q", resources(), 2);
   for (const Winner& winner : winners.winners) {

@@ -153,8 +153,8 @@ TEST(Training, ImagesOfAnotherSizeAreResized) {
     const std::vector<float> expected = softmax_rows(run_reference(design, input).back().values, 3);
     const std::vector<float> found = classify(design, set.validation, set.normalisation, {.batch = 7});
     for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(found[21 + c], expected[c], 1e-4);
-    const std::vector<float> ranges = image_ranges(design, set.validation, set.normalisation, 8, 1);
-    EXPECT_GE(ranges[loaded.network.live_nodes().front()], *std::max_element(input.begin(), input.end()));
+    const std::vector<Range> ranges = image_ranges(design, set.validation, set.normalisation, 8, 1);
+    EXPECT_GE(ranges[loaded.network.live_nodes().front()].high, *std::max_element(input.begin(), input.end()));
   }
 }
 
@@ -165,10 +165,10 @@ TEST(Training, RangesOfRealImagesMakeInt8Agree) {
   const Dataset set = load_dataset(data.folder);
   Design design{model.network, {}, std::make_shared<Weights>(model.weights)};
   const std::vector<float> exact = classify(design, set.validation, set.normalisation, {});
-  EvaluateOptions options;
-  options.activation_ranges = image_ranges(design, set.train, set.normalisation, 64, 1);
+  design.quantization =
+      std::make_shared<const Quantization>(Quantization{image_ranges(design, set.train, set.normalisation, 64, 1)});
   design.precision = PrecisionPlan::uniform(design.network, int8, int8);
-  const std::vector<float> rounded = classify(design, set.validation, set.normalisation, options);
+  const std::vector<float> rounded = classify(design, set.validation, set.normalisation, {});
   double difference = 0;
   for (std::size_t i = 0; i < exact.size(); ++i) {
     difference +=
@@ -184,11 +184,12 @@ TEST(Training, ProbabilitiesAreTheSameBitsOnAnyNumberOfThreads) {
   const LoadedModel model = load_model(data.scratch.path("model"), testing::resources());
   const Dataset set = load_dataset(data.folder);
   Design design{model.network, {}, std::make_shared<Weights>(model.weights)};
-  const std::vector<float> ranges = image_ranges(design, set.train, set.normalisation, 100, 1);
+  const std::vector<Range> ranges = image_ranges(design, set.train, set.normalisation, 100, 1);
   EXPECT_EQ(image_ranges(design, set.train, set.normalisation, 100, 2), ranges);
   for (const bool quantized : {false, true}) {
     if (quantized) design.precision = PrecisionPlan::uniform(design.network, int8, int8);
-    EvaluateOptions options{.threads = 1, .batch = 7, .activation_ranges = ranges};
+    design.quantization = std::make_shared<const Quantization>(Quantization{ranges});
+    EvaluateOptions options{.threads = 1, .batch = 7};
     const std::vector<float> alone = classify(design, set.train, set.normalisation, options);
     ASSERT_EQ(alone.size(), 192U * 3);
     for (const int threads : {2, 3, 64}) {

@@ -32,8 +32,8 @@ const std::map<std::string, std::set<std::string>>& allowed_folders() {
 const std::vector<std::pair<std::string, std::set<std::string>>>& confined_headers() {
   static const std::vector<std::pair<std::string, std::set<std::string>>> table{
       {"boost/", {"spaces/network.cpp"}},
-      {"onnx/", {"spaces/onnx_graph.cpp", "spaces/onnx_check.cpp"}},
-      {"google/protobuf", {"spaces/onnx_graph.cpp"}},
+      {"onnx/", {"spaces/onnx/graph.cpp", "spaces/onnx/check.cpp", "spaces/onnx/reader.cpp"}},
+      {"google/protobuf", {"spaces/onnx/graph.cpp", "spaces/onnx/reader.cpp"}},
       {"dnnl", {"kernels"}},
       {"oneapi/", {"kernels"}},
       {"sqlite3", {"experiments"}},

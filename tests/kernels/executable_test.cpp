@@ -46,11 +46,12 @@ TEST(Executable, InterleavesColourImagesOfAnySize) {
       SCOPED_TRACE(format.text() + " " + std::to_string(width));
       NetBuilder net({2, 3, 3, width});
       net.conv(5, 1);
-      const Design design = trained(net.finish(), format);
+      Design design = trained(net.finish(), format);
       const std::vector<float> input = seeded_input(design.network.shape(0), 7);
       ExecutableOptions options;
-      options.activation_ranges = activation_ranges(design, input);
-      options.activation_ranges[0] = 0.7F;  // some values saturate
+      std::vector<Range> ranges = activation_ranges(design, input);
+      ranges[0] = {-0.7F, 0.7F};  // some values saturate
+      design.quantization = std::make_shared<const Quantization>(Quantization{ranges});
       Executable executable(design, options);
       EXPECT_TRUE(executable.steps()[0].implementation.starts_with("interleave")) << executable.steps()[0].signature;
       const double tolerance = format == int8 && !has_exact_int8() ? 0.05 : 1e-5;
@@ -78,10 +79,10 @@ TEST(Executable, RunsWholeNetworksInBf16AndInt8) {
     for (const Format& format : executed_formats()) {
       if (format == f32) continue;
       SCOPED_TRACE(std::string(name) + " " + format.text());
-      const Design design = trained(network, format);
+      Design design = trained(network, format);
       const std::vector<float> input = seeded_input(network.shape(input_of(network)), 5);
       ExecutableOptions options;
-      options.activation_ranges = activation_ranges(design, input);
+      calibrate(design, input);
       Executable executable(design, options);
       const std::vector<float> found = run_once(executable, input), exact = expected_output(design, input);
       const std::vector<float> simulated = simulate(design, input, options);
@@ -99,10 +100,11 @@ TEST(Executable, RunsWholeNetworksInBf16AndInt8) {
 TEST(Executable, ActivationRangesAreThoseOfTheReference) {
   const Design design = trained(mobilenet_v3_like(32));
   const std::vector<float> input = seeded_input(design.network.shape(0), 5);
-  const std::vector<float> ranges = activation_ranges(design, input);
+  const std::vector<Range> ranges = activation_ranges(design, input);
   const std::vector<Tensor> outputs = run_reference(design, input);
   for (NodeId node = 0; node < design.network.size(); ++node) {
-    EXPECT_NEAR(ranges[node], largest(outputs[node].values), 1e-4F * ranges[node]) << node;
+    const float magnitude = ranges[node].magnitude();
+    EXPECT_NEAR(magnitude, largest(outputs[node].values), 1e-4F * magnitude) << node;
   }
 }
 
@@ -119,7 +121,7 @@ TEST(Executable, MixedPlansConvertAtTheBoundaries) {
     }
     const std::vector<float> input = seeded_input(network.shape(0), seed);
     ExecutableOptions options;
-    options.activation_ranges = activation_ranges(design, input);
+    calibrate(design, input);
     Executable executable(design, options);
     const std::vector<float> found = run_once(executable, input), exact = expected_output(design, input);
     const std::vector<float> simulated = simulate(design, input, options);
@@ -228,10 +230,10 @@ TEST(RandomGraphs, AgreeWithTheSimulationInBf16AndInt8) {
   for (const Format& format : executed_formats()) {
     for (std::uint64_t seed = 0; seed < 80; ++seed) {
       SCOPED_TRACE(format.text() + " seed " + std::to_string(seed));
-      const Design design = trained(random_network(seed), format, seed);
+      Design design = trained(random_network(seed), format, seed);
       const std::vector<float> input = seeded_input(design.network.shape(0), seed);
       ExecutableOptions options;
-      options.activation_ranges = activation_ranges(design, input);
+      calibrate(design, input);
       Executable executable(design, options);
       EXPECT_LE(rms_error(run_once(executable, input), simulate(design, input, options)), format == f32      ? 1e-5
                                                                                           : format == bf16   ? 5e-3
@@ -270,10 +272,10 @@ TEST(Executable, SameSeedSameOutput) {
 
 TEST(Executable, TwoThreadsComputeWhatOneDoes) {
   for (const Format& format : executed_formats()) {
-    const Design design = trained(mobilenet_v3_like(64), format);
+    Design design = trained(mobilenet_v3_like(64), format);
     const std::vector<float> input = seeded_input(design.network.shape(0), 1);
     ExecutableOptions options;
-    options.activation_ranges = activation_ranges(design, input);
+    calibrate(design, input);
     Executable one(design, options);
     options.threads = 2;
     Executable two(design, options);

@@ -143,7 +143,7 @@ template <Rounding rounding, typename Element>
 void expect_same_for_instruction_sets(const Element& element, float scale, const std::string& name) {
   Rng rng(23);
   const std::vector<float> in = awkward_numbers(rng, 20000, scale);
-  const elements::SharedScale shared{scale, scale, scale / 2, 100, 155, 100};
+  const element_arithmetic::SharedScale shared{scale, scale, scale / 2, 100, 155, 100};
   std::vector<float> plain(in.size()), wide(in.size());
   const auto loop = [&](std::vector<float>& out) {
     return [&in, &out, element, shared ]() __attribute__((always_inline)) {
@@ -176,14 +176,14 @@ void expect_same_in_every_mode(const Element& element, const std::string& name) 
 }
 
 TEST(FakeQuantize, EveryInstructionSetComputesTheSameBits) {
-  expect_same_in_every_mode(elements::Integer{}, "integers");
-  expect_same_in_every_mode(elements::Binary{}, "binary");
-  expect_same_in_every_mode(elements::Ternary{}, "ternary");
+  expect_same_in_every_mode(element_arithmetic::Integer{}, "integers");
+  expect_same_in_every_mode(element_arithmetic::Binary{}, "binary");
+  expect_same_in_every_mode(element_arithmetic::Ternary{}, "ternary");
   for (const char* format : {"e4m3", "e5m2", "e2m1", "e1m2", "pot8", "f16"}) {
-    expect_same_in_every_mode(elements::NarrowFloat(ElementCodec(Format::parse(format))), format);
+    expect_same_in_every_mode(element_arithmetic::NarrowFloat(ElementCodec(Format::parse(format))), format);
   }
   for (const char* format : {"bf16", "e8m0", "e8m3"}) {
-    expect_same_in_every_mode(elements::WideFloat(ElementCodec(Format::parse(format))), format);
+    expect_same_in_every_mode(element_arithmetic::WideFloat(ElementCodec(Format::parse(format))), format);
   }
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/executable.hpp"
+
 namespace ridgeline::testing {
 
 NodeId NetBuilder::conv(std::int64_t channels, int kernel, int stride, int groups, bool bias) {
@@ -205,6 +207,10 @@ Design untrained(Network network, const Format& format) {
   if (format.is_quantized()) weights.granularity = Format::Granularity::channel;
   design.precision = PrecisionPlan::uniform(design.network, weights, format);
   return design;
+}
+
+void calibrate(Design& design, std::span<const float> input) {
+  design.quantization = std::make_shared<const Quantization>(Quantization{activation_ranges(design, input)});
 }
 
 }  // namespace ridgeline::testing

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "spaces/design.hpp"
@@ -45,5 +46,7 @@ Network resnet18_like(std::int64_t resolution, std::int64_t classes, std::int64_
 // With random_weights(network, seed) and every conv2d, linear and matmul in `format`.
 Design trained(Network network, const Format& format = f32, std::uint64_t seed = 1);
 Design untrained(Network network, const Format& format = f32);
+// Quantized over the ranges that this input has.
+void calibrate(Design& design, std::span<const float> input);
 
 }  // namespace ridgeline::testing

@@ -50,11 +50,11 @@ Tolerance tolerance_of(const Network& network, const Format& format) {
   return has_exact_int8() ? Tolerance{1e-2, 1e-3} : Tolerance{0.4, 0.25};
 }
 
-void check(const Design& design, const Format& format, std::uint64_t seed) {
+void check(Design design, const Format& format, std::uint64_t seed) {
   SCOPED_TRACE(fmt::format("{} seed {}\n{}", format.text(), seed, describe(design.network)));
   const std::vector<float> input = seeded_input(design.network.shape(input_of(design.network)), seed);
   ExecutableOptions options;
-  if (format.is_quantized()) options.activation_ranges = activation_ranges(design, input);
+  if (format.is_quantized()) calibrate(design, input);
   std::optional<Executable> executable;
   try {
     executable.emplace(design, options);

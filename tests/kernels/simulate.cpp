@@ -19,7 +19,8 @@ class Simulation {
       : design_(design),
         network_(design.network),
         lowered_(lower(design, options.fuse)),
-        scales_(plan_scales(network_, lowered_, options.activation_ranges)),
+        scales_(tensor_scales(network_, design.quantization ? design.quantization->tensors : std::vector<Range>(),
+                              lowered_.stands_for)),
         weights_(design.weights ? *design.weights : untrained_weights(network_, options.seed)),
         tensors_(network_.size()) {}
 

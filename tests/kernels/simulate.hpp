@@ -8,8 +8,8 @@
 
 #include "kernels/executable.hpp"
 #include "kernels/lower.hpp"
-#include "kernels/quantize.hpp"
 #include "kernels/reference.hpp"
+#include "spaces/quantization.hpp"
 
 namespace ridgeline::testing {
 

@@ -1,6 +1,6 @@
 // Every operator, random networks and the shipped spaces as ONNX: accepted by ONNX's checker, with the network's shapes
 // and weights, and computing what the project's reference computes.
-#include "spaces/onnx_export.hpp"
+#include "spaces/onnx/export.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -14,7 +14,7 @@
 #include "kernels/reference.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
-#include "spaces/onnx_check.hpp"
+#include "spaces/onnx/check.hpp"
 #include "spaces/search_space.hpp"
 #include "tests/spaces/onnx_interpreter.hpp"
 #include "tests/spaces/random_network.hpp"
@@ -398,7 +398,9 @@ TEST(OnnxExport, RefusesOtherFormatsAndOtherWeights) {
   network.mark_output(network.add(conv(2, 1), {network.add_input({1, 1, 3, 3})}));
   Design design = with_random_weights(network);
   design.precision = PrecisionPlan::uniform(network, int8, int8);
-  EXPECT_THAT(refusal([&] { onnx_model(design); }), AllOf(HasSubstr("f32"), HasSubstr("int8")));
+  EXPECT_THAT(refusal([&] { onnx_model(design); }), HasSubstr("calibrate"));
+  design.precision = PrecisionPlan::uniform(network, Format::parse("int4"), int8);
+  EXPECT_THAT(refusal([&] { onnx_model(design); }), AllOf(HasSubstr("f32"), HasSubstr("int4")));
   EXPECT_THROW(onnx_model({network, {}, nullptr}), std::invalid_argument);
   EXPECT_THROW(onnx_model({network, {}, std::make_shared<Weights>(1)}), std::invalid_argument);
   EXPECT_THROW(onnx_model({network, {}, std::make_shared<Weights>(2)}), std::invalid_argument);

@@ -363,6 +363,38 @@ OnnxArray hard_sigmoid(const Arrays& in, Attributes& attributes) {
   return unary(*in[0], [=](double x) { return std::max(0.0, std::min(1.0, alpha * x + beta)); });
 }
 
+// Scale and zero point of the element: one in all, or along an axis.
+std::size_t quantizer_of(const OnnxArray& x, const OnnxArray& scale, const Shape& index, Index axis) {
+  if (scale.values.size() == 1) return 0;
+  const auto length = static_cast<Index>(x.shape.size());
+  return at(index[at(axis < 0 ? axis + length : axis)]);
+}
+
+OnnxArray quantize(const Arrays& in, Attributes& attributes) {
+  const OnnxArray &x = *in[0], &scale = *in[1], &zero = *in[2];
+  const Index axis = attributes.integer("axis", 1);
+  const double least = zero.is_unsigned ? 0 : -128, most = zero.is_unsigned ? 255 : 127;
+  OnnxArray out = filled(x.shape);
+  out.is_unsigned = zero.is_unsigned;
+  for_each_index(x.shape, [&](const Shape& index, std::size_t position) {
+    const std::size_t k = quantizer_of(x, scale, index, axis);
+    const double code = std::nearbyint(x.values[position] / scale.values[k]) + zero.values[k];  // ties to even
+    out.values[position] = std::min(std::max(code, least), most);
+  });
+  return out;
+}
+
+OnnxArray dequantize(const Arrays& in, Attributes& attributes) {
+  const OnnxArray &x = *in[0], &scale = *in[1], &zero = *in[2];
+  const Index axis = attributes.integer("axis", 1);
+  OnnxArray out = filled(x.shape);
+  for_each_index(x.shape, [&](const Shape& index, std::size_t position) {
+    const std::size_t k = quantizer_of(x, scale, index, axis);
+    out.values[position] = (x.values[position] - zero.values[k]) * scale.values[k];
+  });
+  return out;
+}
+
 OnnxArray clip(const Arrays& in, Attributes&) {
   return unary(*in[0], [&](double x) { return std::min(std::max(x, in[1]->values[0]), in[2]->values[0]); });
 }
@@ -395,6 +427,8 @@ const std::map<std::string, Operate>& operators() {
       {"Reshape", [](const Arrays& in, Attributes&) { return reshape(*in[0], *in[1]); }},
       {"Transpose", [](const Arrays& in, Attributes& attributes) { return transpose(*in[0], attributes); }},
       {"Flatten", [](const Arrays& in, Attributes& attributes) { return flatten(*in[0], attributes); }},
+      {"QuantizeLinear", quantize},
+      {"DequantizeLinear", dequantize},
       {"Slice", [](const Arrays& in, Attributes&) { return slice(in); }},
   };
   return table;
@@ -416,6 +450,10 @@ std::vector<double> raw_values(const std::string& raw) {
 OnnxArray array_of(const onnx::TensorProto& proto) {
   OnnxArray array{{proto.dims().begin(), proto.dims().end()}, {}};
   if (proto.data_type() == onnx::TensorProto::FLOAT) array.values = raw_values<float>(proto.raw_data());
+  if (proto.data_type() == onnx::TensorProto::INT32) array.values = raw_values<std::int32_t>(proto.raw_data());
+  if (proto.data_type() == onnx::TensorProto::INT8) array.values = raw_values<std::int8_t>(proto.raw_data());
+  if (proto.data_type() == onnx::TensorProto::UINT8) array.values = raw_values<std::uint8_t>(proto.raw_data());
+  array.is_unsigned = proto.data_type() == onnx::TensorProto::UINT8;
   if (proto.data_type() == onnx::TensorProto::INT64) array.values = raw_values<std::int64_t>(proto.raw_data());
   if (static_cast<Index>(array.values.size()) != elements(array.shape)) {
     throw std::runtime_error(proto.name() + ": values do not fill its shape");

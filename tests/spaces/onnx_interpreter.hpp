@@ -16,6 +16,7 @@ namespace ridgeline::test {
 struct OnnxArray {
   Shape shape;
   std::vector<double> values;  // row-major; whole numbers up to 2^53 are exact
+  bool is_unsigned = false;    // 8-bit integers without sign
 };
 
 using OnnxArrays = std::map<std::string, OnnxArray>;  // by tensor name

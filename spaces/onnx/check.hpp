@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "spaces/onnx_graph.hpp"
+#include "spaces/onnx/graph.hpp"
 
 namespace ridgeline {
 

@@ -1,15 +1,17 @@
-#include "kernels/quantize.hpp"
+#include "spaces/quantization.hpp"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
 
-#include "nets.hpp"
 #include "spaces/rng.hpp"
+#include "tests/spaces/random_network.hpp"
 
-namespace ridgeline::testing {
+namespace ridgeline {
 namespace {
+
+using test::make;
 
 TEST(Quantize, KernelByHand) {
   const std::array<float, 6> kernel{1.0F, -2.0F, 0.5F, 0.0F, 0.0F, 0.0F};
@@ -21,12 +23,12 @@ TEST(Quantize, KernelByHand) {
 }
 
 TEST(Quantize, LargestMagnitudeWhereverItLies) {
-  EXPECT_EQ(largest_magnitude({}), 0.0F);
+  EXPECT_EQ(range_of({}), Range{});
   for (const std::size_t size : {1U, 15U, 16U, 17U, 50U}) {
     for (std::size_t at = 0; at < size; ++at) {
       std::vector<float> values(size, 0.5F);
       values[at] = -3.0F;
-      EXPECT_EQ(largest_magnitude(values), 3.0F) << at << " of " << size;
+      EXPECT_EQ(range_of(values).magnitude(), 3.0F) << at << " of " << size;
     }
   }
 }
@@ -47,36 +49,42 @@ TEST(Quantize, KernelErrorIsAtMostHalfAStep) {
   }
 }
 
+TEST(Quantize, RangesThatAreGivenDecide) {
+  const std::array<float, 4> kernel{1.0F, -2.0F, 0.25F, 0.5F};
+  const std::array<Range, 2> ranges{Range{-1.27F, 0.5F}, Range{0.0F, 0.127F}};
+  const QuantizedKernel quantized = quantize_kernel(kernel, 2, Format::Granularity::channel, ranges);
+  EXPECT_FLOAT_EQ(quantized.scales[0], 0.01F);
+  EXPECT_EQ(quantized.values, (std::vector<std::int8_t>{100, -127, 127, 127}));
+}
+
 TEST(Quantize, SignsFollowFromTheNetworkAlone) {
-  NetBuilder net({1, 4, 4, 4});
-  const NodeId conv = net.conv(4, 1);
-  const NodeId relu = net.apply(OpKind::relu);
-  const NodeId pool = net.apply(OpKind::global_avg_pool);
-  const NodeId gate = net.apply(OpKind::sigmoid);
-  const NodeId product = net.add(NetBuilder::op_of(OpKind::mul), {relu, gate});
-  const NodeId swish = net.apply(OpKind::hard_swish);
-  const Network network = net.finish();
+  Network network;
+  const NodeId input = network.add_input({1, 4, 4, 4});
+  const NodeId conv = network.add(test::conv(4, 1), {input});
+  const NodeId relu = network.add(make(OpKind::relu), {conv});
+  const NodeId pool = network.add(make(OpKind::global_avg_pool), {relu});
+  const NodeId gate = network.add(make(OpKind::sigmoid), {pool});
+  const NodeId product = network.add(make(OpKind::mul), {relu, gate});
+  const NodeId swish = network.add(make(OpKind::hard_swish), {product});
   const std::vector<bool> positive = never_negative(network);
-  EXPECT_FALSE(positive[0]);
+  EXPECT_FALSE(positive[input]);
   EXPECT_FALSE(positive[conv]);
   EXPECT_TRUE(positive[relu] && positive[pool] && positive[gate] && positive[product]);
   EXPECT_FALSE(positive[swish]) << "hard-swish dips below zero";
 }
 
 TEST(Quantize, CopiedTensorsShareOneScale) {
-  NetBuilder net({1, 4, 4, 4});
-  const NodeId a = net.conv(4, 1);
-  net.last = 0;
-  net.conv(4, 3);
-  const NodeId b = net.apply(OpKind::relu);
-  const NodeId both = net.add(NetBuilder::op_of(OpKind::concat), {a, b});
-  const NodeId pooled = net.add(NetBuilder::op_of(OpKind::max_pool), {both});
-  net.conv(3, 1);
-  const Design design = untrained(net.finish(), int8);
-  std::vector<float> ranges(design.network.size(), 1.0F);
-  ranges[a] = 5.0F;
-  ranges[b] = 2.0F;
-  const std::vector<TensorScale> scales = plan_scales(design.network, lower(design), ranges);
+  Network network;
+  const NodeId input = network.add_input({1, 4, 4, 4});
+  const NodeId a = network.add(test::conv(4, 1), {input});
+  const NodeId b = network.add(make(OpKind::relu), {network.add(test::conv(4, 3), {input})});
+  const NodeId both = network.add(make(OpKind::concat), {a, b});
+  const NodeId pooled = network.add(test::pool(OpKind::max_pool, 1, 1), {both});
+  network.mark_output(network.add(test::conv(3, 1), {pooled}));
+  std::vector<Range> ranges(network.size(), {-1.0F, 1.0F});
+  ranges[a] = {-5.0F, 1.0F};
+  ranges[b] = {0.0F, 2.0F};
+  const std::vector<TensorScale> scales = tensor_scales(network, ranges);
   for (const NodeId node : {a, b, both, pooled}) {
     EXPECT_FLOAT_EQ(scales[node].scale, 5.0F / 127.0F);
     EXPECT_FALSE(scales[node].is_unsigned) << "one part is signed, so all are";
@@ -84,4 +92,4 @@ TEST(Quantize, CopiedTensorsShareOneScale) {
 }
 
 }  // namespace
-}  // namespace ridgeline::testing
+}  // namespace ridgeline

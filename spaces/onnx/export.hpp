@@ -1,5 +1,8 @@
-// A trained network as an ONNX model that any runtime executes: f32, opset 13, operators spelt as in
-// onnx_operators.hpp.
+// A trained network as an ONNX model that any runtime executes: opset 13, operators spelt as in operators.hpp.
+//
+// Operators of a plan in 8 bits are f32 operators between QuantizeLinear and DequantizeLinear nodes (QDQ): kernels s8
+// with a scale an output channel, bias s32, activations u8 or s8 with zero point 0, in the scales that the executor
+// uses. A tensor is rounded behind every operator but those that runtimes fuse. bf16 operators are f32 in a file.
 //
 // Graph inputs are called as the network's (`input` where it has no name), outputs `output`, or `output_0`, `output_1`
 // ... where there are several; the tensor of node 12 is `conv2d_12`, its numbers `conv2d_12.kernel`. Nodes from which
@@ -20,7 +23,7 @@
 #include <vector>
 
 #include "spaces/design.hpp"
-#include "spaces/onnx_graph.hpp"
+#include "spaces/onnx/graph.hpp"
 
 namespace ridgeline {
 
@@ -32,8 +35,9 @@ struct OnnxOptions {
   std::vector<float> mean{}, stddev{};
 };
 
-// Throws ConfigError: a number format other than f32, a batch that the network cannot have, more than 2 GiB of weights.
-// Throws std::invalid_argument when there are no weights, or those of another network.
+// Throws ConfigError: a number format other than f32, bf16 and 8-bit integers, 8 bits without ranges, a batch that the
+// network cannot have, more than 2 GiB of weights. Throws std::invalid_argument when there are no weights, or those of
+// another network.
 OnnxGraph onnx_graph(const Design& design, const OnnxOptions& options = {});
 std::string onnx_model(const Design& design, const OnnxOptions& options = {});  // the bytes of a file
 

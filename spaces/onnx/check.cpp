@@ -1,4 +1,4 @@
-#include "spaces/onnx_check.hpp"
+#include "spaces/onnx/check.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

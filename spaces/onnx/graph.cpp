@@ -1,4 +1,4 @@
-#include "spaces/onnx_graph.hpp"
+#include "spaces/onnx/graph.hpp"
 
 #include <fmt/format.h>
 #include <google/protobuf/io/coded_stream.h>
@@ -6,6 +6,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <stdexcept>
+#include <utility>
 
 #include "spaces/config_error.hpp"
 
@@ -22,6 +23,9 @@ void set_attribute(onnx::AttributeProto& proto, const std::string& name, const O
   } else if (const auto* number = std::get_if<float>(&value)) {
     proto.set_type(onnx::AttributeProto::FLOAT);
     proto.set_f(*number);
+  } else if (const auto* text = std::get_if<std::string>(&value)) {
+    proto.set_type(onnx::AttributeProto::STRING);
+    proto.set_s(*text);
   } else {
     proto.set_type(onnx::AttributeProto::INTS);
     for (const std::int64_t one : std::get<std::vector<std::int64_t>>(value)) proto.add_ints(one);
@@ -36,18 +40,45 @@ void set_node(onnx::NodeProto& proto, const OnnxNode& node) {
   for (const auto& [name, value] : node.attributes) set_attribute(*proto.add_attribute(), name, value);
 }
 
+template <typename Stored>
+void set_integers(onnx::TensorProto& proto, onnx::TensorProto::DataType type, const std::vector<std::int64_t>& values) {
+  proto.set_data_type(type);
+  std::vector<Stored> stored;
+  for (const std::int64_t value : values) {
+    if (!std::in_range<Stored>(value)) throw std::logic_error(fmt::format("{}: {} does not fit", proto.name(), value));
+    stored.push_back(static_cast<Stored>(value));
+  }
+  proto.set_raw_data(stored.data(), stored.size() * sizeof(Stored));
+}
+
+void set_values(onnx::TensorProto& proto, const std::vector<float>& values, OnnxInteger) {
+  proto.set_data_type(onnx::TensorProto::FLOAT);
+  proto.set_raw_data(values.data(), values.size() * sizeof(float));
+}
+
+void set_values(onnx::TensorProto& proto, const std::vector<std::int64_t>& values, OnnxInteger stored) {
+  switch (stored) {
+    case OnnxInteger::i64:
+      return set_integers<std::int64_t>(proto, onnx::TensorProto::INT64, values);
+    case OnnxInteger::i32:
+      return set_integers<std::int32_t>(proto, onnx::TensorProto::INT32, values);
+    case OnnxInteger::i8:
+      return set_integers<std::int8_t>(proto, onnx::TensorProto::INT8, values);
+    case OnnxInteger::u8:
+      return set_integers<std::uint8_t>(proto, onnx::TensorProto::UINT8, values);
+  }
+}
+
 void set_initializer(onnx::TensorProto& proto, const OnnxInitializer& initializer) {
   proto.set_name(initializer.name);
   for (const std::int64_t extent : initializer.shape) proto.add_dims(extent);
   std::visit(
       [&](const auto& values) {
-        using Value = typename std::decay_t<decltype(values)>::value_type;
-        proto.set_data_type(std::is_same_v<Value, float> ? onnx::TensorProto::FLOAT : onnx::TensorProto::INT64);
         if (static_cast<std::int64_t>(values.size()) != elements(initializer.shape)) {
           throw std::logic_error(fmt::format("initializer {} has {} values for shape {}", initializer.name,
                                              values.size(), shape_text(initializer.shape)));
         }
-        proto.set_raw_data(values.data(), values.size() * sizeof(Value));
+        set_values(proto, values, initializer.stored);
       },
       initializer.values);
 }
@@ -89,7 +120,7 @@ std::string onnx_bytes(const OnnxGraph& graph, const std::string& producer_versi
   model.set_producer_version(producer_version);
   onnx::OperatorSetIdProto& opset = *model.add_opset_import();
   opset.set_domain("");
-  opset.set_version(onnx_opset);
+  opset.set_version(graph.opset);
   for (const auto& [key, value] : metadata) {
     onnx::StringStringEntryProto& entry = *model.add_metadata_props();
     entry.set_key(key);

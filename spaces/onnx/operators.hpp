@@ -26,7 +26,7 @@
 #include <string>
 #include <vector>
 
-#include "spaces/onnx_graph.hpp"
+#include "spaces/onnx/graph.hpp"
 #include "spaces/weights.hpp"
 
 namespace ridgeline {

@@ -1,4 +1,4 @@
-#include "spaces/onnx_export.hpp"
+#include "spaces/onnx/export.hpp"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,8 @@
 #include <utility>
 
 #include "spaces/config_error.hpp"
-#include "spaces/onnx_operators.hpp"
+#include "spaces/onnx/operators.hpp"
+#include "spaces/onnx/quantized_export.hpp"
 
 namespace ridgeline {
 namespace {
@@ -106,24 +107,14 @@ std::vector<Shape> fixed_shapes(const Network& network, std::int64_t batch) {
   return shapes;
 }
 
-OnnxCall call_of(const Network& network, NodeId node, const std::vector<OnnxValue>& tensors) {
+OnnxCall call_of(const Network& network, NodeId node, const std::vector<OnnxValue>& tensors,
+                 const std::vector<std::string>& read) {
   OnnxCall call{network.op(node), base_name(network, node), {}, {}, {}, tensors[node].name, tensors[node].shape};
   for (const NodeId input : network.inputs(node)) {
-    call.inputs.push_back(tensors[input].name);
+    call.inputs.push_back(read[input]);
     call.input_shapes.push_back(tensors[input].shape);
   }
   return call;
-}
-
-void require_f32(const Design& design) {
-  for (const NodeId node : design.network.live_nodes()) {
-    const OpKind kind = design.network.op(node).kind;
-    if (kind != OpKind::conv2d && kind != OpKind::linear && kind != OpKind::matmul) continue;
-    const OperatorFormats formats = design.precision.at(node);
-    const Format& other = formats.weights == f32 ? formats.activations : formats.weights;
-    if (other == f32) continue;
-    throw ConfigError({"", base_name(design.network, node), "number format f32", other.text(), ""});
-  }
 }
 
 }  // namespace
@@ -141,18 +132,27 @@ OnnxGraph onnx_graph(const Design& design, const OnnxOptions& options) {
   if (!design.weights || design.weights->size() != network.size()) {
     throw std::invalid_argument("the design has no weights, or those of another network");
   }
-  require_f32(design);
+  const OnnxQuantizers quantizers(design);
   const std::vector<OnnxValue> tensors = onnx_tensors(network, options.batch);
   OnnxGraph graph;
   graph.name = options.graph_name;
+  std::vector<std::string> read(network.size());  // what the readers of each node's tensor read
   for (NodeId node = 0; node < network.size(); ++node) {
-    if (network.op(node).kind == OpKind::input) graph.inputs.push_back(tensors[node]);
+    if (network.op(node).kind != OpKind::input) continue;
+    graph.inputs.push_back(tensors[node]);
+    read[node] = quantizers.add_tensor(graph, node, tensors[node].name);
   }
   for (const NodeId node : network.live_nodes()) {
     if (network.op(node).kind == OpKind::input) continue;
-    OnnxCall call = call_of(network, node, tensors);
-    call.parameters = add_onnx_parameters(graph, call, (*design.weights)[node]);
+    OnnxCall call = call_of(network, node, tensors, read);
+    const NodeWeights& weights = (*design.weights)[node];
+    if (quantizers.quantizes_weights(node)) {
+      quantizers.add_weights(graph, call, node, weights);
+    } else {
+      call.parameters = add_onnx_parameters(graph, call, weights);
+    }
     add_onnx_operator(graph, call);
+    read[node] = quantizers.add_tensor(graph, node, tensors[node].name);
   }
   const auto outputs = network.outputs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {

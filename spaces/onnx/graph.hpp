@@ -24,19 +24,23 @@ inline constexpr std::int64_t onnx_file_format = 7;
 
 inline constexpr std::int64_t symbolic_batch = -1;
 
-using OnnxAttribute = std::variant<std::int64_t, float, std::vector<std::int64_t>>;
+using OnnxAttribute = std::variant<std::int64_t, float, std::vector<std::int64_t>, std::string>;
 
 struct OnnxNode {
-  std::string type;  // "Conv"
-  std::vector<std::string> inputs;
-  std::string output;
+  std::string type;                 // "Conv"
+  std::vector<std::string> inputs;  // an optional input that is left out is ""
+  std::string output;               // the first; only training uses others
   std::map<std::string, OnnxAttribute> attributes{};
+  std::string name{};  // for messages; files that are written name a node as its output
 };
+
+enum class OnnxInteger : std::uint8_t { i64, i32, i8, u8 };
 
 struct OnnxInitializer {
   std::string name;
   Shape shape;  // empty: a scalar
   std::variant<std::vector<float>, std::vector<std::int64_t>> values;
+  OnnxInteger stored = OnnxInteger::i64;  // how a file holds whole numbers
 };
 
 struct OnnxValue {  // f32
@@ -49,6 +53,7 @@ struct OnnxGraph {
   std::vector<OnnxValue> inputs, outputs;
   std::vector<OnnxInitializer> initializers;
   std::vector<OnnxNode> nodes;
+  std::int64_t opset = onnx_opset;
 };
 
 // `metadata`: the model's metadata_props. The same graph gives the same bytes. Throws ConfigError when the numbers do

@@ -1,4 +1,4 @@
-#include "spaces/onnx_operators.hpp"
+#include "spaces/onnx/operators.hpp"
 
 #include <fmt/format.h>
 

@@ -1,0 +1,29 @@
+// A trained network out of a file: a checkpoint that `train` wrote, or an ONNX model of any origin.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/data/dataset.hpp"
+#include "experiments/training/checkpoint.hpp"
+#include "spaces/design.hpp"
+
+namespace ridgeline {
+
+struct TrainedModel {
+  std::string name;                      // of its space, or its graph
+  Design design;                         // of one sample
+  std::vector<std::string> class_names;  // empty: not known
+  Normalisation normalisation;           // of its input; empty: as the data set says
+};
+
+// `name_or_path`: of a checkpoint, or the path of an .onnx file. Throws ConfigError: as load_model and import_onnx.
+TrainedModel load_trained_model(const std::string& name_or_path, const Resources& resources);
+TrainedModel trained_model(LoadedModel loaded);
+bool is_model_file(const std::string& path);  // an .onnx file, or a checkpoint
+
+// What the model does not say of its input and its classes, said by the data set it is to be used on. Throws
+// ConfigError where the two do not fit: classes, channels.
+void adapt(TrainedModel& model, const Dataset& data);
+
+}  // namespace ridgeline

@@ -1,0 +1,127 @@
+// Models of other people, read from ONNX files and run on the sets that their published answers are of. Needs
+// RIDGELINE_DATA (its README names the sources); skipped without.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/trained_model.hpp"
+#include "experiments/whole_file.hpp"
+#include "kernels/quantization/folded_norms.hpp"
+#include "support.hpp"
+#include "tests/spaces/published_data.hpp"
+
+namespace ridgeline {
+namespace {
+
+struct Published {
+  const char *model, *set, *answers;
+  const char* preprocessing;  // members of dataset.json
+  double accuracy;            // of the answers of ONNX Runtime 1.20
+};
+
+const char* const normalised =
+    R"("layout": "nhwc", "shape": [32, 32, 3], "type": "u8", "mean": [0.485, 0.456, 0.406], "stddev": [0.229, 0.224, 0.225],)";
+const char* const pixels =
+    R"("layout": "nhwc", "shape": [32, 32, 3], "type": "u8", "scale": 1, "mean": [0], "stddev": [1],)";
+const char* const features =
+    R"("layout": "nchw", "shape": [1, 49, 10], "type": "i8", "scale": 1, "mean": [83], "stddev": [1.7102703], )";
+
+const Published published[] = {
+    {"resnet20_cifar10", "cifar10_ic01_200_nhwc.u8", "resnet20.cifar10_ic01_200_nhwc", normalised, 0.9000},
+    {"resnet20_cifar10", "cifar10_jpeg_test_2000_nhwc.u8", "resnet20.cifar10_jpeg_test_2000_nhwc", normalised, 0.8135},
+    {"mlperftiny_ic_resnet8", "cifar10_ic01_200_nhwc.u8", "ic_resnet8.cifar10_ic01_200_nhwc", pixels, 0.8550},
+    {"mlperftiny_ic_resnet8", "cifar10_jpeg_test_2000_nhwc.u8", "ic_resnet8.cifar10_jpeg_test_2000_nhwc", pixels,
+     0.7640},
+    {"mlperftiny_kws_dscnn", "speechcmd_kws01_1000.i8", "kws_dscnn.speechcmd_kws01_1000", features, 0.9010},
+};
+
+class PublishedModels : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(data_path("models"))) GTEST_SKIP() << "no published models in RIDGELINE_DATA";
+  }
+  // The whole set as validation, and as train to calibrate on.
+  Dataset set_of(const Published& one) const {
+    std::string name = one.set, labels = name.substr(0, name.rfind('.')) + "_labels.csv";
+    const Json split{{"images", data_path("sets/" + name + ".gz")}, {"labels", data_path("sets/" + labels)}};
+    Json description =
+        Json::parse("{" + std::string(one.preprocessing) + R"("ridgeline_dataset": 1, "format": "raw"})");
+    description["name"] = name;
+    description["train"] = description["validation"] = split;
+    return load_dataset(scratch_.write("dataset.json", description.dump()));
+  }
+  TrainedModel model_of(const Published& one) const {
+    return load_trained_model(data_path("models/" + std::string(one.model) + ".onnx"), testing::resources());
+  }
+  testing::Scratch scratch_;
+};
+
+std::vector<float> answers_of(const std::string& name) {
+  const std::string bytes = read_whole_file(data_path("reference/" + name + ".logits.f32"), {.kind = "answers"});
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  return values;
+}
+
+double top1(const std::vector<float>& answers, const LabelledImages& images) {
+  const std::size_t classes = answers.size() / images.size();
+  std::size_t right = 0;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const auto row = answers.begin() + static_cast<std::ptrdiff_t>(i * classes);
+    right += static_cast<std::size_t>(std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row) ==
+             static_cast<std::size_t>(images.label(i));
+  }
+  return static_cast<double>(right) / static_cast<double>(images.size());
+}
+
+TEST_F(PublishedModels, AnswerAsOnnxRuntimeDoes) {
+  for (const Published& one : published) {
+    SCOPED_TRACE(one.answers);
+    const Dataset data = set_of(one);
+    TrainedModel model = model_of(one);
+    adapt(model, data);
+    const std::vector<float> expected = answers_of(one.answers);
+    const std::vector<float> found = answers(model.design, data.validation, model.normalisation, {.threads = 2});
+    ASSERT_EQ(found.size(), expected.size());
+    double most = 0, largest = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      most = std::max(most, std::abs(static_cast<double>(found[i]) - static_cast<double>(expected[i])));
+      largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+    }
+    EXPECT_LE(most / largest, 1e-4);
+    EXPECT_NEAR(top1(found, data.validation), one.accuracy, 1e-9);
+  }
+}
+
+TEST_F(PublishedModels, UniformInt8LosesLittleAndIsEmulatedAlike) {
+  for (const Published& one : {published[1], published[3], published[4]}) {
+    SCOPED_TRACE(one.answers);
+    const Dataset data = set_of(one);
+    TrainedModel model = model_of(one);
+    adapt(model, data);
+    Design design = with_folded_norms(model.design);
+    design.precision = PrecisionPlan::uniform(design.network, "int8");
+    calibrate(design, data.train, model.normalisation, 2);
+    const std::vector<float> executed = answers(design, data.validation, model.normalisation, {.threads = 2});
+    const std::vector<float> emulated =
+        answers(design, data.validation, model.normalisation, {.threads = 2, .emulation = Emulation::all});
+    EXPECT_GE(top1(executed, data.validation), one.accuracy - 0.005);
+    const std::size_t classes = executed.size() / data.validation.size();
+    std::size_t equal = 0;
+    for (std::size_t i = 0; i < data.validation.size(); ++i) {
+      const auto best = [&](const std::vector<float>& values) {
+        const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * classes);
+        return std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row;
+      };
+      equal += best(executed) == best(emulated) ? 1U : 0U;
+    }
+    EXPECT_GE(static_cast<double>(equal) / static_cast<double>(data.validation.size()), 0.995);
+  }
+}
+
+}  // namespace
+}  // namespace ridgeline
