@@ -14,6 +14,10 @@
 //   proxy     {"quantity": "entropy"}                              entropy, effectiveness: spaces/proxies.hpp
 //   supernet  {"checkpoint": NAME, "data": FOLDER}                 validation accuracy with inherited weights; also
 //                                                                  "quantity": "nll", "images", "recalibration_images"
+//   quantized {"model": FILE, "data": FOLDER}                      validation accuracy of a trained network in the
+//   plan's
+//                                                                  formats, for spaces with "model"; also "quantity":
+//                                                                  "nll", "images", "calibration_images"
 #pragma once
 
 #include <cstdint>

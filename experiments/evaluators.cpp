@@ -6,7 +6,7 @@
 namespace ridgeline {
 
 std::span<const EvaluatorEntry> evaluators() {
-  static const std::array<EvaluatorEntry, 6> entries = {{
+  static const std::array<EvaluatorEntry, 7> entries = {{
       {"table", "a column of a published table", make_table_evaluator},
       {"cost", "a hardware model's estimate: latency_s, energy_j, peak_bytes, weight_bytes", make_cost_evaluator},
       {"measured", "whole-network latency timed on this machine", make_measured_evaluator},
@@ -14,6 +14,8 @@ std::span<const EvaluatorEntry> evaluators() {
       {"proxy", "a training-free score: DeepMAD's entropy or effectiveness", make_proxy_evaluator},
       {"supernet", "accuracy or nll on validation images with weights inherited from a trained supernet",
        make_supernet_evaluator},
+      {"quantized", "accuracy or nll on validation images of a trained network in the plan's formats",
+       make_quantized_evaluator},
   }};
   return entries;
 }

@@ -11,5 +11,6 @@ std::unique_ptr<Evaluator> make_measured_evaluator(JsonReader options, const Eva
 std::unique_ptr<Evaluator> make_count_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_proxy_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const EvaluatorSetup& setup);
+std::unique_ptr<Evaluator> make_quantized_evaluator(JsonReader options, const EvaluatorSetup& setup);
 
 }  // namespace ridgeline

@@ -158,6 +158,12 @@ std::vector<std::string> SearchSpace::places(const Genome& genome) const {
 Design SearchSpace::Impl::decode(const Genome& genome, std::vector<std::string>* places) const {
   Genome settled = genome;
   const std::vector<Value> genes = settle(settled);
+  if (model) {
+    for (NodeId node = 0; places != nullptr && node < model->design.network.size(); ++node) {
+      places->push_back(fmt::format("node {}", node));
+    }
+    return model->decode(settled);
+  }
   try {
     return network.build(genes, pool, batch, places);
   } catch (const ConfigError& error) {

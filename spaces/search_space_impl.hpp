@@ -2,9 +2,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "spaces/model_space.hpp"
 #include "spaces/search_space.hpp"
 #include "spaces/template.hpp"
 
@@ -29,6 +31,7 @@ struct SearchSpace::Impl {
   std::vector<std::uint32_t> conditional;         // dimensions with a condition, each after those its condition reads
   std::vector<Constraint> constraints;
   NetworkTemplate network;
+  std::optional<ModelSpace> model;  // instead of the template
   std::map<std::string, std::uint32_t> by_name;
   double log10_size = 0.0;
   std::uint64_t enumeration_size = 0;

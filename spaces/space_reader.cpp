@@ -32,8 +32,9 @@ class SpaceReader {
     space_.name = root.string("name");
     space_.about = root.string("about", "");
     root.string("source", "");
-    read_parameters(root);
     read_batch();
+    if (root.has("model")) return read_model(root);
+    read_parameters(root);
     read_dimensions(root);
     read_conditions();
     read_constraints(root);
@@ -54,6 +55,33 @@ class SpaceReader {
   }
 
  private:
+  // The plans of a trained network in place of dimensions and a template.
+  void read_model(JsonReader& root) {
+    for (const auto& [name, value] : options_.parameters) {
+      root.note("parameters." + name, "a space with parameters", "the plans of a model", "leave it out");
+    }
+    document_.raise();
+    space_.model = read_model_space(root, space_.origin, space_.batch);
+    root.finish();
+    if (space_.model->dims.size() > most_dimensions) {
+      root.note("model", fmt::format("a network of at most {} operators with formats", most_dimensions),
+                std::to_string(space_.model->dims.size()));
+    }
+    document_.raise();
+    for (const Dimension& dimension : space_.model->dims) {
+      space_.by_name[dimension.name] = static_cast<std::uint32_t>(space_.dims.size());
+      space_.paths.push_back("model");
+      space_.first_value.push_back(static_cast<std::uint32_t>(space_.values.size()));
+      for (const Json& choice : dimension.choices) space_.values.push_back(space_.pool.literal(choice));
+      space_.conditions.push_back(no_expr);
+      space_.reads.emplace_back();
+      space_.dims.push_back(dimension);
+    }
+    count();
+    space_.log10_size = count_log10(space_);
+    space_.fingerprint = Hasher().add(fingerprint()).add(space_.model->model_hash).value();
+  }
+
   struct Declared {  // a dimension as the file writes it
     JsonReader reader;
     std::uint32_t first = 0, count = 0;

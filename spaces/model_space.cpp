@@ -1,0 +1,138 @@
+#include "spaces/model_space.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "spaces/config_error.hpp"
+#include "spaces/hash.hpp"
+#include "spaces/onnx/import.hpp"
+
+namespace ridgeline {
+namespace {
+
+bool has_formats(OpKind kind) { return kind == OpKind::conv2d || kind == OpKind::linear || kind == OpKind::matmul; }
+
+// One name an operator, in the order of ids.
+std::map<NodeId, std::string> operator_names(const Network& network) {
+  std::map<NodeId, std::string> names;
+  std::set<std::string> taken;
+  for (const NodeId node : network.live_nodes()) {
+    if (!has_formats(network.op(node).kind)) continue;
+    std::string name = network.name(node);
+    if (name.empty() || !taken.insert(name).second) {
+      name = fmt::format("{}_{}", name_of(network.op(node).kind), node);
+      taken.insert(name);
+    }
+    names[node] = name;
+  }
+  return names;
+}
+
+std::vector<std::vector<std::string>> read_ties(JsonReader& root, const std::vector<std::string>& known) {
+  std::vector<std::vector<std::string>> ties;
+  std::set<std::string> seen;
+  if (!root.has("ties")) return ties;
+  const Json& value = *root.any("ties");
+  const auto note = [&](const std::string& found, const std::string& remedy = {}) {
+    root.note("ties", "lists of operators, each in one list", found, remedy);
+  };
+  if (!value.is_array()) {
+    note(describe(value));
+    return ties;
+  }
+  for (const Json& group : value) {
+    ties.emplace_back();
+    for (const Json& name : group.is_array() ? group : Json::array({group})) {
+      if (!name.is_string() || std::find(known.begin(), known.end(), name) == known.end()) {
+        note(describe(name), name.is_string() ? known_words(name.get<std::string>(), known) : "");
+      } else if (!seen.insert(name.get<std::string>()).second) {
+        note(fmt::format("'{}' twice", name.get<std::string>()));
+      } else {
+        ties.back().push_back(name.get<std::string>());
+      }
+    }
+  }
+  return ties;
+}
+
+std::vector<OperatorFormats> read_formats(JsonReader& root, std::vector<std::string>& words) {
+  words = root.strings("formats");
+  if (words.empty() && root.has("formats")) root.note("formats", "at least one number format", "none");
+  std::vector<OperatorFormats> formats;
+  Network one;  // a layer to ask what a word means
+  Op op;
+  op.kind = OpKind::linear;
+  op.channels = 1;
+  one.add(op, {one.add_input({1, 1})});
+  for (const std::string& word : words) {
+    try {
+      formats.push_back(PrecisionPlan::uniform(one, word).operators[1]);
+    } catch (const ConfigError& error) {
+      const Problem& problem = error.problems().front();
+      root.note("formats", problem.expected, problem.found, problem.remedy);
+    }
+  }
+  return formats;
+}
+
+}  // namespace
+
+ModelSpace read_model_space(JsonReader& root, const std::string& origin, std::int64_t batch) {
+  ModelSpace space;
+  std::vector<std::string> words;
+  const std::string file = root.string("model");
+  space.formats = read_formats(root, words);
+  if (file.empty()) return space;
+  const std::filesystem::path path = std::filesystem::path(origin).parent_path() / file;
+  space.design = import_onnx(path.string()).design;
+  space.design.precision = {};
+  space.design.quantization.reset();
+  space.design.network = with_batch(space.design.network, batch);
+  Hasher hasher;
+  for (const NodeWeights& weights : *space.design.weights) {
+    for (const auto* values :
+         {&weights.kernel, &weights.bias, &weights.scale, &weights.shift, &weights.mean, &weights.variance}) {
+      hasher.add(std::string_view(reinterpret_cast<const char*>(values->data()), values->size() * sizeof(float)));
+    }
+  }
+  space.model_hash = hasher.add(structural_hash(space.design.network)).value();
+  const std::map<NodeId, std::string> names = operator_names(space.design.network);
+  std::vector<std::string> known;
+  for (const auto& [node, name] : names) known.push_back(name);
+  if (known.empty()) root.note("model", "a network with convolutions, linear layers or matrix products", "none", "");
+  std::map<std::string, std::size_t> tie_of;
+  const std::vector<std::vector<std::string>> ties = read_ties(root, known);
+  for (std::size_t i = 0; i < ties.size(); ++i) {
+    for (const std::string& name : ties[i]) tie_of[name] = i;
+  }
+  std::map<std::size_t, std::size_t> dimension_of;  // tie to dimension
+  const std::vector<Json> choices(words.begin(), words.end());
+  for (const auto& [node, name] : names) {
+    const auto tie = tie_of.find(name);
+    if (tie != tie_of.end()) {
+      const auto [dimension, fresh] = dimension_of.emplace(tie->second, space.dims.size());
+      if (!fresh) {
+        space.operators[dimension->second].push_back(node);
+        continue;
+      }
+    }
+    space.dims.push_back({name, GeneGroup::precision, true, choices});
+    space.operators.push_back({node});
+  }
+  return space;
+}
+
+Design ModelSpace::decode(const Genome& genome) const {
+  Design decoded = design;
+  decoded.precision.operators.resize(design.network.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    for (const NodeId node : operators[i]) decoded.precision.operators[node] = formats[genome.genes[i]];
+  }
+  return decoded;
+}
+
+}  // namespace ridgeline

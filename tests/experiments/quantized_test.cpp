@@ -1,0 +1,149 @@
+// Searches over the number formats of a trained network.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "experiments/training/evaluate.hpp"
+#include "experiments/training/trained_model.hpp"
+#include "kernels/quantization/folded_norms.hpp"
+#include "spaces/onnx/export.hpp"
+#include "tests/experiments/striped_data.hpp"
+
+namespace ridgeline {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::resources;
+using testing::StripedData;
+using testing::what_of;
+
+// A network trained on stripes, its batch norms folded, as an ONNX file with a space of its plans beside it.
+struct Plans {
+  Plans() {
+    data.train(data.config(6), "model.ckpt");
+    TrainedModel trained = load_trained_model(data.scratch.path("model.ckpt"), resources());
+    OnnxOptions options;
+    options.class_names = trained.class_names;
+    options.mean = trained.normalisation.mean;
+    options.stddev = trained.normalisation.stddev;
+    model = data.scratch.write("model.onnx", onnx_model(with_folded_norms(trained.design), options));
+    space = write_space({"f32", "bf16", "int8", "int3@channel/int8"});
+  }
+  std::string write_space(const std::vector<std::string>& formats, const Json& more = Json::object()) const {
+    Json made{{"ridgeline_space", 1}, {"name", "plans"}, {"model", "model.onnx"}, {"formats", formats}};
+    made.update(more);
+    return data.scratch.write("plans.json", made.dump());
+  }
+  Json study(const std::string& name) const {
+    Json made = testing::small_study(name);
+    made["space"] = space;
+    made["searcher"] = {{"name", "exhaustive"}};
+    made["stop"]["trials"] = 64;
+    made["objectives"] = Json::parse(R"([
+      {"name": "accuracy", "unit": "%", "direction": "maximise"},
+      {"name": "weight_bytes", "direction": "minimise", "from": {"evaluator": "count", "quantity": "weight_bytes"}}])");
+    made["objectives"][0]["from"] = {{"evaluator", "quantized"}, {"model", model}, {"data", data.folder}};
+    return made;
+  }
+  StripedData data;
+  std::string model, space;
+};
+
+TEST(Quantized, ASpaceOfPlansIsASpaceLikeAnyOther) {
+  const Plans plans;
+  const SearchSpace space = SearchSpace::load(plans.space);
+  ASSERT_EQ(space.dims().size(), 3U);  // two convolutions and a linear layer
+  EXPECT_EQ(space.dims()[0].group, GeneGroup::precision);
+  EXPECT_EQ(space.enumeration_size(), 64U);
+  EXPECT_NEAR(space.log10_size(), std::log10(64.0), 1e-12);
+  const Design design = space.decode({{2, 0, 3}});
+  ASSERT_NE(design.weights, nullptr);
+  std::vector<std::string> formats;
+  for (const NodeId node : design.network.live_nodes()) {
+    const OpKind kind = design.network.op(node).kind;
+    if (kind != OpKind::conv2d && kind != OpKind::linear) continue;
+    formats.push_back(design.precision.at(node).weights.text() + "/" + design.precision.at(node).activations.text());
+  }
+  EXPECT_EQ(formats, (std::vector<std::string>{"int8@channel/int8", "f32/f32", "int3@channel/int8"}));
+  const Genome genome = space.from_json(space.describe({{1, 2, 3}}));
+  EXPECT_EQ(genome.genes, (std::vector<std::uint16_t>{1, 2, 3}));
+}
+
+TEST(Quantized, TiedOperatorsShareADimension) {
+  const Plans plans;
+  const SearchSpace all = SearchSpace::load(plans.space);
+  const Json ties{{"ties", Json::array({Json::array({all.dims()[0].name, all.dims()[2].name})})}};
+  const SearchSpace tied = SearchSpace::load(plans.write_space({"f32", "int8"}, ties));
+  ASSERT_EQ(tied.dims().size(), 2U);
+  const Design design = tied.decode({{1, 0}});
+  std::vector<bool> quantized;
+  for (const NodeId node : design.network.live_nodes()) {
+    if (has_weights(design.network.op(node).kind)) {
+      quantized.push_back(design.precision.at(node).activations.is_quantized());
+    }
+  }
+  EXPECT_EQ(quantized, (std::vector<bool>{true, false, true}));
+  EXPECT_NE(tied.fingerprint(), all.fingerprint());
+}
+
+TEST(Quantized, AccuraciesAreThoseOfTheNetworksInTheirFormats) {
+  const Plans plans;
+  const std::string database = plans.data.scratch.path("q.db");
+  const StudyResult result = testing::run_study(plans.study("q"), database);
+  EXPECT_EQ(result.trials, 64);
+  const Dataset set = load_dataset(plans.data.folder);
+  const SearchSpace space = SearchSpace::load(plans.space);
+  TrainedModel model = load_trained_model(plans.model, resources());
+  adapt(model, set);
+  for (const Trial& trial : testing::trials_of(database, "q")) {
+    Design design = space.decode(trial.genome);
+    calibrate(design, set.train, model.normalisation, 1);
+    const double expected =
+        evaluate_classifier(design, set.validation, model.normalisation, {.emulation = Emulation::missing}).accuracy;
+    EXPECT_DOUBLE_EQ(-trial.values[0], 100 * expected);
+  }
+}
+
+TEST(Quantized, AnInterruptedSearchIsTheSame) {
+  const Plans plans;
+  Json study = plans.study("q");
+  study["searcher"] = {{"name", "nsga2"}, {"population", 8}};
+  study["stop"]["trials"] = 40;
+  const std::string whole = plans.data.scratch.path("whole.db"), parts = plans.data.scratch.path("parts.db");
+  testing::run_study(study, whole);
+  for (const int trials : {7, 23, 40}) {
+    study["stop"]["trials"] = trials;
+    testing::run_study(study, parts);
+  }
+  testing::expect_same_trials(testing::trials_of(whole, "q"), testing::trials_of(parts, "q"));
+}
+
+TEST(Quantized, BadInputIsSaid) {
+  const Plans plans;
+  const auto space_of = [&](const Json& more) {
+    return what_of([&] { SearchSpace::load(plans.write_space({"f32", "int8"}, more)); });
+  };
+  EXPECT_THAT(space_of({{"model", "gone.onnx"}}), HasSubstr("gone.onnx"));
+  EXPECT_THAT(space_of({{"ties", {{"conv2d_99"}}}}), HasSubstr("conv2d_99"));
+  EXPECT_THAT(space_of({{"formats", {"f32", "int99"}}}), AllOf(HasSubstr("int99"), HasSubstr("minifloats")));
+  EXPECT_THAT(space_of({{"formats", Json::array()}}), HasSubstr("at least one number format"));
+  EXPECT_THAT(space_of({{"dimensions", Json::array()}}), HasSubstr("dimensions"));
+  plans.write_space({"f32", "int8"});
+  const std::string database = plans.data.scratch.path("q.db");
+  const auto study_of = [&](const char* key, const Json& value) {
+    Json study = plans.study("q");
+    study["objectives"][0]["from"][key] = value;
+    return what_of([&] { testing::run_study(study, database); });
+  };
+  EXPECT_THAT(study_of("model", "gone.onnx"), AllOf(HasSubstr("model"), HasSubstr("gone.onnx")));
+  EXPECT_THAT(study_of("data", "nowhere"), AllOf(HasSubstr("data"), HasSubstr("nowhere")));
+  EXPECT_THAT(study_of("images", 1000), AllOf(HasSubstr("images"), HasSubstr("at most 60")));
+  Json other = plans.study("q");
+  other["space"] = "nasbench_macro";
+  EXPECT_THAT(what_of([&] { testing::run_study(other, database); }), HasSubstr("networks without weights"));
+}
+
+}  // namespace
+}  // namespace ridgeline
