@@ -54,6 +54,11 @@ class Nsga2 final : public SearcherBase {
     offspring_ = options.count("offspring", 10, 1, 1'000'000);
     crossover_ = options->number("crossover", {.fallback = 0.5, .least = 0.0, .most = 1.0});
     mutation_ = options->number("mutation", {.fallback = 0.5, .least = 0.0, .most = 1e6});
+    initial_ = options.genomes("begin_with", space);
+    if (initial_.size() > capacity_) {
+      options->note("begin_with", fmt::format("at most as many as the population, {}", capacity_),
+                    std::to_string(initial_.size()));
+    }
     options.done();
   }
 
@@ -63,7 +68,15 @@ class Nsga2 final : public SearcherBase {
     if (seen_is_stale_) refill_seen();
     std::vector<Genome> genomes;
     genomes.reserve(n);
-    while (genomes.size() < n) genomes.push_back(parents_ == 0 ? draw() : child());
+    while (genomes.size() < n) {
+      const std::size_t place = told_ + genomes.size();
+      if (parents_ == 0 && place < initial_.size()) {
+        genomes.push_back(initial_[place]);
+        seen_.insert(hash_genes(genomes.back().genes));
+      } else {
+        genomes.push_back(parents_ == 0 ? draw() : child());
+      }
+    }
     return genomes;
   }
 
@@ -176,8 +189,9 @@ class Nsga2 final : public SearcherBase {
   std::size_t offspring_;
   double crossover_;
   double mutation_;
-  Population members_;          // the parents, then the children told so far
-  std::vector<Genome> failed_;  // the children told so far that are no members
+  std::vector<Genome> initial_;  // the first of the first generation
+  Population members_;           // the parents, then the children told so far
+  std::vector<Genome> failed_;   // the children told so far that are no members
   GenomeText text_;
   std::size_t parents_ = 0;
   std::size_t told_ = 0;                           // trials of this generation

@@ -5,9 +5,11 @@
 //
 // Options: "population" (default 20), "offspring" (children a generation, default 10), "crossover" (chance that a child
 // has two parents, each gene from either, default 0.5), "mutation" (expected number of mutated genes, default 0.5: a
-// child that mutation leaves equal to a member is bred again, so every child differs in one gene at least).
-// The paper's 100 members and 100 children suit tens of thousands of evaluations; the defaults are for hundreds to
-// thousands, and the front a study reports is that of all its trials, not of the population.
+// child that mutation leaves equal to a member is bred again, so every child differs in one gene at least),
+// "begin_with" (genomes to begin with, as arrays of gene indices or {"dimension": choice}; the rest of the first
+// generation is random).
+// The paper's 100 members and 100 children suit tens of thousands of evaluations; the defaults
+// are for hundreds to thousands, and the front a study reports is that of all its trials, not of the population.
 // Departures from the paper: children that equal a member, or a child of the same generation, are bred again a few
 // times; of members with equal values only the youngest competes (search/ranking.hpp); trials without anything to
 // compare (failed, unsupported ...) do not enter the population. Any number of objectives; with one it is an elitist

@@ -102,6 +102,25 @@ std::size_t OptionsReader::count(const std::string& key, std::int64_t fallback, 
   return static_cast<std::size_t>(std::clamp(value, least, most));
 }
 
+std::vector<Genome> OptionsReader::genomes(const std::string& key, const SearchSpace& space) {
+  std::vector<Genome> genomes;
+  const Json* list = reader_.any(key);
+  if (list == nullptr) return genomes;
+  if (!list->is_array()) reader_.note(key, "a list of genomes", describe(*list));
+  for (std::size_t i = 0; list->is_array() && i < list->size(); ++i) {
+    try {
+      Genome genome = space.from_json((*list)[i]);
+      const std::optional<std::string> wrong = space.violation(genome);
+      if (wrong) reader_.note(key, "genomes that keep the space's constraints", *wrong);
+      if (!wrong) genomes.push_back(std::move(genome));
+    } catch (const ConfigError& error) {
+      const Problem& problem = error.problems().front();
+      reader_.note(key, problem.expected, fmt::format("{} in genome {}", problem.found, i), problem.remedy);
+    }
+  }
+  return genomes;
+}
+
 void OptionsReader::done() {
   reader_.finish();
   document_.raise();

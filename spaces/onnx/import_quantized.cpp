@@ -73,7 +73,7 @@ Format format_of(const OnnxQuantizer& quantizer) {
 
 void import_quantize(OnnxImporter& at) {
   const OnnxQuantizer quantizer = read_quantizer(at);
-  const auto [least, most] = codes_of(quantizer.stored);
+  const CodeRange codes_held = codes_of(quantizer.stored);
   OnnxTensor result{.quantizer = std::make_shared<const OnnxQuantizer>(quantizer), .is_integer = true};
   if (at.input(0).constant) {
     const std::vector<float>& values = at.numbers(0);
@@ -81,8 +81,9 @@ void import_quantize(OnnxImporter& at) {
     for_each_scaled(at, at.constant(0).shape, quantizer, [&](std::size_t i, std::size_t k) {
       const float scaled =
           std::nearbyint(values[i] / quantizer.scales[k]) + static_cast<float>(quantizer.zero_points[k]);
-      codes[i] = static_cast<std::int64_t>(
-          std::clamp(std::isnan(scaled) ? 0.0F : scaled, static_cast<float>(least), static_cast<float>(most)));
+      codes[i] =
+          static_cast<std::int64_t>(std::clamp(std::isnan(scaled) ? 0.0F : scaled, static_cast<float>(codes_held.least),
+                                               static_cast<float>(codes_held.most)));
     });
     return at.define(OnnxConstant{at.constant(0).shape, std::move(codes)});
   }

@@ -1,5 +1,6 @@
 // Any bytes are an ONNX model or a ConfigError, and so is any text of a model: mutations of the text reach operators
 // and shapes that mutations of bytes seldom do. The first byte chooses: b bytes, t text.
+#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 #include <onnx/onnx_pb.h>
 

@@ -447,6 +447,8 @@ TEST(Registry, OptionsAreReadStrictly) {
       {"nsga2", {{"offspring", 0}}},
       {"nsga2", {{"crossover", 1.5}}},
       {"nsga2", {{"mutation", -1}}},
+      {"nsga2", {{"begin_with", 3}}},
+      {"nsga2", {{"begin_with", {{99}}}}},
       {"regularized-evolution", {{"population", 2.5}}},
       {"regularized-evolution", {{"tournament", 0}}},
       {"local-search", {{"initial", 0}}},
@@ -494,6 +496,23 @@ TEST(Exhaustive, VisitsEveryCandidateOnce) {
     EXPECT_TRUE(searcher->exhausted());
     EXPECT_EQ(run.history.size(), expected.size()) << name;
     EXPECT_EQ(std::set<Genome>(run.history.begin(), run.history.end()), expected) << name;
+  }
+}
+
+TEST(Nsga2, BeginsWithTheGenomesItIsGiven) {
+  const SearchSpace space = spaces().at("conditional")();
+  Rng rng(4, "begin");
+  SearcherSetup setup = setup_for(2);
+  std::vector<Genome> given;
+  for (int i = 0; i < 3; ++i) {
+    given.push_back(space.normalise(space.sample(rng)));
+    setup.options["begin_with"].push_back(given.back().genes);
+  }
+  for (const std::size_t n : {1, 2, 20}) {
+    Search run(space, mixed_outcomes(2));
+    const auto searcher = make_searcher("nsga2", space, setup);
+    while (run.history.size() < 100) run.step(*searcher, n);
+    EXPECT_TRUE(std::equal(given.begin(), given.end(), run.history.begin()));
   }
 }
 
