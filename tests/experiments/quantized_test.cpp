@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
+#include "experiments/quantize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/quantization/folded_norms.hpp"
@@ -143,6 +145,105 @@ TEST(Quantized, BadInputIsSaid) {
   Json other = plans.study("q");
   other["space"] = "nasbench_macro";
   EXPECT_THAT(what_of([&] { testing::run_study(other, database); }), HasSubstr("networks without weights"));
+}
+
+// ---- the command's side
+
+struct Command {
+  explicit Command(const StripedData& data) {
+    data.train(data.config(6), "model.ckpt");
+    config.model = data.scratch.path("model.ckpt");
+    config.data = data.folder;
+    config.folder = data.scratch.path("quantized");
+    config.name = "q";
+    config.trials = 20;
+    database = data.scratch.path("q.db");
+    hooks.measure = testing::fake_timing;
+  }
+  QuantizeResult run(const QuantizeGoal& goal = {}) const {
+    Store store(database, Store::Mode::write);
+    return quantize(config, goal, resources(), store, "test", hooks);
+  }
+  QuantizeConfig config;
+  std::string database;
+  StudyHooks hooks;
+};
+
+TEST(Quantize, TheFastestPlanThatKeepsTheGoalIsWritten) {
+  const StripedData data;
+  const Command command(data);
+  const QuantizeResult result = command.run();
+  ASSERT_EQ(result.uniform.size(), 3U);
+  for (const auto& plan : result.uniform) ASSERT_TRUE(plan.has_value());
+  EXPECT_EQ(result.operators.size(), 3U);
+  ASSERT_TRUE(result.goal_met);
+  const PlanResult& chosen = result.front[*result.chosen];
+  EXPECT_GE(chosen.accuracy, result.uniform[0]->accuracy - 1.0);
+  for (const PlanResult& plan : result.front) {
+    if (plan.accuracy < result.uniform[0]->accuracy - 1.0) continue;
+    EXPECT_GE(plan.latency_s, chosen.latency_s);
+  }
+  const Dataset set = load_dataset(data.folder);
+  TrainedModel written = load_trained_model(result.onnx, resources());
+  adapt(written, set);
+  const ClassificationScores scores = evaluate_classifier(written.design, set.validation, written.normalisation, {});
+  EXPECT_NEAR(100 * scores.accuracy, chosen.accuracy, 100.0 / 60 + 1e-9);  // an image of 60
+  EXPECT_EQ(JsonDocument::load(result.plan).value().at("formats").size(), 3U);
+}
+
+TEST(Quantize, AGoalThatIsMissedStillLeavesAPlan) {
+  const StripedData data;
+  const Command command(data);
+  const QuantizeResult fast = command.run({.max_drop = 0, .min_speedup = 1000.0});
+  EXPECT_FALSE(fast.goal_met);
+  ASSERT_TRUE(fast.chosen.has_value());
+  EXPECT_FALSE(fast.onnx.empty());
+  const QuantizeResult small = command.run({.max_drop = 100, .max_weight_bytes = 1});  // the same study
+  EXPECT_FALSE(small.goal_met);
+  const QuantizeResult any = command.run({.max_drop = 100});
+  EXPECT_TRUE(any.goal_met);
+  EXPECT_EQ(any.front[*any.chosen].trial, any.front.front().trial);
+}
+
+TEST(Quantize, GoingOnIsTheSameAsNotStopping) {
+  const StripedData data;
+  Command whole(data), parts(data);
+  parts.database = data.scratch.path("parts.db");
+  whole.run();
+  for (const std::int64_t trials : {5, 12, 20}) {
+    parts.config.trials = trials;
+    parts.run();
+  }
+  testing::expect_same_trials(testing::trials_of(whole.database, "q"), testing::trials_of(parts.database, "q"));
+}
+
+TEST(Quantize, BadInputLeavesNothing) {
+  const StripedData data;
+  const auto refused = [&](const auto& change) {
+    Command command(data);
+    change(command.config);
+    const std::string why = what_of([&] { command.run(); });
+    EXPECT_FALSE(std::filesystem::exists(data.scratch.path("quantized")));
+    return why;
+  };
+  EXPECT_THAT(refused([](QuantizeConfig& config) {
+                config.formats = {"f32", "int99"};
+              }),
+              AllOf(HasSubstr("--formats"), HasSubstr("int99")));
+  EXPECT_THAT(refused([](QuantizeConfig& config) { config.model = "gone.onnx"; }), HasSubstr("gone.onnx"));
+  EXPECT_THAT(refused([](QuantizeConfig& config) { config.data = "nowhere"; }), HasSubstr("nowhere"));
+  EXPECT_THAT(refused([&](QuantizeConfig& config) { config.folder = data.scratch.path("."); }), HasSubstr("--out"));
+}
+
+TEST(Quantize, EmulatedFormatsHaveNoTimeHere) {
+  const StripedData data;
+  Command command(data);
+  command.hooks.measure = {};  // as the machine answers
+  command.config.formats = {"f32", "int4@channel/int8"};
+  command.config.trials = 8;
+  const QuantizeResult result = command.run();
+  EXPECT_TRUE(result.uniform[0].has_value());
+  EXPECT_FALSE(result.uniform[1].has_value());
 }
 
 }  // namespace
