@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -107,6 +108,19 @@ std::vector<Shape> fixed_shapes(const Network& network, std::int64_t batch) {
   return shapes;
 }
 
+// The names that nodes have in the network, where they are theirs alone; empty otherwise.
+std::vector<std::string> node_titles(const Network& network, const std::vector<OnnxValue>& tensors) {
+  std::map<std::string, int> uses;
+  for (const OnnxValue& tensor : tensors) ++uses[tensor.name];
+  for (NodeId node = 0; node < network.size(); ++node) ++uses[network.name(node)];
+  std::vector<std::string> titles(network.size());
+  for (NodeId node = 0; node < network.size(); ++node) {
+    const std::string& name = network.name(node);
+    if (!name.empty() && uses[name] == 1 && name.find('/') == std::string::npos) titles[node] = name;
+  }
+  return titles;
+}
+
 OnnxCall call_of(const Network& network, NodeId node, const std::vector<OnnxValue>& tensors,
                  const std::vector<std::string>& read) {
   OnnxCall call{network.op(node), base_name(network, node), {}, {}, {}, tensors[node].name, tensors[node].shape};
@@ -136,6 +150,7 @@ OnnxGraph onnx_graph(const Design& design, const OnnxOptions& options) {
   const std::vector<OnnxValue> tensors = onnx_tensors(network, options.batch);
   OnnxGraph graph;
   graph.name = options.graph_name;
+  const std::vector<std::string> titles = node_titles(network, tensors);
   std::vector<std::string> read(network.size());  // what the readers of each node's tensor read
   for (NodeId node = 0; node < network.size(); ++node) {
     if (network.op(node).kind != OpKind::input) continue;
@@ -145,6 +160,7 @@ OnnxGraph onnx_graph(const Design& design, const OnnxOptions& options) {
   for (const NodeId node : network.live_nodes()) {
     if (network.op(node).kind == OpKind::input) continue;
     OnnxCall call = call_of(network, node, tensors, read);
+    call.title = titles[node];
     const NodeWeights& weights = (*design.weights)[node];
     if (quantizers.quantizes_weights(node)) {
       quantizers.add_weights(graph, call, node, weights);

@@ -33,7 +33,7 @@ void set_attribute(onnx::AttributeProto& proto, const std::string& name, const O
 }
 
 void set_node(onnx::NodeProto& proto, const OnnxNode& node) {
-  proto.set_name(node.output);  // unique, as tensors are
+  proto.set_name(node.name.empty() ? node.output : node.name);
   proto.set_op_type(node.type);
   for (const std::string& input : node.inputs) proto.add_input(input);
   proto.add_output(node.output);

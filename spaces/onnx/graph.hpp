@@ -31,7 +31,7 @@ struct OnnxNode {
   std::vector<std::string> inputs;  // an optional input that is left out is ""
   std::string output;               // the first; only training uses others
   std::map<std::string, OnnxAttribute> attributes{};
-  std::string name{};  // for messages; files that are written name a node as its output
+  std::string name{};  // for people; empty: as its output
 };
 
 enum class OnnxInteger : std::uint8_t { i64, i32, i8, u8 };

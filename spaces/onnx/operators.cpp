@@ -31,6 +31,7 @@ class OnnxSteps {
   // The node that makes the operator's output.
   void last(std::string type, std::vector<std::string> inputs, std::map<std::string, OnnxAttribute> attributes = {}) {
     put(std::move(type), std::move(inputs), call_->output, std::move(attributes));
+    graph_->nodes.back().name = call_->title;
   }
   // A number, or a list of whole ones, that the operator's nodes read.
   std::string constant(double value, const std::string& label) {

@@ -53,6 +53,7 @@ struct OnnxCall {
   OnnxParameters parameters;
   std::string output;
   Shape output_shape;
+  std::string title{};  // what its last node is called; empty: as its output
 };
 
 // Adds an operator's numbers to the initializers as NAME.kernel, NAME.bias ... Throws std::invalid_argument when

@@ -30,7 +30,7 @@ class PatternFinder {
       const Shape& shape = addend->second->shape;
       if (kernel == nullptr || kernel->shape.size() != 2 || shape.empty() || elements(shape) != shape.back()) continue;
       if (shape.back() != kernel->shape[1] || matmul->inputs.size() != 2) continue;
-      return OnnxNode{"MatMul", {matmul->inputs[0], matmul->inputs[1], bias}, last.output, {}, matmul->name};
+      return OnnxNode{"MatMul", {matmul->inputs[0], matmul->inputs[1], bias}, last.output, {}, last.name};
     }
     return std::nullopt;
   }

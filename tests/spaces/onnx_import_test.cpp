@@ -77,6 +77,16 @@ TEST(OnnxImport, EveryShippedSpaceIsTheSameNetworkAgain) {
   }
 }
 
+TEST(OnnxImport, NamesComeBackWhereTheyAreUnique) {
+  Network network;
+  const NodeId first = network.add(conv(2, 1), {network.add_input({1, 2, 3, 3})}, "stem");
+  const NodeId second = network.add(conv(2, 1), {first}, "twice");
+  network.mark_output(network.add(conv(2, 1), {second}, "twice"));
+  const Design back = import_onnx(parse_onnx(onnx_model(with_random_weights(network)), "a.onnx")).design;
+  EXPECT_EQ(back.network.name(1), "stem");
+  EXPECT_EQ(back.network.name(2), "conv2d_2");
+}
+
 TEST(OnnxImport, MetadataComeBack) {
   Network network;
   network.mark_output(network.add(conv(2, 1), {network.add_input({1, 1, 3, 3})}));
