@@ -138,7 +138,7 @@ void evaluate(benchmark::State& state, const std::string& name, const Format& fo
   const LabelledImages images = gray_images(4000);
   const Network network = with_batch(named(name), 1);
   Design design{network, PrecisionPlan::uniform(network, format, format),
-                      std::make_shared<Weights>(initial_weights(network, 1))};
+                std::make_shared<Weights>(initial_weights(network, 1))};
   EvaluateOptions options{.threads = static_cast<int>(state.range(0))};
   if (const char* size = std::getenv("BENCH_BATCH")) options.batch = std::atoi(size);
   const Normalisation normalisation{{0.5F}, {0.3F}};
