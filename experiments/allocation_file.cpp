@@ -208,8 +208,8 @@ class AllocationReader {
     std::vector<CostRule> rules;
     for (auto& [name, member] : choice.members("costs", false)) {
       CostRule rule;
-      rule.budget = budget_named(name, [&](const std::string& known) {
-        member.note("", "one of the budgets", fmt::format("'{}'", name), known);
+      rule.budget = budget_named(name, [&at = member, &word = name](const std::string& known) {
+        at.note("", "one of the budgets", fmt::format("'{}'", word), known);
       });
       if (member.value().is_object()) {
         rule.value = product(member, "mean", columns);
@@ -454,8 +454,8 @@ class AllocationReader {
       FormatConversion conversion{entry.string("from"), entry.string("to"), {}};
       conversion.costs.assign(file_.problem.budgets.size(), 0.0);
       for (auto& [name, member] : entry.members("costs")) {
-        const std::size_t budget = budget_named(name, [&](const std::string& known) {
-          member.note("", "one of the budgets", fmt::format("'{}'", name), known);
+        const std::size_t budget = budget_named(name, [&at = member, &word = name](const std::string& known) {
+          at.note("", "one of the budgets", fmt::format("'{}'", word), known);
         });
         if (!member.value().is_number()) {
           member.note("", "a number", describe(member.value()));
