@@ -1,0 +1,46 @@
+// Which range a tensor should be quantized over, from a histogram of its values: what is cut off, against how fine the
+// rest becomes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "spaces/format.hpp"
+#include "spaces/quantization.hpp"
+
+namespace ridgeline {
+
+// Values counted in bins of equal width over a range that is known beforehand; those outside count in the outermost.
+class Histogram {
+ public:
+  static constexpr std::size_t usual_bins = 2048;
+  explicit Histogram(const Range& range, std::size_t bins = usual_bins);
+
+  void add(std::span<const float> values);  // NaN is passed over
+  void add(const Histogram& other);         // of the same range and bins; throws std::invalid_argument otherwise
+  const Range& range() const { return range_; }
+  std::span<const std::uint64_t> counts() const { return counts_; }
+  float centre(std::size_t bin) const;
+  std::uint64_t total() const { return total_; }
+
+ private:
+  Range range_;
+  std::vector<std::uint64_t> counts_;
+  std::uint64_t total_ = 0;
+};
+
+//  minmax      the whole range
+//  percentile  without the outermost 0.01 % of the values, half of them at each end where there are two
+//  mse         the least squared error of what is rounded and cut off (Banner et al., Post training 4-bit quantization
+//              of convolutional networks, 2019, find the same optimum in closed form for Gaussian and Laplace)
+//  entropy     the least divergence of the quantized distribution from the one that is cut (Migacz, 8-bit inference
+//              with TensorRT, 2017), for any format
+enum class CalibrationMethod : std::uint8_t { minmax, percentile, mse, entropy };
+std::span<const std::string> calibration_method_names();  // in the order of CalibrationMethod
+
+// Of formats with a scale; the whole range for others, and where there are no values.
+Range calibrated_range(const Histogram& histogram, const Format& format, CalibrationMethod method);
+
+}  // namespace ridgeline

@@ -1,0 +1,134 @@
+// Ranges held against published optima, quantiles and exhaustive search on the values themselves.
+#include "kernels/quantization/calibration.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/quantization/fake_quantize.hpp"
+#include "spaces/rng.hpp"
+
+namespace ridgeline::testing {
+namespace {
+
+std::vector<float> gaussian(std::size_t count, std::uint64_t seed = 1) {
+  Rng rng(seed, "calibration");
+  std::vector<float> values(count);
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  return values;
+}
+
+std::vector<float> laplace(std::size_t count) {
+  Rng rng(2, "calibration");
+  std::vector<float> values(count);
+  for (float& value : values) {
+    const double u = rng.uniform() - 0.5;
+    value = static_cast<float>((u < 0 ? 1 : -1) * std::log(1 - 2 * std::abs(u)));
+  }
+  return values;
+}
+
+Histogram histogram_of(const std::vector<float>& values) {
+  Histogram histogram(range_of(values));
+  histogram.add(values);
+  return histogram;
+}
+
+double squared_error(const std::vector<float>& values, const Format& format, const Range& range) {
+  std::vector<float> rounded(values.size());
+  fake_quantize(values, rounded, values.size(), {.format = format, .ranges = {range}});
+  double sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double error = static_cast<double>(rounded[i]) - static_cast<double>(values[i]);
+    sum += error * error;
+  }
+  return sum / static_cast<double>(values.size());
+}
+
+TEST(Calibration, HistogramsCountEveryValueOnce) {
+  Histogram histogram({-1.0F, 3.0F}, 4);
+  histogram.add(std::vector<float>{-5.0F, -1.0F, -0.5F, 0.0F, 2.5F, 3.0F, 9.0F, NAN});
+  EXPECT_EQ(histogram.total(), 7U);
+  EXPECT_EQ(std::vector<std::uint64_t>(histogram.counts().begin(), histogram.counts().end()),
+            (std::vector<std::uint64_t>{3, 1, 0, 3}));
+  EXPECT_FLOAT_EQ(histogram.centre(0), -0.5F);
+  Histogram twice = histogram;
+  twice.add(histogram);
+  EXPECT_EQ(twice.total(), 14U);
+  EXPECT_THROW(twice.add(Histogram({-1.0F, 3.0F}, 5)), std::invalid_argument);
+  EXPECT_THROW(Histogram({1.0F, -1.0F}), std::invalid_argument);
+}
+
+// Banner et al. (2019), table 1: the clipping that loses least, in standard deviations (Gaussian) and in b (Laplace).
+// Their grids have 2^M values, ours one less, which moves the optimum in a little.
+TEST(Calibration, SquaredErrorFindsThePublishedOptima) {
+  const std::vector<float> normal = gaussian(400'000), two_sided = laplace(400'000);
+  const Histogram narrow = histogram_of(normal), wide = histogram_of(two_sided);
+  const auto found = [&](const Histogram& histogram, const char* format) {
+    return static_cast<double>(calibrated_range(histogram, Format::parse(format), CalibrationMethod::mse).magnitude());
+  };
+  EXPECT_NEAR(found(narrow, "int4"), 2.55, 0.2);
+  EXPECT_NEAR(found(narrow, "int3"), 2.15, 0.35);
+  EXPECT_NEAR(found(wide, "int4"), 5.03, 0.45);
+  EXPECT_GT(found(narrow, "int8"), 3.5);
+}
+
+TEST(Calibration, SquaredErrorIsThatOfTheBestRangeOfMany) {
+  const std::vector<float> values = gaussian(20'000, 3);
+  const Histogram histogram = histogram_of(values);
+  for (const char* name : {"int4", "int6", "e2m1", "e4m3", "uint4", "pot4"}) {
+    SCOPED_TRACE(name);
+    const Format format = Format::parse(name);
+    const double found = squared_error(values, format, calibrated_range(histogram, format, CalibrationMethod::mse));
+    const Range whole = range_of(values);
+    double least = 1e30;
+    for (double share = 1; share > 0.05; share -= 0.005) {
+      const auto bound = static_cast<float>(share) * whole.magnitude();
+      least =
+          std::min(least, squared_error(values, format, {std::max(whole.low, -bound), std::min(whole.high, bound)}));
+    }
+    EXPECT_LE(found, 1.02 * least);
+    EXPECT_LE(found, squared_error(values, format, whole) * 1.001);
+  }
+}
+
+TEST(Calibration, PercentilesCutTheOutermostValues) {
+  std::vector<float> values = gaussian(100'000, 4);
+  values[17] = 1000.0F;  // one of a hundred thousand
+  std::vector<float> sorted = values;
+  std::ranges::sort(sorted);
+  const Histogram histogram(range_of(values), 1 << 20);
+  Histogram filled = histogram;
+  filled.add(values);
+  const Range range = calibrated_range(filled, int8, CalibrationMethod::percentile);
+  EXPECT_NEAR(range.high, sorted[sorted.size() - 6], 0.01F);  // 0.005 % of 100,000 are 5
+  EXPECT_NEAR(range.low, sorted[5], 0.01F);
+  std::vector<float> positive(values.size());
+  std::ranges::transform(values, positive.begin(), [](float value) { return std::min(std::abs(value), 4.0F); });
+  EXPECT_EQ(calibrated_range(histogram_of(positive), int8, CalibrationMethod::percentile).low, 0.0F);
+}
+
+TEST(Calibration, EntropyPassesOverRareOutliers) {
+  std::vector<float> values = gaussian(100'000, 5);
+  for (float& value : values) value = std::clamp(value, -4.0F, 4.0F);
+  const Histogram without = histogram_of(values);
+  values[3] = 40.0F;
+  const Histogram with = histogram_of(values);
+  const float plain = calibrated_range(without, int8, CalibrationMethod::entropy).magnitude();
+  const float outlier = calibrated_range(with, int8, CalibrationMethod::entropy).magnitude();
+  EXPECT_GT(plain, 3.0F);
+  EXPECT_LT(outlier, 10.0F);
+  EXPECT_EQ(calibrated_range(with, int8, CalibrationMethod::minmax).magnitude(), 40.0F);
+}
+
+TEST(Calibration, WhatHasNoScaleKeepsItsRange) {
+  const Histogram histogram = histogram_of(gaussian(1000, 6));
+  for (const char* format : {"f32", "bf16", "mxfp4", "binary"}) {
+    EXPECT_EQ(calibrated_range(histogram, Format::parse(format), CalibrationMethod::mse), histogram.range());
+  }
+  EXPECT_EQ(calibrated_range(Histogram({0.0F, 0.0F}), int8, CalibrationMethod::mse), (Range{}));
+}
+
+}  // namespace
+}  // namespace ridgeline::testing
