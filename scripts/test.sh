@@ -41,7 +41,7 @@ fuzz() {
   cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DRIDGELINE_FUZZ=ON -DRIDGELINE_FUZZ_SECONDS="$RIDGELINE_FUZZ_SECONDS" \
         -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -gline-tables-only" >/dev/null
   cmake --build build/fuzz -j "$jobs" --target fuzzers
-  ctest --test-dir build/fuzz -L fuzz -j 3 --output-on-failure
+  ctest --test-dir build/fuzz -L fuzz -j 4 --output-on-failure
 }
 
 step "setup"
