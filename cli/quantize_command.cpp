@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
@@ -33,7 +32,7 @@ std::vector<std::string> words_of(const std::string& list) {
   return words;
 }
 
-// "int8 x 8, f32 conv0 fc11": the format of most operators, and who has another.
+// "int8 x 8, f32: conv0 fc11": the format of most operators, and who has another.
 std::string plan_text(const PlanResult& plan, const QuantizeResult& result, const std::vector<std::string>& formats) {
   std::vector<std::vector<std::string>> users(formats.size());
   for (std::size_t i = 0; i < plan.genome.genes.size(); ++i) {
@@ -53,8 +52,12 @@ Json plan_json(const PlanResult& plan, const QuantizeResult& result, const std::
   for (std::size_t i = 0; i < plan.genome.genes.size(); ++i) {
     choices[result.operators[i]] = formats[plan.genome.genes[i]];
   }
-  return {{"trial", plan.trial},          {"accuracy", plan.accuracy},   {"latency_s", plan.latency_s},
-          {"ci_low_s", plan.ci_low_s},    {"ci_high_s", plan.ci_high_s}, {"weight_bytes", plan.weight_bytes},
+  return {{"trial", plan.trial},
+          {"accuracy", plan.accuracy},
+          {"latency_s", plan.latency_s},
+          {"ci_low_s", plan.timed_again ? Json(plan.ci_low_s) : Json()},
+          {"ci_high_s", plan.timed_again ? Json(plan.ci_high_s) : Json()},
+          {"weight_bytes", plan.weight_bytes},
           {"formats", std::move(choices)}};
 }
 
@@ -82,7 +85,8 @@ std::string result_text(const QuantizeResult& result, const QuantizeFlags& flags
   const std::optional<PlanResult>& baseline = result.uniform.front();
   const auto add = [&](const std::string& name, const PlanResult& plan, const std::string& what) {
     table.add({name, fmt::format("{:.2f}", plan.accuracy), fmt::format("{:.2f}", plan.latency_s * 1e6),
-               fmt::format("{:.2f} to {:.2f}", plan.ci_low_s * 1e6, plan.ci_high_s * 1e6),
+               plan.timed_again ? fmt::format("{:.2f} to {:.2f}", plan.ci_low_s * 1e6, plan.ci_high_s * 1e6)
+                                : "in the search only",
                baseline ? fmt::format("{:.2f}", baseline->latency_s / plan.latency_s) : "",
                pretty(static_cast<double>(plan.weight_bytes), "B"), what});
   };
@@ -97,14 +101,23 @@ std::string result_text(const QuantizeResult& result, const QuantizeFlags& flags
     add(result.chosen == i ? "chosen" : "front", result.front[i], plan_text(result.front[i], result, formats));
   }
   std::string text = table.text(style);
-  if (!result.chosen) return text + "\nno plan could be run and timed here\n";
-  if (!result.goal_met) text += "\nno plan keeps the goal; the most accurate one of the front was taken\n";
+  if (!result.chosen) return text;
   text += "\nplan: " + result.plan + "\n";
   if (result.onnx.empty()) return text + "no ONNX file holds the plan's formats\n";
   text += "model: " + result.onnx + "\n";
   const std::vector<std::uint16_t>& genes = result.front[*result.chosen].genome.genes;
   const bool bf16 = std::ranges::any_of(genes, [&](std::uint16_t gene) { return formats[gene] == "bf16"; });
   return bf16 ? text + "operators in bf16 are f32 in the file\n" : text;
+}
+
+std::string missed_goal(const QuantizeResult& result, const std::vector<std::string>& formats) {
+  if (!result.chosen) return "no plan could be run and timed here";
+  if (result.uniform.front()) return "no plan keeps the goal; the most accurate one of the front was taken";
+  return fmt::format(
+      "the goal could not be compared: the uniform plan in {} was not timed here; is the machine busy, or is that "
+      "format "
+      "not executed here? the most accurate plan of the front was taken",
+      formats[0]);
 }
 
 int run_quantize(const CommandLine& cli, QuantizeFlags flags) {
@@ -138,7 +151,9 @@ int run_quantize(const CommandLine& cli, QuantizeFlags flags) {
   } else if (!flags.quiet) {
     cli.print(result_text(result, flags, cli.style));
   }
-  return result.goal_met ? exit_done : exit_infeasible;
+  if (result.goal_met) return exit_done;
+  std::fputs(fmt::format("{}\n", missed_goal(result, flags.config.formats)).c_str(), stderr);
+  return exit_infeasible;
 }
 
 }  // namespace

@@ -196,9 +196,9 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
   if (!flags.format.empty()) {
     design.precision = PrecisionPlan::uniform(design.network, flags.format);
-    flags.options.emulation = Emulation::missing;
     calibrate(design, data.train, model.normalisation, flags.options.threads);
   }
+  flags.options.emulation = Emulation::missing;
   PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
   ClassificationScores scores;
   try {

@@ -14,8 +14,7 @@
 //   proxy     {"quantity": "entropy"}                              entropy, effectiveness: spaces/proxies.hpp
 //   supernet  {"checkpoint": NAME, "data": FOLDER}                 validation accuracy with inherited weights; also
 //                                                                  "quantity": "nll", "images", "recalibration_images"
-//   quantized {"model": FILE, "data": FOLDER}                      validation accuracy of a trained network in the
-//   plan's
+//   quantized {"model": FILE, "data": FOLDER}                      validation accuracy of a trained network in a plan's
 //                                                                  formats, for spaces with "model"; also "quantity":
 //                                                                  "nll", "images", "calibration_images"
 #pragma once

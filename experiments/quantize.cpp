@@ -119,7 +119,7 @@ StudyConfig study_of(const QuantizeConfig& config, const Files& files) {
 bool keeps(const PlanResult& plan, const QuantizeResult& result, const QuantizeGoal& goal) {
   const std::optional<PlanResult>& baseline = result.uniform.front();
   if (goal.max_weight_bytes && plan.weight_bytes > *goal.max_weight_bytes) return false;
-  if (!baseline) return true;
+  if (!baseline) return false;  // nothing to compare with
   if (plan.accuracy < baseline->accuracy - goal.max_drop - 1e-9) return false;
   return !goal.min_speedup || plan.latency_s * *goal.min_speedup <= baseline->latency_s;
 }
@@ -152,12 +152,13 @@ void collect(QuantizeResult& result, const QuantizeConfig& config, Study& study,
   const std::vector<Verified> verified = study.verify_front(wanted);
   std::vector<PlanResult> plans;
   for (const Trial& trial : wanted) {
-    PlanResult plan{trial.id, trial.genome, -trial.values[0], trial.values[1], trial.values[1], trial.values[1], 0};
+    PlanResult plan{trial.id, trial.genome, -trial.values[0], trial.values[1]};
     for (const Verified& one : verified) {
       if (one.trial != trial.id || one.again.outcome != Measurement::Outcome::ok) continue;
       plan.latency_s = one.again.median_s;
       plan.ci_low_s = one.again.ci_low_s;
       plan.ci_high_s = one.again.ci_high_s;
+      plan.timed_again = true;
     }
     const Design design = study.space().decode(trial.genome);
     plan.weight_bytes = weight_bytes(design.network, design.precision);

@@ -24,8 +24,9 @@ struct QuantizeConfig {
 struct PlanResult {
   std::int64_t trial = 0;
   Genome genome;
-  double accuracy = 0, latency_s = 0;  // in percent; the median of the timing at the end
-  double ci_low_s = 0, ci_high_s = 0;
+  double accuracy = 0, latency_s = 0;  // in percent; the median of the timing at the end, or of the search's
+  double ci_low_s = 0, ci_high_s = 0;  // of the timing at the end
+  bool timed_again = false;            // false: the machine was too busy at the end
   std::int64_t weight_bytes = 0;
 };
 
@@ -42,8 +43,8 @@ struct QuantizeResult {
   std::vector<std::optional<PlanResult>> uniform;
   std::vector<PlanResult> front;      // fastest first
   std::optional<std::size_t> chosen;  // of the front: the fastest that keeps the goal; else the most accurate
-  bool goal_met = false;
-  std::string onnx, plan;  // files of the chosen plan; `onnx` is empty where no ONNX file holds its formats
+  bool goal_met = false;              // never where the first format's uniform plan could not be timed
+  std::string onnx, plan;             // files of the chosen plan; `onnx` is empty where no ONNX file holds its formats
 };
 
 // Writes FOLDER/model.onnx (f32, batch norms folded) and FOLDER/plans.json; searches accuracy on validation images

@@ -1,6 +1,8 @@
 // Formats without primitives: operators that read them compute in f32, on tensors rounded where they would be stored or
 // read in the format, and on kernels rounded when they are packed.
 
+#include <cmath>
+
 #include "kernels/builder.hpp"
 
 namespace ridgeline {
@@ -64,7 +66,8 @@ Quantizer Builder::quantizer_for(NodeId tensor, const Format& format) const {
   if (format.kind == Format::Kind::integer && own.is_unsigned) {
     quantizer.format.kind = Format::Kind::unsigned_integer;
     quantizer.ranges = {{0.0F, magnitude}};
-  } else if (format.kind == Format::Kind::unsigned_integer && tensor < ranges_.size()) {
+  } else if (format.kind == Format::Kind::unsigned_integer && tensor < ranges_.size() &&
+             std::isfinite(ranges_[tensor].low) && std::isfinite(ranges_[tensor].high)) {
     quantizer.ranges = {ranges_[tensor]};
   } else {
     quantizer.ranges = {{-magnitude, magnitude}};

@@ -101,7 +101,13 @@ void fold_arithmetic(OnnxImporter& at, const std::string& type) {
 bool fold_constants(OnnxImporter& at) {
   const std::string& type = at.node().type;
   if (type == "Shape") {
-    define_list(at, at.shape(0));
+    const Shape& shape = at.shape(0);
+    const auto rank = static_cast<std::int64_t>(shape.size());
+    const auto place = [&](std::int64_t axis) {
+      return std::clamp(axis < 0 ? axis + rank : axis, std::int64_t{0}, rank);
+    };
+    const std::int64_t start = place(at.integer("start", 0)), end = place(at.integer("end", rank));
+    define_list(at, {shape.begin() + start, shape.begin() + std::max(start, end)});
     return true;
   }
   if (type == "Identity" || type == "Dropout") return false;  // copies whatever it reads

@@ -105,6 +105,10 @@ void round_up(OnnxImporter& at, Op& op) {
     const std::int64_t rest = (padded - op.kernel[side]) % op.stride[side];
     if (padded < op.kernel[side] || rest == 0) continue;
     if (op.count_include_pad) at.refuse("ceil_mode without count_include_pad", "both");
+    const std::int64_t last = (padded - op.kernel[side]) / op.stride[side] * op.stride[side] + op.stride[side];
+    if (last >= at.shape(0)[2 + side] + op.padding[side]) {  // runtimes differ on whether there is one
+      at.refuse("windows that begin inside the image", "one that begins in the padding behind it");
+    }
     op.padding[side + 2] += static_cast<int>(op.stride[side] - rest);
   }
 }
@@ -148,7 +152,7 @@ void import_convolution(OnnxImporter& at) {
   op.bias = at.has_input(2);
   if (op.bias) weights.bias = bias_of(at, 2, op.channels);
   const NodeId node = at.add(op, {input}, std::move(weights));
-  at.note_formats(node, {0}, 1);
+  at.note_formats(node, {0}, OnnxImporter::WeightInput{1, 0});
   at.define(node);
 }
 
@@ -166,10 +170,12 @@ void import_gemm(OnnxImporter& at) {
     at.refuse(fmt::format("constants for {} inputs", at.shape(0)[1]), shape_text(kernel));
   }
   if (op.bias) weights.bias = bias_of(at, 2, op.channels);
-  for (float& value : weights.kernel) value *= at.number("alpha", 1.0F);
+  const float alpha = at.number("alpha", 1.0F);
+  if (alpha != 1.0F && at.input(1).quantizer) at.refuse("alpha 1 for quantized weights", fmt::format("{}", alpha));
+  for (float& value : weights.kernel) value *= alpha;
   for (float& value : weights.bias) value *= at.number("beta", 1.0F);
   const NodeId node = at.add(op, {at.tensor(0)}, std::move(weights));
-  at.note_formats(node, {0}, 1);
+  at.note_formats(node, {0}, OnnxImporter::WeightInput{1, rows_are_outputs ? 0 : 1});
   at.define(node);
 }
 
@@ -191,7 +197,7 @@ void import_matmul(OnnxImporter& at) {
   if (bias) weights.bias = bias_of(at, 2, kernel[1]);
   const NodeId node =
       at.add({.kind = OpKind::linear, .channels = kernel[1], .bias = bias}, {at.tensor(0)}, std::move(weights));
-  at.note_formats(node, {0}, 1);
+  at.note_formats(node, {0}, OnnxImporter::WeightInput{1, 1});
   at.define(node);
 }
 

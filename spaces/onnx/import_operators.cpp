@@ -21,6 +21,16 @@ void import_plain(OnnxImporter& at) {
 // The value itself, constant or quantized or whatever.
 void import_copy(OnnxImporter& at) { at.define(OnnxTensor(at.input(0))); }
 
+// Between real types, which are all f32 here.
+void import_cast(OnnxImporter& at) {
+  constexpr std::int64_t real_types[] = {1, 10, 11, 16};  // TensorProto's FLOAT, FLOAT16, DOUBLE, BFLOAT16
+  const std::int64_t to = at.integer("to", 1);
+  if (std::ranges::find(real_types, to) == std::end(real_types)) {
+    at.refuse("a cast to float, float16, double or bfloat16", fmt::format("type {}", to));
+  }
+  import_copy(at);
+}
+
 // ---- activations
 
 bool is_close(float found, float expected) { return std::abs(found - expected) <= 1e-4F; }
@@ -349,7 +359,7 @@ const std::map<std::string, OnnxImportFunction>& onnx_import_functions() {
       {"Add", import_arithmetic<Arithmetic::add>},
       {"AveragePool", import_average_pool},
       {"BatchNormalization", import_batch_norm},
-      {"Cast", import_copy},
+      {"Cast", import_cast},
       {"Clip", import_clip},
       {"Concat", import_concat},
       {"Conv", import_convolution},

@@ -117,15 +117,21 @@ void import_dequantize(OnnxImporter& at) {
 }
 
 void OnnxImporter::note_formats(NodeId node, std::initializer_list<std::size_t> activations,
-                                std::optional<std::size_t> weights) {
+                                std::optional<WeightInput> weights) {
   OperatorFormats formats;
   for (const std::size_t index : activations) {
     const OnnxTensor& value = input(index);
     if (!value.quantizer) continue;
     formats.activations = format_of(*value.quantizer);
   }
-  if (weights && input(*weights).quantizer) {
-    const OnnxQuantizer& quantizer = *input(*weights).quantizer;
+  if (weights && input(weights->index).quantizer) {
+    const OnnxQuantizer& quantizer = *input(weights->index).quantizer;
+    const auto rank = static_cast<std::int64_t>(constant(weights->index).shape.size());
+    const std::int64_t axis = quantizer.axis < 0 ? quantizer.axis + rank : quantizer.axis;
+    if (quantizer.scales.size() > 1 && axis != weights->channel_axis) {
+      refuse(fmt::format("scales of weights along axis {}, the output channels", weights->channel_axis),
+             fmt::format("axis {}", quantizer.axis));
+    }
     formats.weights = format_of(quantizer);
     quantization_.weights.resize(node + 1);
     for (std::size_t i = 0; i < quantizer.scales.size(); ++i) {

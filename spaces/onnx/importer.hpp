@@ -72,8 +72,13 @@ class OnnxImporter {
   void define(OnnxConstant constant);
   Network& network() { return network_; }
   void note_range(NodeId node, const Range& range);  // that its tensor is quantized over
-  // How `node` reads its weights (a constant input that came through DequantizeLinear) and its activations.
-  void note_formats(NodeId node, std::initializer_list<std::size_t> activations, std::optional<std::size_t> weights);
+  // How `node` reads its activations, and its weights: a constant input, maybe through DequantizeLinear, with its
+  // output channels along `channel_axis`. Throws where it has scales along another.
+  struct WeightInput {
+    std::size_t index;
+    std::int64_t channel_axis;
+  };
+  void note_formats(NodeId node, std::initializer_list<std::size_t> activations, std::optional<WeightInput> weights);
 
  private:
   void place_input(const OnnxValue& input);

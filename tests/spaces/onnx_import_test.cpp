@@ -378,6 +378,14 @@ TEST(OnnxImport, QuantizersBecomeFormats) {
   EXPECT_FLOAT_EQ((*design.weights)[node].kernel[20], 0.2F * static_cast<float>(codes[20]));
 }
 
+TEST(OnnxImport, PartsOfAShape) {
+  Graph graph({symbolic_batch, 2, 3, 4}, 15);
+  graph.node("Shape", {"x"}, {{"start", std::int64_t{1}}, {"end", std::int64_t{-1}}}, "s");  // 2, 3
+  graph.node("Concat", {graph.constant(std::vector<std::int64_t>{1, 4}), "s"}, {{"axis", std::int64_t{0}}}, "t");
+  graph.node("Reshape", {"x", "t"});
+  EXPECT_EQ(imported(graph).network.shape(1), (Shape{1, 4, 2, 3}));
+}
+
 // ---- broken ones
 
 std::string refusal(const std::string& bytes) {
@@ -420,6 +428,23 @@ TEST(OnnxImport, BrokenModelsAreRefusedByName) {
   Graph leaky({1, 4});
   leaky.node("Clip", {"x", leaky.constant({}, {-1.0F}), leaky.constant({}, {1.0F})});
   EXPECT_THAT(refusal(leaky), HasSubstr("bounds of 0 and 6"));
+  Graph cast({1, 4});
+  cast.node("Cast", {"x"}, {{"to", std::int64_t{7}}});
+  EXPECT_THAT(refusal(cast), HasSubstr("a cast to float"));
+  Graph beyond({1, 1, 5, 5});  // padded to 6, windows at 0, 3 and, rounded up, 6
+  beyond.node("MaxPool", {"x"},
+              {{"kernel_shape", std::vector<std::int64_t>{2, 2}},
+               {"strides", std::vector<std::int64_t>{3, 3}},
+               {"pads", std::vector<std::int64_t>{0, 0, 1, 1}},
+               {"ceil_mode", std::int64_t{1}}});
+  EXPECT_THAT(refusal(beyond), HasSubstr("begin inside the image"));
+  Graph turned({1, 3});  // a scale an input channel
+  turned.initializers.push_back({"k", {3, 3}, std::vector<std::int64_t>(9, 1), OnnxInteger::i8});
+  turned.initializers.push_back({"z", {3}, std::vector<std::int64_t>(3, 0), OnnxInteger::i8});
+  turned.node("DequantizeLinear", {"k", turned.constant({3}, {0.1F, 0.2F, 0.4F}), "z"}, {{"axis", std::int64_t{0}}},
+              "w");
+  turned.node("MatMul", {"x", "w"});
+  EXPECT_THAT(refusal(turned), AllOf(HasSubstr("the output channels"), HasSubstr("axis 0")));
   onnx::ModelProto model;
   Graph huge({1, 4});
   huge.node("Gemm", {"x", huge.constant({4, 3}, ramp(12))});
