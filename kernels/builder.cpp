@@ -86,7 +86,7 @@ std::size_t Builder::new_buffer(NodeId node, const MemoryDesc& desc, bool in_are
 void Builder::define(NodeId tensor, const MemoryDesc& desc, std::size_t buffer) {
   primary_[tensor] = Slot{desc, buffer};
   held_[buffer].push_back(tensor);
-  program_.tensors.push_back({tensor, buffer, program_.steps.size()});
+  program_.tensors.push_back({tensor, buffer, program_.steps.size(), !has_layout(desc, Layout::plain)});
 }
 
 bool Builder::may_overwrite(std::size_t buffer) const {

@@ -53,7 +53,7 @@ struct Executable::Impl {
     check(dnnl_primitive_execute(step.primitive, cpu_stream().get(), static_cast<int>(step.arguments.size()),
                                  step.arguments.data()));
   }
-  std::vector<Range> ranges_of_all(const Network& network);
+  void visit(const Network& network, const std::function<void(const Activation&)>& look);
   std::span<float> floats(std::size_t buffer, std::size_t count) {
     return {reinterpret_cast<float*>(pointers[buffer]), count};
   }
@@ -193,32 +193,38 @@ void Executable::Impl::run() {
   }
 }
 
-// Runs an f32 program and looks at each result before its memory is used again.
-std::vector<Range> Executable::Impl::ranges_of_all(const Network& network) {
-  std::vector<Range> ranges(network.size());
+// Runs an f32 program and shows each result before its memory is used again.
+void Executable::Impl::visit(const Network& network, const std::function<void(const Activation&)>& look) {
   std::size_t next = 0;
-  const auto look = [&](std::size_t steps_done) {
+  const auto show = [&](std::size_t steps_done) {
     for (; next < program.tensors.size() && program.tensors[next].steps_done <= steps_done; ++next) {
       const TensorMade& made = program.tensors[next];
-      ranges[made.node] = range_of(floats(made.buffer, static_cast<std::size_t>(elements(network.shape(made.node)))));
+      const auto count = static_cast<std::size_t>(elements(network.shape(made.node)));
+      look({made.node, floats(made.buffer, count), made.channels_last});
     }
   };
-  look(0);
+  show(0);
   for (std::size_t i = 0; i < bound.size(); ++i) {
     execute(i);
-    look(i + 1);
+    show(i + 1);
   }
-  return ranges;
 }
 
-std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads) {
+void visit_activations(const Design& design, std::span<const float> input, int threads,
+                       const std::function<void(const Activation&)>& look) {
   ExecutableOptions options;
   options.threads = threads;
   options.fuse = false;  // every node's output is some step's result
   const ThreadScope scope(threads);
   Executable::Impl impl(Design{design.network, {}, design.weights}, options);
   std::copy(input.begin(), input.end(), impl.floats(impl.program.input_buffer, impl.input_size).begin());
-  return impl.ranges_of_all(design.network);
+  impl.visit(design.network, look);
+}
+
+std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads) {
+  std::vector<Range> ranges(design.network.size());
+  visit_activations(design, input, threads, [&](const Activation& made) { ranges[made.node] = range_of(made.values); });
+  return ranges;
 }
 
 Executable::Executable(const Design& design, const ExecutableOptions& options)

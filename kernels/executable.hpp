@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -62,6 +63,15 @@ struct Placement {
   std::int64_t offset, bytes;
 };
 
+// What one operator made of an input, in f32.
+struct Activation {
+  NodeId node;
+  std::span<const float> values;  // elements(shape of the node): [N, C, H, W], or [N, H, W, C] where channels_last
+  bool channels_last;
+};
+// Runs the design in f32 once and shows the output of every live node, in the order of making; `look` may not keep it.
+void visit_activations(const Design& design, std::span<const float> input, int threads,
+                       const std::function<void(const Activation&)>& look);
 // The range of every node's output in one f32 run on `input`, one entry a node (0 for dead nodes).
 std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads = 1);
 
@@ -84,7 +94,8 @@ class Executable {
   std::int64_t weight_bytes() const;  // as packed for the primitives
 
  private:
-  friend std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads);
+  friend void visit_activations(const Design&, std::span<const float>, int,
+                                const std::function<void(const Activation&)>&);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

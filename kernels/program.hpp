@@ -52,6 +52,7 @@ struct Step {
 struct TensorMade {
   NodeId node;
   std::size_t buffer, steps_done;
+  bool channels_last;
 };
 
 struct Program {

@@ -6,7 +6,7 @@
 
 namespace ridgeline {
 
-Design with_folded_norms(const Design& design) {
+FoldedNorms fold_norms(const Design& design) {
   const Network& network = design.network;
   std::map<NodeId, Group> folded;      // by anchor
   std::map<NodeId, NodeId> anchor_of;  // by norm
@@ -37,7 +37,18 @@ Design with_folded_norms(const Design& design) {
     weights.push_back(std::move(own));
   }
   for (const NodeId output : network.outputs()) made.mark_output(renamed[output]);
-  return {std::move(made), {}, std::make_shared<const Weights>(std::move(weights))};
+  return {{std::move(made), {}, std::make_shared<const Weights>(std::move(weights))}, std::move(renamed)};
+}
+
+PrecisionPlan folded_plan(const FoldedNorms& folded, const PrecisionPlan& plan) {
+  PrecisionPlan made;
+  if (plan.operators.empty()) return made;
+  made.operators.resize(folded.design.network.size());
+  for (NodeId node = 0; node < plan.operators.size(); ++node) {
+    const OperatorFormats& formats = plan.operators[node];
+    if (formats != OperatorFormats{}) made.operators[folded.node_of[node]] = formats;
+  }
+  return made;
 }
 
 }  // namespace ridgeline
