@@ -7,12 +7,12 @@
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
+#include "cli/post_training_options.hpp"
 #include "cli/version.hpp"
+#include "experiments/quantization/post_training.hpp"
 #include "experiments/report_formats.hpp"
-#include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/pinning.hpp"
-#include "kernels/quantization/folded_norms.hpp"
 #include "spaces/onnx/check.hpp"
 #include "spaces/onnx/export.hpp"
 
@@ -21,6 +21,7 @@ namespace {
 
 struct ExportFlags {
   std::string model, out, batch = "dynamic", format, data;
+  PostTrainingFlags post_training;
   bool json = false;
 };
 
@@ -63,13 +64,14 @@ std::string values_text(const std::vector<OnnxValue>& values) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-// Batch norms folded, ranges measured on training images.
+// As the passes have it, batch norms folded in any case: files hold kernels in 8 bits.
 void quantize(TrainedModel& model, const ExportFlags& flags) {
   const Dataset data = load_dataset(flags.data);
   adapt(model, data);
-  model.design = with_folded_norms(model.design);
-  model.design.precision = PrecisionPlan::uniform(model.design.network, flags.format);
-  calibrate(model.design, data.train, model.normalisation, allowed_processors());
+  PostTrainingOptions options = flags.post_training.options();
+  if (options.passes.empty()) options.passes = {QuantizationPass::fold};
+  const PostTraining prepared(model, data.train, options, allowed_processors());
+  model.design = prepared.quantized(PrecisionPlan::uniform(model.design.network, flags.format));
 }
 
 int export_model(const CommandLine& cli, const ExportFlags& flags) {
@@ -94,6 +96,7 @@ int export_model(const CommandLine& cli, const ExportFlags& flags) {
                     {"file_bytes", bytes.size()},
                     {"opset", onnx_opset},
                     {"format", flags.format.empty() ? "f32" : flags.format},
+                    {"post_training", flags.post_training.options().json()},
                     {"nodes", summary.nodes},
                     {"initializers", summary.initializers},
                     {"inputs", values_json(summary.inputs)},
@@ -124,9 +127,11 @@ void add_export_command(CLI::App& app, CommandLine& cli) {
       ->type_name("N|dynamic")
       ->capture_default_str();
   CLI::Option* data = command->add_option("--data", flags->data, "folder of a data set to measure ranges on");
-  command->add_option("--format", flags->format, "int8: s8 kernels, u8 and s8 activations (QDQ); default: f32")
-      ->check(CLI::IsMember({"int8"}))
-      ->needs(data);
+  CLI::Option* format =
+      command->add_option("--format", flags->format, "int8: s8 kernels, u8 and s8 activations (QDQ); default: f32")
+          ->check(CLI::IsMember({"int8"}))
+          ->needs(data);
+  add_post_training_options(*command, flags->post_training, format);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return export_model(cli, *flags); }; });
 }

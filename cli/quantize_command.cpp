@@ -8,7 +8,7 @@
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
 #include "cli/version.hpp"
-#include "experiments/quantize.hpp"
+#include "experiments/quantization/quantize.hpp"
 #include "experiments/report_formats.hpp"
 
 namespace ridgeline {

@@ -7,9 +7,11 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/output_file.hpp"
+#include "cli/post_training_options.hpp"
 #include "cli/progress.hpp"
 #include "cli/train_options.hpp"
 #include "experiments/data/array_files.hpp"
+#include "experiments/quantization/post_training.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/supernet.hpp"
 #include "experiments/training/train.hpp"
@@ -32,6 +34,7 @@ struct TrainFlags {
 struct EvaluateFlags {
   std::string model, data, format, genome, predictions;
   EvaluateOptions options;
+  PostTrainingFlags post_training;
   bool test = false, json = false, quiet = false;
 };
 
@@ -168,6 +171,7 @@ Json scores_json(const ClassificationScores& scores, const TrainedModel& model, 
   return {{"checkpoint", flags.model},
           {"split", flags.test ? "test" : "validation"},
           {"format", flags.format.empty() ? "f32" : flags.format},
+          {"post_training", flags.post_training.options().json()},
           {"accuracy", scores.accuracy},
           {"nll", scores.nll},
           {"brier", scores.brier},
@@ -195,8 +199,8 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   const std::string note = resize_note(design.network, images.shape());
   if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
   if (!flags.format.empty()) {
-    design.precision = PrecisionPlan::uniform(design.network, flags.format);
-    calibrate(design, data.train, model.normalisation, flags.options.threads);
+    const PostTraining prepared(model, data.train, flags.post_training.options(), flags.options.threads);
+    design = prepared.quantized(PrecisionPlan::uniform(design.network, flags.format));
   }
   flags.options.emulation = Emulation::missing;
   PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
@@ -294,7 +298,7 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
   command->add_option("--genome", flags->genome, "of a supernet: the candidate, JSON as ridgeline train takes it")
       ->type_name("JSON");
   command->add_flag("--test", flags->test, "on the test split; default: validation");
-  command->add_option(
+  CLI::Option* format = command->add_option(
       "--format", flags->format,
       "number format, or WEIGHTS/ACTIVATIONS such as int4@channel/int8; what this machine has not is emulated");
   command->add_option("--predictions", flags->predictions,
@@ -302,6 +306,7 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
   command->add_option("--bins", flags->options.bins, "of the calibration errors")
       ->check(CLI::Range(1, 10000))
       ->capture_default_str();
+  add_post_training_options(*command, flags->post_training, format);
   add_threads_option(*command, flags->options.threads);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);

@@ -16,7 +16,10 @@
 //                                                                  "quantity": "nll", "images", "recalibration_images"
 //   quantized {"model": FILE, "data": FOLDER}                      validation accuracy of a trained network in a plan's
 //                                                                  formats, for spaces with "model"; also "quantity":
-//                                                                  "nll", "images", "calibration_images"
+//                                                                  top5, nll, agreement (of classes with the f32
+//                                                                  network), divergence (from its probabilities);
+//                                                                  "images"; how it is quantized:
+//                                                                  quantization/passes.hpp
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "experiments/evaluators.hpp"
+#include "experiments/quantization/plan_quality.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/pinning.hpp"
@@ -13,42 +16,26 @@
 namespace ridgeline {
 namespace {
 
-struct QuantizedOptions {
-  std::size_t images = 0, calibration_images = 256;  // 0: all
-  bool accuracy = true;
-};
-
 class QuantizedEvaluator : public Evaluator {
  public:
-  QuantizedEvaluator(const TrainedModel& model, const Dataset& data, const QuantizedOptions& options)
-      : validation_(options.images > 0 ? calibration_images(data.validation, options.images) : data.validation),
-        normalisation_(model.normalisation),
-        threads_(allowed_processors()),
-        accuracy_(options.accuracy) {
-    const LabelledImages images = calibration_images(data.train, options.calibration_images);
-    quantization_ = std::make_shared<const Quantization>(
-        Quantization{image_ranges(model.design, images, normalisation_, images.size(), threads_)});
-    Hasher hasher;
-    for (const Range& range : quantization_->tensors) {
-      hasher.add(static_cast<double>(range.low)).add(static_cast<double>(range.high));
-    }
-    fingerprint_ = hasher.add(validation_.fingerprint()).value();
-  }
+  QuantizedEvaluator(PlanQuality quality, QualityMetric metric) : quality_(std::move(quality)), metric_(metric) {}
 
   Fidelity fidelity() const override { return Fidelity::measured; }
-  std::uint64_t fingerprint() const override { return fingerprint_; }
-  std::string unit() const override { return accuracy_ ? "%" : "nat"; }
+  std::string unit() const override { return unit_of(metric_); }
+  // Of the calibration images by what they show.
+  std::uint64_t fingerprint() const override {
+    Hasher hasher;
+    for (const Range& range : quality_.post_training().ranges()) {
+      hasher.add(static_cast<double>(range.low)).add(static_cast<double>(range.high));
+    }
+    return hasher.add(quality_.images().fingerprint()).value();
+  }
 
   // One candidate after the other, each on all processors: results do not depend on their number.
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
-    const PinnedThreads pinned(threads_);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      Design design = *candidates[i].design;
-      design.quantization = quantization_;
       try {
-        const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_,
-                                                                {.threads = threads_, .emulation = Emulation::missing});
-        scores[i].value = accuracy_ ? 100.0 * scored.accuracy : scored.nll;
+        scores[i].value = quality_.of(candidates[i].design->precision);
       } catch (const Unsupported& problem) {
         scores[i].status = Status::unsupported;
         scores[i].reason = problem.what();
@@ -57,12 +44,8 @@ class QuantizedEvaluator : public Evaluator {
   }
 
  private:
-  LabelledImages validation_;
-  Normalisation normalisation_;
-  int threads_;
-  bool accuracy_;
-  std::shared_ptr<const Quantization> quantization_;
-  std::uint64_t fingerprint_ = 0;
+  PlanQuality quality_;
+  QualityMetric metric_;
 };
 
 void note_error(JsonReader& options, const char* key, const ConfigError& error) {
@@ -88,14 +71,13 @@ void check_same(const TrainedModel& model, const SearchSpace& space) {
 }  // namespace
 
 std::unique_ptr<Evaluator> make_quantized_evaluator(JsonReader options, const EvaluatorSetup& setup) {
-  static const std::vector<std::string> quantities = {"accuracy", "nll"};
-  QuantizedOptions chosen;
   const std::string file = options.string("model"), folder = options.string("data");
-  chosen.accuracy = options.word("quantity", quantities, "accuracy") == "accuracy";
-  chosen.images =
+  const std::span<const std::string> metrics = quality_metric_names();
+  const std::string quantity = options.word("quantity", metrics, metrics.front());
+  const auto metric = static_cast<QualityMetric>(std::ranges::find(metrics, quantity) - metrics.begin());
+  const auto count =
       static_cast<std::size_t>(options.integer("images", {.fallback = 0, .least = 1, .most = 1'000'000'000}));
-  chosen.calibration_images =
-      static_cast<std::size_t>(options.integer("calibration_images", {.fallback = 256, .least = 1, .most = 1'000'000}));
+  const PostTrainingOptions post_training = read_post_training(options);
   options.finish();
   if (file.empty() || folder.empty() || setup.space == nullptr) return nullptr;
   const char* key = "model";
@@ -105,12 +87,16 @@ std::unique_ptr<Evaluator> make_quantized_evaluator(JsonReader options, const Ev
     key = "data";
     const Dataset data = load_dataset(folder);
     adapt(model, data);
-    if (chosen.images > data.validation.size()) {
+    if (count > data.validation.size()) {
       options.note("images", fmt::format("at most {}, the validation images there are", data.validation.size()),
-                   std::to_string(chosen.images), "leave it out to take all");
+                   std::to_string(count), "leave it out to take all");
       return nullptr;
     }
-    return std::make_unique<QuantizedEvaluator>(model, data, chosen);
+    const int threads = allowed_processors();
+    LabelledImages images = count > 0 ? calibration_images(data.validation, count) : data.validation;
+    PlanQuality quality(PostTraining(model, data.train, post_training, threads), std::move(images), model.normalisation,
+                        metric, threads);
+    return std::make_unique<QuantizedEvaluator>(std::move(quality), metric);
   } catch (const ConfigError& error) {
     note_error(options, key, error);
     return nullptr;

@@ -14,16 +14,26 @@ struct Answer {
   bool right;
 };
 
-std::vector<Answer> answers(std::span<const float> probabilities, std::span<const std::int32_t> labels,
-                            std::size_t classes) {
+void check_rows(std::span<const float> probabilities, std::span<const std::int32_t> labels, std::size_t classes) {
   if (labels.empty() || classes == 0 || probabilities.size() != labels.size() * classes) {
     throw std::invalid_argument("probabilities are not one row of classes a label");
   }
+  const auto is_class = [&](std::int32_t label) { return label >= 0 && static_cast<std::size_t>(label) < classes; };
+  if (!std::ranges::all_of(labels, is_class)) throw std::invalid_argument("a label is not one of the classes");
+}
+
+std::size_t rows_of_both(std::span<const float> p, std::span<const float> q, std::size_t classes) {
+  if (p.empty() || classes == 0 || p.size() != q.size() || p.size() % classes != 0) {
+    throw std::invalid_argument("two classifiers need the same rows of classes");
+  }
+  return p.size() / classes;
+}
+
+std::vector<Answer> answers(std::span<const float> probabilities, std::span<const std::int32_t> labels,
+                            std::size_t classes) {
+  check_rows(probabilities, labels, classes);
   std::vector<Answer> result;
   for (std::size_t r = 0; r < labels.size(); ++r) {
-    if (labels[r] < 0 || static_cast<std::size_t>(labels[r]) >= classes) {
-      throw std::invalid_argument("a label is not one of the classes");
-    }
     const auto row = probabilities.subspan(r * classes, classes);
     const auto most = std::max_element(row.begin(), row.end());
     const auto predicted = static_cast<std::size_t>(most - row.begin());
@@ -47,6 +57,42 @@ void finish(std::vector<ReliabilityBin>& bins) {
 }
 
 }  // namespace
+
+double top_k_accuracy(std::span<const float> probabilities, std::span<const std::int32_t> labels, std::size_t classes,
+                      std::size_t k) {
+  if (k == 0) throw std::invalid_argument("k is 0");
+  check_rows(probabilities, labels, classes);
+  std::size_t right = 0;
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    const auto row = probabilities.subspan(r * classes, classes);
+    const auto label = static_cast<std::size_t>(labels[r]);
+    std::size_t before = 0;
+    for (std::size_t c = 0; c < classes; ++c) before += row[c] > row[label] || (row[c] == row[label] && c < label);
+    right += before < k ? 1U : 0U;
+  }
+  return static_cast<double>(right) / static_cast<double>(labels.size());
+}
+
+double agreement(std::span<const float> p, std::span<const float> q, std::size_t classes) {
+  const std::size_t rows = rows_of_both(p, q, classes);
+  std::size_t same = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const auto a = p.subspan(r * classes, classes), b = q.subspan(r * classes, classes);
+    same += std::ranges::max_element(a) - a.begin() == std::ranges::max_element(b) - b.begin() ? 1U : 0U;
+  }
+  return static_cast<double>(same) / static_cast<double>(rows);
+}
+
+double mean_divergence(std::span<const float> p, std::span<const float> q, std::size_t classes) {
+  const std::size_t rows = rows_of_both(p, q, classes);
+  double sum = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    if (p[i] <= 0) continue;
+    const auto mass = static_cast<double>(p[i]);
+    sum += mass * std::log(mass / std::max(static_cast<double>(q[i]), 1e-12));
+  }
+  return sum / static_cast<double>(rows);
+}
 
 std::vector<ReliabilityBin> reliability_bins(std::span<const float> probabilities, std::span<const std::int32_t> labels,
                                              std::size_t classes, std::size_t bins) {

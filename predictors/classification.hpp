@@ -20,6 +20,15 @@ struct ClassificationScores {
 ClassificationScores score_classification(std::span<const float> probabilities, std::span<const std::int32_t> labels,
                                           std::size_t classes, std::size_t bins = 15);
 
+// Share of rows in which fewer than `k` classes have a larger probability than the label's, and of those with an equal
+// one no lower class that completes the k. k >= 1.
+double top_k_accuracy(std::span<const float> probabilities, std::span<const std::int32_t> labels, std::size_t classes,
+                      std::size_t k);
+// Of two classifiers on the same rows: the share of rows whose largest probability is of the same class, and the mean
+// over rows of sum_classes p log(p / q), in nats, where probabilities of q below 1e-12 count as 1e-12.
+double agreement(std::span<const float> p, std::span<const float> q, std::size_t classes);
+double mean_divergence(std::span<const float> p, std::span<const float> q, std::size_t classes);
+
 // What a group of samples says of its confidence.
 struct ReliabilityBin {
   std::size_t samples = 0;

@@ -134,17 +134,34 @@ void calibrate(Design& design, const LabelledImages& train, const Normalisation&
       Quantization{image_ranges(design, images, normalisation, range_images, threads)});
 }
 
+void visit_images(const Design& design, const LabelledImages& images, const Normalisation& normalisation, int threads,
+                  const ActivationVisitor& look) {
+  const std::size_t batches = (images.size() + calibration_batch - 1) / calibration_batch;
+  const std::size_t lanes = std::min(visit_lanes, batches);
+  std::atomic<std::size_t> next_lane = 0;
+  on_team(std::max(1, std::min(threads, static_cast<int>(lanes))), [&](int) {
+    BatchReader reader(images, normalisation, input_shape(design.network));
+    for (std::size_t lane = next_lane++; lane < lanes; lane = next_lane++) {
+      for (std::size_t batch = lane; batch < batches; batch += lanes) {
+        const std::size_t first = batch * calibration_batch;
+        const ImageRange range{batch, first, std::min(calibration_batch, images.size() - first)};
+        const Design wide{with_batch(design.network, static_cast<std::int64_t>(range.count)), {}, design.weights};
+        visit_activations(wide, reader.read(range), 1,
+                          [&](const Activation& made) { look(lane, made, wide.network.shape(made.node)); });
+      }
+    }
+  });
+}
+
 std::vector<Range> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads) {
-  const std::size_t used = std::min(count, images.size());
-  BatchCounter batches(used, calibration_batch);
-  std::vector<std::vector<Range>> found(batches.size());  // one a batch
-  on_team(batches.threads(threads), [&](int) {
-    BatchReader reader(images, normalisation, input_shape(design.network));
-    while (const std::optional<ImageRange> range = batches.take()) {
-      const Network wide = with_batch(design.network, static_cast<std::int64_t>(range->count));
-      found[range->batch] = activation_ranges(Design{wide, {}, design.weights}, reader.read(*range), 1);
-    }
+  std::vector<std::uint32_t> first(std::min(count, images.size()));
+  std::iota(first.begin(), first.end(), 0U);
+  std::vector<std::vector<Range>> found(visit_lanes, std::vector<Range>(design.network.size()));
+  const LabelledImages used = first.size() < images.size() ? images.subset(first) : images;
+  visit_images(design, used, normalisation, threads, [&](std::size_t lane, const Activation& made, const Shape&) {
+    Range& range = found[lane][made.node];
+    range = range.with(range_of(made.values));
   });
   std::vector<Range> ranges(design.network.size());
   for (const std::vector<Range>& one : found) {

@@ -38,6 +38,15 @@ LabelledImages calibration_images(const LabelledImages& images, std::size_t coun
 // Where the design is quantized, gives it activation ranges measured on 256 training images.
 void calibrate(Design& design, const LabelledImages& train, const Normalisation& normalisation, int threads);
 
+// Runs the network in f32 over the images and shows what every operator made of them, batch by batch. Batches are dealt
+// to `visit_lanes` lanes, each of which sees its own in order and on one thread: what is gathered a lane and put
+// together in the order of lanes is the same for any number of threads. `shape` is the operator's, with the batch's
+// size.
+inline constexpr std::size_t visit_lanes = 4;
+using ActivationVisitor = std::function<void(std::size_t lane, const Activation& made, const Shape& shape)>;
+void visit_images(const Design& design, const LabelledImages& images, const Normalisation& normalisation, int threads,
+                  const ActivationVisitor& look);
+
 // The range of every node's output over the first `count` images, in f32. The same bits for any number of threads.
 std::vector<Range> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads);

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "experiments/quantize.hpp"
+#include "experiments/quantization/quantize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/quantization/folded_norms.hpp"

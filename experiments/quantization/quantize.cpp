@@ -1,4 +1,4 @@
-#include "experiments/quantize.hpp"
+#include "experiments/quantization/quantize.hpp"
 
 #include <fmt/format.h>
 
