@@ -28,6 +28,7 @@ namespace ridgeline {
 
 enum class QuantizationPass : std::uint8_t { fold, equalize, smooth, shift, clip, adaround, gptq, correct_bias };
 std::span<const std::string> quantization_pass_names();  // in the order of QuantizationPass
+constexpr bool keeps_function(QuantizationPass pass) { return pass <= QuantizationPass::shift; }
 
 struct PostTrainingOptions {
   CalibrationMethod calibration = CalibrationMethod::minmax;  // of activations' ranges

@@ -1,59 +1,20 @@
 #include "experiments/quantization/quantize.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
+#include <chrono>
 
+#include "experiments/quantization/kept_layers.hpp"
+#include "experiments/quantization/quantize_folder.hpp"
+#include "experiments/quantization/quantize_layers.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
-#include "kernels/quantization/folded_norms.hpp"
-#include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/onnx/check.hpp"
-#include "spaces/onnx/export.hpp"
 
 namespace ridgeline {
 namespace {
 
-namespace fs = std::filesystem;
-
-void write(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new";
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(fresh, path, error);
-  if (!file || error) {
-    throw ConfigError(Problem{path.string(), "", "a file that can be written", error ? error.message() : "it cannot",
-                              "choose another folder"});
-  }
-}
-
-struct Files {
-  explicit Files(const fs::path& folder)
-      : model(folder / "model.onnx"),
-        space(folder / "plans.json"),
-        quantized(folder / "quantized.onnx"),
-        plan(folder / "quantized_plan.json") {}
-  fs::path model, space, quantized, plan;
-};
-
-OnnxOptions options_of(const TrainedModel& model, const std::string& version) {
-  OnnxOptions options;
-  options.graph_name = model.name;
-  options.producer_version = version;
-  options.class_names = model.class_names;
-  options.mean = model.normalisation.mean;
-  options.stddev = model.normalisation.stddev;
-  return options;
-}
-
-// Before anything is written: formats that can be read, and a folder that holds nothing of somebody else's.
-void check(const QuantizeConfig& config, const Files& files) {
+void check_formats(const QuantizeConfig& config) {
   for (const std::string& word : config.formats) {
     try {
       PrecisionPlan::uniform(Network(), word);
@@ -61,98 +22,165 @@ void check(const QuantizeConfig& config, const Files& files) {
       const Problem& problem = error.problems().front();
       throw ConfigError(Problem{"--formats", "", problem.expected, problem.found, problem.remedy});
     }
+    if (std::ranges::count(config.formats, word) > 1) {
+      throw ConfigError(Problem{"--formats", "", "each format once", "'" + word + "' twice", ""});
+    }
   }
-  std::error_code error;
-  const fs::path folder(config.folder);
-  if (!fs::exists(folder, error) || (fs::is_directory(folder, error) && fs::is_empty(folder, error))) return;
-  std::ifstream space(files.space, std::ios::binary);
-  const Json made = Json::parse(space, nullptr, false);
-  if (made.is_object() && made.contains("ridgeline_space") && made.value("model", "") == files.model.filename()) return;
-  throw ConfigError(Problem{"--out", "", "a new folder, an empty one, or one that this command made",
-                            "'" + config.folder + "'", "choose another name"});
 }
 
-// The network that is searched: of one sample, in f32, batch norms in the weights.
-void write_space(const QuantizeConfig& config, const Files& files, const Resources& resources,
-                 const std::string& version) {
-  TrainedModel model = load_trained_model(config.model, resources);
-  adapt(model, load_dataset(config.data));
-  std::error_code error;
-  fs::create_directories(config.folder, error);
-  const Design folded = with_folded_norms(model.design);
-  write(files.model, onnx_model(folded, options_of(model, version)));
-  const Json space{{"ridgeline_space", 1},
-                   {"name", model.name + "_plans"},
-                   {"model", files.model.filename().string()},
-                   {"formats", config.formats}};
-  write(files.space, space.dump(2) + "\n");
+std::string metric_name(const QuantizeConfig& config) {
+  return quality_metric_names()[static_cast<std::size_t>(config.metric)];
 }
 
-StudyConfig study_of(const QuantizeConfig& config, const Files& files) {
-  const SearchSpace space = SearchSpace::load(files.space.string());
-  Json uniform = Json::array();
-  for (std::size_t i = 0; i < config.formats.size(); ++i) uniform.push_back(Json::array());
-  for (std::size_t i = 0; i < uniform.size(); ++i) {
-    for (std::size_t k = 0; k < space.dims().size(); ++k) uniform[i].push_back(i);
+// One run, from the folder to the chosen plan.
+class Run {
+ public:
+  Run(const QuantizeConfig& config, const QuantizeGoal& goal, const Resources& resources, Store& store,
+      const std::string& command, const QuantizeHooks& hooks)
+      : config_(config),
+        goal_(goal),
+        resources_(resources),
+        store_(store),
+        command_(command),
+        hooks_(hooks),
+        folder_(config.folder, "--out") {}
+
+  QuantizeResult run();
+
+ private:
+  void prepare();
+  Json objectives() const;
+  StudyConfig study() const;
+  StudyHooks study_hooks();
+  void keep_best();
+  std::vector<PlanResult> plans_of(const std::vector<Trial>& trials, const std::vector<Verified>& verified) const;
+  void collect(Study& study, StudyId id);
+  bool keeps_quality(double quality, double baseline) const;
+  bool keeps(const PlanResult& plan) const;
+  std::optional<std::size_t> best_of(const std::vector<PlanResult>& front, bool& goal_met) const;
+  void write_plan(const PlanResult& plan) const;
+  void write_onnx(const PlanResult& plan);
+
+  const QuantizeConfig& config_;
+  const QuantizeGoal& goal_;
+  const Resources& resources_;
+  Store& store_;
+  const std::string& command_;
+  const QuantizeHooks& hooks_;
+  QuantizeFolder folder_;
+  QuantizeResult result_;
+  TrainedModel model_;  // as in the folder, adapted to the data
+  Dataset data_;
+  std::optional<SearchSpace> space_;
+  std::optional<PlanQuality> quality_;
+  std::optional<PlanLatency> latency_;  // of the layers; nothing where a device prices plans
+  std::optional<LayerStudy> layers_;
+  PostTrainingOptions of_plans_;         // the passes that a plan decides
+  std::optional<std::int64_t> written_;  // the trial whose plan is in the folder
+  std::chrono::steady_clock::time_point looked_{};
+};
+
+void Run::prepare() {
+  data_ = load_dataset(config_.data);
+  TrainedModel original = load_trained_model(config_.model, resources_);
+  adapt(original, data_);
+  of_plans_ = write_plan_space(folder_, std::move(original), data_, config_.formats, config_.post_training,
+                               hooks_.study.program_version);
+  model_ = load_trained_model(folder_.model.string(), resources_);
+  adapt(model_, data_);
+  space_.emplace(SearchSpace::load(folder_.space.string()));
+  for (const Dimension& dimension : space_->dims()) result_.operators.push_back(dimension.name);
+  const int threads = allowed_processors();
+  quality_.emplace(PostTraining(model_, data_.train, of_plans_, threads), data_.validation, model_.normalisation,
+                   config_.metric, threads);
+  if (!config_.device.empty()) {
+    result_.allocated = "a device prices plans, not layers";
+    return;
   }
-  const std::size_t population = std::max<std::size_t>(24, config.formats.size());
+  if (config_.formats.size() < 2) return;
+  Design design = quality_->post_training().design();
+  const std::span<const Range> ranges = quality_->post_training().ranges();
+  design.quantization =
+      std::make_shared<const Quantization>(Quantization{std::vector<Range>(ranges.begin(), ranges.end())});
+  const PlanSpace plans = plan_space(*space_, design, config_.formats);
+  try {
+    LayerStudyOptions options;
+    options.threads = config_.threads;
+    options.progress = hooks_.phase;
+    layers_ = study_layers(folder_, *space_, plans, *quality_, model_.normalisation, options);
+    latency_.emplace(plans, layers_->costs);
+  } catch (const ConfigError& problem) {
+    result_.allocated = problem.what();
+  }
+}
+
+Json Run::objectives() const {
+  Json quality{{"evaluator", "quantized"}, {"model", folder_.model.string()}, {"data", config_.data}};
+  if (config_.metric != QualityMetric::accuracy) quality["quantity"] = metric_name(config_);
+  quality.update(of_plans_.json());
+  Json latency{{"evaluator", "measured"}, {"threads", config_.threads}, {"target_s", 0.05}};
+  if (!config_.device.empty()) latency = {{"evaluator", "cost"}, {"device", config_.device}};
+  const bool more = direction_of(config_.metric) == Direction::maximise;
+  return Json::array({{{"name", metric_name(config_)},
+                       {"unit", unit_of(config_.metric)},
+                       {"direction", more ? "maximise" : "minimise"},
+                       {"from", std::move(quality)}},
+                      {{"name", "latency_s"}, {"unit", "s"}, {"direction", "minimise"}, {"from", std::move(latency)}}});
+}
+
+StudyConfig Run::study() const {
+  Json begin = Json::array();
+  for (std::size_t i = 0; i < config_.formats.size(); ++i) {
+    begin.push_back(Json(std::vector<std::size_t>(space_->dims().size(), i)));
+  }
+  if (layers_) {
+    for (const Genome& genome : layers_->plans) {
+      if (std::ranges::find(begin, Json(genome.genes)) == begin.end()) begin.push_back(genome.genes);
+    }
+  }
+  const std::size_t population = std::max<std::size_t>(24, begin.size());
   Json study{{"ridgeline_study", 1},
-             {"name", config.name},
-             {"space", files.space.string()},
-             {"seed", config.seed},
-             {"searcher", {{"name", "nsga2"}, {"population", population}, {"begin_with", uniform}}},
+             {"name", config_.name},
+             {"space", folder_.space.string()},
+             {"seed", config_.seed},
+             {"searcher", {{"name", "nsga2"}, {"population", population}, {"begin_with", std::move(begin)}}},
+             {"objectives", objectives()},
              {"verify_front", false},
-             {"stop", {{"trials", config.trials}}}};
-  if (config.wall_s) study["stop"]["wall_s"] = *config.wall_s;
-  study["objectives"] =
-      Json::array({{{"name", "accuracy"},
-                    {"unit", "%"},
-                    {"direction", "maximise"},
-                    {"from", {{"evaluator", "quantized"}, {"model", files.model.string()}, {"data", config.data}}}},
-                   {{"name", "latency_s"},
-                    {"unit", "s"},
-                    {"direction", "minimise"},
-                    {"from", {{"evaluator", "measured"}, {"threads", config.threads}, {"target_s", 0.05}}}}});
+             {"stop", {{"trials", config_.trials}}}};
+  if (config_.wall_s) study["stop"]["wall_s"] = *config_.wall_s;
   return parse_study(JsonDocument::from_value(std::move(study), "ridgeline quantize"));
 }
 
-bool keeps(const PlanResult& plan, const QuantizeResult& result, const QuantizeGoal& goal) {
-  const std::optional<PlanResult>& baseline = result.uniform.front();
-  if (goal.max_weight_bytes && plan.weight_bytes > *goal.max_weight_bytes) return false;
-  if (!baseline) return false;  // nothing to compare with
-  if (plan.accuracy < baseline->accuracy - goal.max_drop - 1e-9) return false;
-  return !goal.min_speedup || plan.latency_s * *goal.min_speedup <= baseline->latency_s;
+StudyHooks Run::study_hooks() {
+  StudyHooks hooks = hooks_.study;
+  hooks.progress = [this, shown = hooks_.study.progress](const StudyProgress& progress) {
+    if (shown) shown(progress);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - looked_ < std::chrono::seconds(1)) return;
+    looked_ = now;
+    keep_best();
+  };
+  return hooks;
 }
 
-void choose(QuantizeResult& result, const QuantizeGoal& goal) {
-  if (result.front.empty()) return;
-  for (std::size_t i = 0; i < result.front.size() && !result.goal_met; ++i) {
-    if (!keeps(result.front[i], result, goal)) continue;
-    result.chosen = i;
-    result.goal_met = true;
-  }
-  if (result.goal_met) return;
-  const auto best = std::ranges::max_element(result.front, {}, &PlanResult::accuracy);
-  result.chosen = static_cast<std::size_t>(best - result.front.begin());
+// The best plan so far is in the folder at all times.
+void Run::keep_best() {
+  const std::optional<StudyRecord> record = store_.find(config_.name);
+  if (!record) return;
+  std::vector<PlanResult> front = plans_of(store_.front(record->id, Fidelity::measured), {});
+  std::ranges::sort(front, {}, &PlanResult::latency_s);
+  bool goal_met = false;
+  const std::optional<std::size_t> best = best_of(front, goal_met);
+  if (!best || written_ == front[*best].trial) return;
+  write_plan(front[*best]);
+  written_ = front[*best].trial;
 }
 
-// Front and uniform plans, timed again beside each other.
-void collect(QuantizeResult& result, const QuantizeConfig& config, Study& study, const Store& store, StudyId id) {
-  const std::vector<Trial> all = store.load(id);
-  std::vector<Trial> wanted = store.front(id, Fidelity::measured);
-  const std::size_t on_front = wanted.size();
-  std::vector<std::optional<std::size_t>> uniform(config.formats.size());  // in `wanted`
-  for (const Trial& trial : all) {
-    const auto [least, most] = std::ranges::minmax(trial.genome.genes);
-    if (least != most || trial.status != Status::ok) continue;
-    const auto there = std::ranges::find(wanted, trial.id, &Trial::id);
-    uniform[least] = static_cast<std::size_t>(there - wanted.begin());
-    if (there == wanted.end()) wanted.push_back(trial);
-  }
-  const std::vector<Verified> verified = study.verify_front(wanted);
+std::vector<PlanResult> Run::plans_of(const std::vector<Trial>& trials, const std::vector<Verified>& verified) const {
   std::vector<PlanResult> plans;
-  for (const Trial& trial : wanted) {
-    PlanResult plan{trial.id, trial.genome, -trial.values[0], trial.values[1]};
+  const bool more = direction_of(config_.metric) == Direction::maximise;
+  for (const Trial& trial : trials) {
+    PlanResult plan{trial.id, trial.genome, more ? -trial.values[0] : trial.values[0], trial.values[1]};
     for (const Verified& one : verified) {
       if (one.trial != trial.id || one.again.outcome != Measurement::Outcome::ok) continue;
       plan.latency_s = one.again.median_s;
@@ -160,60 +188,117 @@ void collect(QuantizeResult& result, const QuantizeConfig& config, Study& study,
       plan.ci_high_s = one.again.ci_high_s;
       plan.timed_again = true;
     }
-    const Design design = study.space().decode(trial.genome);
+    if (layers_) plan.sum_of_layers_s = layers_->sum_s(*latency_, trial.genome);
+    const Design design = space_->decode(trial.genome);
     plan.weight_bytes = weight_bytes(design.network, design.precision);
     plans.push_back(std::move(plan));
   }
-  for (std::size_t i = 0; i < uniform.size(); ++i) {
-    result.uniform.push_back(uniform[i] ? std::optional(plans[*uniform[i]]) : std::nullopt);
-  }
-  result.front.assign(plans.begin(), plans.begin() + static_cast<std::ptrdiff_t>(on_front));
-  std::ranges::sort(result.front, {}, &PlanResult::latency_s);
+  return plans;
 }
 
-void write_chosen(QuantizeResult& result, const QuantizeConfig& config, const Files& files, const SearchSpace& space,
-                  const Resources& resources, const std::string& version) {
-  const PlanResult& chosen = result.front[*result.chosen];
-  const Json plan{{"model", files.model.filename().string()},
-                  {"accuracy", chosen.accuracy},
-                  {"latency_s", chosen.latency_s},
-                  {"weight_bytes", chosen.weight_bytes},
-                  {"formats", space.describe(chosen.genome)}};
-  write(files.plan, plan.dump(2) + "\n");
-  result.plan = files.plan.string();
-  TrainedModel model = load_trained_model(files.model.string(), resources);
-  const Dataset data = load_dataset(config.data);
-  adapt(model, data);
-  model.design.precision = space.decode(chosen.genome).precision;
-  calibrate(model.design, data.train, model.normalisation, config.threads);
+// Front and uniform plans, those that are timed here once more and beside each other.
+void Run::collect(Study& study, StudyId id) {
+  std::vector<Trial> wanted = store_.front(id, Fidelity::measured);
+  const std::size_t on_front = wanted.size();
+  std::vector<std::optional<std::size_t>> uniform(config_.formats.size());  // in `wanted`
+  for (const Trial& trial : store_.load(id)) {
+    const auto [least, most] = std::ranges::minmax(trial.genome.genes);
+    if (least != most || trial.status != Status::ok) continue;
+    const auto there = std::ranges::find(wanted, trial.id, &Trial::id);
+    uniform[least] = static_cast<std::size_t>(there - wanted.begin());
+    if (there == wanted.end()) wanted.push_back(trial);
+  }
+  const bool again = config_.device.empty() && result_.end != StudyResult::End::interrupted;
+  std::vector<PlanResult> plans = plans_of(wanted, again ? study.verify_front(wanted) : std::vector<Verified>());
+  for (PlanResult& plan : plans) plan.executed = config_.device.empty() || runs_here(space_->decode(plan.genome));
+  for (const std::optional<std::size_t>& place : uniform) {
+    result_.uniform.push_back(place ? std::optional(plans[*place]) : std::nullopt);
+  }
+  result_.front.assign(plans.begin(), plans.begin() + static_cast<std::ptrdiff_t>(on_front));
+  std::ranges::sort(result_.front, {}, &PlanResult::latency_s);
+}
+
+bool Run::keeps_quality(double quality, double baseline) const {
+  const bool more = direction_of(config_.metric) == Direction::maximise;
+  return (more ? baseline - quality : quality - baseline) <= goal_.max_drop + 1e-9;
+}
+
+bool Run::keeps(const PlanResult& plan) const {
+  if (goal_.max_weight_bytes && plan.weight_bytes > *goal_.max_weight_bytes) return false;
+  if (result_.uniform.empty() || !result_.uniform.front()) return false;  // nothing to compare with
+  const PlanResult& baseline = *result_.uniform.front();
+  if (!keeps_quality(plan.quality, baseline.quality)) return false;
+  return !goal_.min_speedup || plan.latency_s * *goal_.min_speedup <= baseline.latency_s;
+}
+
+// The fastest that keeps the goal, else the one of best quality; `front` has the fastest first.
+std::optional<std::size_t> Run::best_of(const std::vector<PlanResult>& front, bool& goal_met) const {
+  goal_met = false;
+  if (front.empty()) return std::nullopt;
+  for (std::size_t i = 0; i < front.size(); ++i) {
+    if (!keeps(front[i])) continue;
+    goal_met = true;
+    return i;
+  }
+  const auto worse = [&](const PlanResult& a, const PlanResult& b) {
+    return direction_of(config_.metric) == Direction::maximise ? a.quality < b.quality : a.quality > b.quality;
+  };
+  return static_cast<std::size_t>(std::ranges::max_element(front, worse) - front.begin());
+}
+
+void Run::write_plan(const PlanResult& plan) const {
+  const Json json{{"model", folder_.model.filename().string()},
+                  {metric_name(config_), plan.quality},
+                  {"latency_s", plan.latency_s},
+                  {"device", config_.device.empty() ? "this machine" : config_.device},
+                  {"weight_bytes", plan.weight_bytes},
+                  {"post_training", config_.post_training.json()},
+                  {"formats", space_->describe(plan.genome)}};
+  write_whole(folder_.plan, json.dump(2) + "\n");
+}
+
+void Run::write_onnx(const PlanResult& plan) {
+  const Design design = quality_->post_training().quantized(space_->decode(plan.genome).precision);
   std::string bytes;
   try {
-    bytes = onnx_model(model.design, options_of(model, version));
+    bytes = onnx_model(design, onnx_options_of(model_, hooks_.study.program_version));
   } catch (const ConfigError&) {  // a format that no ONNX file holds; the plan says which
     return;
   }
-  check_onnx_model(bytes, onnx_tensors(model.design.network));
-  write(files.quantized, bytes);
-  result.onnx = files.quantized.string();
+  check_onnx_model(bytes, onnx_tensors(design.network));
+  write_whole(folder_.quantized, bytes);
+  result_.onnx = folder_.quantized.string();
+}
+
+QuantizeResult Run::run() {
+  check_formats(config_);
+  prepare();
+  Study study(this->study(), resources_, store_, command_, study_hooks());
+  const StudyResult searched = study.run();
+  result_.end = searched.end;
+  collect(study, searched.study);
+  result_.chosen = best_of(result_.front, result_.goal_met);
+  if (!result_.chosen) return std::move(result_);
+  const PlanResult& chosen = result_.front[*result_.chosen];
+  write_plan(chosen);
+  result_.plan = folder_.plan.string();
+  write_onnx(chosen);
+  if (result_.end == StudyResult::End::interrupted || config_.formats.size() < 2) return std::move(result_);
+  KeptLayersTask task{*space_, *quality_, config_.formats, config_.threads, chosen.quality, {}, hooks_.phase};
+  if (!config_.device.empty()) task.device = resources_.device(config_.device);
+  result_.kept = kept_layers(chosen.genome, task);
+  for (KeptLayer& layer : result_.kept) {
+    const PlanResult* baseline = result_.uniform.front() ? &*result_.uniform.front() : nullptr;
+    layer.breaks_goal = baseline != nullptr && !keeps_quality(chosen.quality + layer.quality_change, baseline->quality);
+  }
+  return std::move(result_);
 }
 
 }  // namespace
 
 QuantizeResult quantize(const QuantizeConfig& config, const QuantizeGoal& goal, const Resources& resources,
-                        Store& store, const std::string& command, const StudyHooks& hooks) {
-  const Files files{fs::path(config.folder)};
-  check(config, files);
-  write_space(config, files, resources, hooks.program_version);
-  Study study(study_of(config, files), resources, store, command, hooks);
-  const StudyResult searched = study.run();
-  QuantizeResult result;
-  result.end = searched.end;
-  for (const Dimension& dimension : study.space().dims()) result.operators.push_back(dimension.name);
-  if (searched.end == StudyResult::End::interrupted) return result;
-  collect(result, config, study, store, searched.study);
-  choose(result, goal);
-  if (result.chosen) write_chosen(result, config, files, study.space(), resources, hooks.program_version);
-  return result;
+                        Store& store, const std::string& command, const QuantizeHooks& hooks) {
+  return Run(config, goal, resources, store, command, hooks).run();
 }
 
 }  // namespace ridgeline

@@ -2,10 +2,12 @@
 // norms folded and the space of its plans are written as files, and searched like any other space.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "experiments/quantization/kept_layers.hpp"
 #include "experiments/study.hpp"
 
 namespace ridgeline {
@@ -15,25 +17,31 @@ struct QuantizeConfig {
   std::string folder;                                       // of what is written; made where it is not there
   std::string name;                                         // of the study
   std::vector<std::string> formats{"f32", "bf16", "int8"};  // the choices of every operator; the first is the baseline
-  int threads = 1;                                          // that latency is for
+  QualityMetric metric = QualityMetric::accuracy;
+  PostTrainingOptions post_training;
+  std::string device;  // a described device that prices plans; empty: they are timed here
+  int threads = 1;     // that latency here is for
   std::int64_t trials = 200;
   std::optional<double> wall_s;
   std::uint64_t seed = 1;
 };
 
+struct QuantizeGoal {
+  double max_drop = 1.0;                // of the metric, in its unit and bad direction, from the first format's
+  std::optional<double> min_speedup{};  // over the first format
+  std::optional<std::int64_t> max_weight_bytes{};
+};
+
 struct PlanResult {
   std::int64_t trial = 0;
   Genome genome;
-  double accuracy = 0, latency_s = 0;  // in percent; the median of the timing at the end, or of the search's
-  double ci_low_s = 0, ci_high_s = 0;  // of the timing at the end
-  bool timed_again = false;            // false: the machine was too busy at the end
+  double quality = 0;                       // natural units
+  double latency_s = 0;                     // the median of the timing at the end, or of the search's, or the device's
+  double ci_low_s = 0, ci_high_s = 0;       // of the timing at the end
+  bool timed_again = false;                 // false: the machine was too busy at the end, or a device's
+  std::optional<double> sum_of_layers_s{};  // what the layers' own costs add up to
+  bool executed = true;                     // false: a format of it is emulated here
   std::int64_t weight_bytes = 0;
-};
-
-struct QuantizeGoal {
-  double max_drop = 1.0;                // points of accuracy below the first format's
-  std::optional<double> min_speedup{};  // over the first format
-  std::optional<std::int64_t> max_weight_bytes{};
 };
 
 struct QuantizeResult {
@@ -42,16 +50,26 @@ struct QuantizeResult {
   // One a format, in their order; empty where the plan could not be run or timed here.
   std::vector<std::optional<PlanResult>> uniform;
   std::vector<PlanResult> front;      // fastest first
-  std::optional<std::size_t> chosen;  // of the front: the fastest that keeps the goal; else the most accurate
+  std::optional<std::size_t> chosen;  // of the front: the fastest that keeps the goal; else the best in quality
   bool goal_met = false;              // never where the first format's uniform plan could not be timed
+  std::vector<KeptLayer> kept;        // of the chosen plan
   std::string onnx, plan;             // files of the chosen plan; `onnx` is empty where no ONNX file holds its formats
+  std::string allocated;              // why no plans were allocated, where none were
 };
 
-// Writes FOLDER/model.onnx (f32, batch norms folded) and FOLDER/plans.json; searches accuracy on validation images
-// against latency here, beginning with the uniform plans; times front and uniform plans again, taking turns; writes
-// FOLDER/quantized.onnx and FOLDER/quantized_plan.json for the chosen one. A study of that name in the store goes on.
-// Throws ConfigError, StoreError.
+struct QuantizeHooks {
+  StudyHooks study;
+  // Of what comes before and after the search.
+  std::function<void(const std::string& phase, std::size_t done, std::size_t total)> phase;
+};
+
+// Writes FOLDER/model.onnx (f32, batch norms folded, after the passes that keep the function) and FOLDER/plans.json;
+// measures what each layer costs and loses in each format and allocates plans (FOLDER/layers.json, once); searches
+// quality on validation images against latency, beginning with the uniform and the allocated plans; times front and
+// uniform plans again, taking turns; writes FOLDER/quantized.onnx and FOLDER/quantized_plan.json for the chosen one.
+// The plan file is there as soon as one plan has been evaluated, and always of the best so far. A study of that name in
+// the store goes on. Throws ConfigError, StoreError.
 QuantizeResult quantize(const QuantizeConfig& config, const QuantizeGoal& goal, const Resources& resources,
-                        Store& store, const std::string& command, const StudyHooks& hooks);
+                        Store& store, const std::string& command, const QuantizeHooks& hooks);
 
 }  // namespace ridgeline
