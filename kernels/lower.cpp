@@ -9,8 +9,9 @@ namespace {
 
 class Lowering {
  public:
-  Lowering(const Design& design, bool fuse) : network_(design.network), fuse_(fuse), group_of_(network_.size(), none) {
-    lowered_.stored = stored_formats(network_, design.precision);
+  Lowering(const Network& network, const PrecisionPlan& plan, bool fuse)
+      : network_(network), fuse_(fuse), group_of_(network_.size(), none) {
+    lowered_.stored = stored_formats(network_, plan);
     lowered_.stands_for.resize(network_.size());
     readers_.resize(network_.size(), 0);
     leaves_.resize(network_.size(), 0);
@@ -192,7 +193,9 @@ std::vector<NodeId> Group::reads() const {
   return tensors;
 }
 
-Lowered lower(const Design& design, bool fuse) { return Lowering(design, fuse).run(); }
+Lowered lower(const Network& network, const PrecisionPlan& plan, bool fuse) {
+  return Lowering(network, plan, fuse).run();
+}
 
 std::pair<Group, Group> split(const Group& group, std::size_t kept) {
   Group first = group;

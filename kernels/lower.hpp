@@ -39,7 +39,8 @@ struct Lowered {
 };
 
 // `fuse` false: every operator is a group of its own (batch norms too); results are the same but for rounding.
-Lowered lower(const Design& design, bool fuse = true);
+Lowered lower(const Network& network, const PrecisionPlan& plan, bool fuse = true);
+inline Lowered lower(const Design& design, bool fuse = true) { return lower(design.network, design.precision, fuse); }
 
 // The group split in two: the first keeps `kept` post-operations, the second starts with the next one as its anchor.
 std::pair<Group, Group> split(const Group& group, std::size_t kept);

@@ -70,37 +70,43 @@ void take_samples(Executable& executable, const MeasureOptions& options, CacheWa
   }
 }
 
-// Every step in runs of their own: reading the clock between steps would lengthen the whole.
-void time_operators(const Design& design, const MeasureOptions& options, CacheWalk& caches, Measurement& result) {
+std::unique_ptr<Executable> compile_for(const Design& design, const MeasureOptions& options, bool by_step = false) {
   ExecutableOptions compile;
   compile.threads = options.threads;
-  compile.keep_op_times = true;
   compile.seed = options.seed;
-  Executable executable(design, compile);
-  fill_input(executable, options.seed);
-  warm_up(executable, options.warmup_s);
-  const auto steps = executable.steps();
-  std::vector<std::vector<double>> times(steps.size());
-  const int runs = std::clamp(static_cast<int>(result.samples_s.size()), 5, 200);
-  for (int run = 0; run < runs; ++run) {
+  compile.keep_op_times = by_step;
+  auto executable = std::make_unique<Executable>(design, compile);
+  fill_input(*executable, options.seed);
+  return executable;
+}
+
+// The times of every step, one list a step.
+using StepSamples = std::vector<std::vector<double>>;
+
+void take_step_samples(Executable& executable, std::size_t runs, CacheWalk& caches, StepSamples& samples) {
+  samples.resize(executable.steps().size());
+  for (std::size_t run = 0; run < runs; ++run) {
     timed_run(executable, caches);
     const auto step_times = executable.step_times_s();
-    for (std::size_t i = 0; i < steps.size(); ++i) times[i].push_back(step_times[i]);
+    for (std::size_t i = 0; i < samples.size(); ++i) samples[i].push_back(step_times[i]);
   }
+}
+
+void summarise_steps(std::span<const StepInfo> steps, const StepSamples& samples, Measurement& result) {
   result.sum_of_ops_s = 0.0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    result.ops.push_back({steps[i], median(times[i])});
+    result.ops.push_back({steps[i], median(samples[i])});
     result.sum_of_ops_s += result.ops.back().median_s;
   }
 }
 
-std::unique_ptr<Executable> compile_for(const Design& design, const MeasureOptions& options) {
-  ExecutableOptions compile;
-  compile.threads = options.threads;
-  compile.seed = options.seed;
-  auto executable = std::make_unique<Executable>(design, compile);
-  fill_input(*executable, options.seed);
-  return executable;
+// Every step in runs of their own: reading the clock between steps would lengthen the whole.
+void time_operators(const Design& design, const MeasureOptions& options, CacheWalk& caches, Measurement& result) {
+  const auto executable = compile_for(design, options, true);
+  warm_up(*executable, options.warmup_s);
+  StepSamples samples;
+  take_step_samples(*executable, std::clamp<std::size_t>(result.samples_s.size(), 5, 200), caches, samples);
+  summarise_steps(executable->steps(), samples, result);
 }
 
 Measurement refused(const std::string& reason) {
@@ -212,14 +218,21 @@ class Interleaving {
 
   std::vector<Measurement> run() {
     for (std::size_t first = 0; first < designs_.size();) first += run_block(first);
+    const double usual_s = reference_times_s_.empty() ? 1.0 : median(reference_times_s_);
     for (Measurement& result : results_) {
+      steps_to_seconds(result, usual_s);
       if (result.outcome == Measurement::Outcome::ok) summarise(result, options_.max_relative_mad);
     }
     return std::move(results_);
   }
 
  private:
-  using Block = std::vector<std::unique_ptr<Executable>>;
+  struct Compiled {
+    std::unique_ptr<Executable> whole, by_step;  // by_step: where operators are timed too
+    StepSamples step_samples{};
+    std::vector<double> step_reference_s{};  // one a run by step
+  };
+  using Block = std::vector<Compiled>;
 
   Block compile_block(std::size_t first) {
     Block block;
@@ -230,41 +243,72 @@ class Interleaving {
       block.emplace_back();
       result = or_unsupported([&] {
         Measurement made;
-        block.back() = compile_for(design, options_);
-        made.arena_bytes = block.back()->arena_bytes();
-        made.weight_bytes = block.back()->weight_bytes();
+        Compiled compiled{compile_for(design, options_), nullptr};
+        if (options_.per_operator) compiled.by_step = compile_for(design, options_, true);
+        made.arena_bytes = compiled.whole->arena_bytes();
+        made.weight_bytes = compiled.whole->weight_bytes();
+        block.back() = std::move(compiled);
         return made;
       });
-      bytes += result.arena_bytes + result.weight_bytes;
+      bytes += (options_.per_operator ? 2 : 1) * (result.arena_bytes + result.weight_bytes);
     }
     return block;
   }
 
   std::size_t run_block(std::size_t first) {
-    const Block block = compile_block(first);
+    Block block = compile_block(first);
     std::vector<std::size_t> order(block.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
     for (int round = 0; round < rounds_; ++round) {
       rng_.shuffle(std::span<std::size_t>(order));
       double before_s = reference_speed_s();
       for (const std::size_t i : order) {
-        if (block[i] != nullptr) before_s = take_turn(*block[i], results_[first + i], round == 0, before_s);
+        if (block[i].whole != nullptr) before_s = take_turn(block[i], results_[first + i], round == 0, before_s);
         ++done_;
         if (interleave_.progress) interleave_.progress(done_, designs_.size() * static_cast<std::size_t>(rounds_));
       }
     }
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      if (block[i].by_step != nullptr) finish_steps(block[i], results_[first + i]);
+    }
     return block.size();
   }
 
-  double reference_speed_s() { return reference_ ? reference_->time_s() : 0.0; }
+  // Medians of the steps; beside a reference in units of its time.
+  void finish_steps(Compiled& compiled, Measurement& result) const {
+    if (reference_) {
+      for (std::vector<double>& samples : compiled.step_samples) {
+        for (std::size_t k = 0; k < samples.size(); ++k) samples[k] /= compiled.step_reference_s[k];
+      }
+    }
+    summarise_steps(compiled.by_step->steps(), compiled.step_samples, result);
+  }
+
+  static void steps_to_seconds(Measurement& result, double reference_s) {
+    for (OpTime& op : result.ops) op.median_s *= reference_s;
+    result.sum_of_ops_s *= reference_s;
+  }
+
+  double reference_speed_s() {
+    if (!reference_) return 0.0;
+    reference_times_s_.push_back(reference_->time_s());
+    return reference_times_s_.back();
+  }
 
   // Returns the reference's time after the turn.
-  double take_turn(Executable& executable, Measurement& result, bool first_turn, double before_s) {
-    warm_up(executable, first_turn ? options_.warmup_s : 0.0);
-    take_samples(executable, turn_, caches_, result.samples_s);
-    const double after_s = reference_speed_s();
-    if (interleave_.reference != nullptr)
-      result.reference_s.resize(result.samples_s.size(), 0.5 * (before_s + after_s));
+  double take_turn(Compiled& compiled, Measurement& result, bool first_turn, double before_s) {
+    warm_up(*compiled.whole, first_turn ? options_.warmup_s : 0.0);
+    const std::size_t had = result.samples_s.size();
+    take_samples(*compiled.whole, turn_, caches_, result.samples_s);
+    double after_s = reference_speed_s();
+    if (reference_) result.reference_s.resize(result.samples_s.size(), 0.5 * (before_s + after_s));
+    if (compiled.by_step == nullptr) return after_s;
+    before_s = after_s;
+    warm_up(*compiled.by_step, first_turn ? options_.warmup_s : 0.0);
+    take_step_samples(*compiled.by_step, result.samples_s.size() - had, caches_, compiled.step_samples);
+    after_s = reference_speed_s();
+    compiled.step_reference_s.resize(compiled.step_reference_s.size() + result.samples_s.size() - had,
+                                     0.5 * (before_s + after_s));
     return after_s;
   }
 
@@ -274,6 +318,7 @@ class Interleaving {
   const InterleaveOptions& interleave_;
   CacheWalk caches_;
   std::optional<SpeedReference> reference_;
+  std::vector<double> reference_times_s_;
   Rng rng_;
   int rounds_;
   std::size_t done_ = 0;

@@ -53,7 +53,7 @@ struct Measurement {
   std::vector<double> samples_s;    // every sample, in the order taken
   std::vector<double> reference_s;  // one a sample when a reference was timed beside it: the time of the reference then
   double median_s = 0, ci_low_s = 0, ci_high_s = 0, mad_s = 0;
-  std::vector<OpTime> ops;  // when per_operator
+  std::vector<OpTime> ops;  // when per_operator; timed beside a reference: at the machine's median speed of the run
   double sum_of_ops_s = 0;  // when per_operator: to be seen beside median_s
   std::int64_t arena_bytes = 0, weight_bytes = 0;
 };

@@ -120,11 +120,16 @@ class Checker {
     }
   }
 
-  void check_boundaries() {
-    for (std::size_t c = 0; c < problem_.conversions.size(); ++c) {
-      const FormatConversion& conversion = problem_.conversions[c];
-      check_costs(conversion.costs, fmt::format("conversions[{}] '{}' to '{}'", c, conversion.from, conversion.to));
+  void check_conversions(const std::vector<FormatConversion>& conversions, const std::string& path) {
+    for (std::size_t c = 0; c < conversions.size(); ++c) {
+      const FormatConversion& conversion = conversions[c];
+      check_costs(conversion.costs,
+                  fmt::format("{}conversions[{}] '{}' to '{}'", path, c, conversion.from, conversion.to));
     }
+  }
+
+  void check_boundaries() {
+    check_conversions(problem_.conversions, "");
     for (std::size_t e = 0; e < problem_.boundaries.size(); ++e) {
       const FormatBoundary& boundary = problem_.boundaries[e];
       const std::string path = fmt::format("boundaries[{}]", e);
@@ -136,6 +141,7 @@ class Checker {
       if (!std::isfinite(boundary.size) || boundary.size < 0) {
         note(path, "a finite size of 0 or more", fmt::format("{}", boundary.size), "");
       }
+      check_conversions(boundary.conversions, path + ".");
     }
   }
 
@@ -151,18 +157,20 @@ std::optional<double> Allocation::gap() const {
   return std::max(0.0, plan->penalty - *bound);
 }
 
-const FormatConversion* find_conversion(const AllocationProblem& problem, const AllocationChoice& producer,
-                                        const AllocationChoice& consumer) {
+const FormatConversion* find_conversion(const AllocationProblem& problem, const FormatBoundary& boundary,
+                                        const AllocationChoice& producer, const AllocationChoice& consumer) {
   const std::string& from = format_of(producer);
   const std::string& to = format_of(consumer);
-  if (from == to) return nullptr;
+  const bool own = !boundary.conversions.empty();
+  const std::vector<FormatConversion>& conversions = own ? boundary.conversions : problem.conversions;
+  if (from == to && !own) return nullptr;
   const auto fits = [](const std::string& pattern, const std::string& format) {
     return pattern == "*" || pattern == format;
   };
-  const auto found = std::ranges::find_if(problem.conversions, [&](const FormatConversion& conversion) {
+  const auto found = std::ranges::find_if(conversions, [&](const FormatConversion& conversion) {
     return fits(conversion.from, from) && fits(conversion.to, to);
   });
-  return found == problem.conversions.end() ? nullptr : &*found;
+  return found == conversions.end() ? nullptr : &*found;
 }
 
 std::vector<PenaltyRange> penalty_ranges(const AllocationProblem& problem) {
@@ -188,7 +196,7 @@ AllocationPlan allocation_plan(const AllocationProblem& problem, std::span<const
   }
   for (const FormatBoundary& boundary : problem.boundaries) {
     const FormatConversion* conversion =
-        find_conversion(problem, problem.layers[boundary.producer].choices[choices[boundary.producer]],
+        find_conversion(problem, boundary, problem.layers[boundary.producer].choices[choices[boundary.producer]],
                         problem.layers[boundary.consumer].choices[choices[boundary.consumer]]);
     if (conversion == nullptr) continue;
     for (std::size_t b = 0; b < plan.costs.size(); ++b) plan.costs[b] += boundary.size * conversion->costs[b];

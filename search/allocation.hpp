@@ -58,6 +58,9 @@ struct FormatConversion {
 struct FormatBoundary {
   std::size_t producer = 0, consumer = 0;  // indices of layers
   double size = 1.0;                       // elements, bytes or 1, as the conversions are given
+  // Where what two choices cost together is known of this boundary: in place of the problem's conversions, and also
+  // for equal formats.
+  std::vector<FormatConversion> conversions{};
 };
 
 struct AllocationProblem {

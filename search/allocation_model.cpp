@@ -116,7 +116,7 @@ void AllocationModel::make_boundaries() {
     made.cost.assign(from.size(), std::vector<std::vector<double>>(to.size(), std::vector<double>(budgets(), 0.0)));
     for (std::size_t p = 0; p < from.size(); ++p) {
       for (std::size_t c = 0; c < to.size(); ++c) {
-        const FormatConversion* conversion = find_conversion(*problem_, *from[p], *to[c]);
+        const FormatConversion* conversion = find_conversion(*problem_, boundary, *from[p], *to[c]);
         if (conversion == nullptr) continue;
         for (std::size_t b = 0; b < budgets(); ++b) made.cost[p][c][b] = boundary.size * conversion->costs[b];
       }

@@ -20,9 +20,9 @@ struct PenaltyRange {
 };
 std::vector<PenaltyRange> penalty_ranges(const AllocationProblem& problem);  // one a metric
 
-// What a boundary between these choices costs for each unit of its size; null where it is free.
-const FormatConversion* find_conversion(const AllocationProblem& problem, const AllocationChoice& producer,
-                                        const AllocationChoice& consumer);
+// What a boundary costs for each unit of its size where its layers have these choices; null where it is free.
+const FormatConversion* find_conversion(const AllocationProblem& problem, const FormatBoundary& boundary,
+                                        const AllocationChoice& producer, const AllocationChoice& consumer);
 
 struct GroupChoice {
   double penalty = 0.0;             // of all members, normalised where there are two metrics or more

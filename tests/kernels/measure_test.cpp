@@ -248,6 +248,33 @@ TEST(MeasureInterleaved, GivesEveryDesignItsTurns) {
   EXPECT_EQ(results[1].outcome, Measurement::Outcome::unsupported);
   EXPECT_EQ(results[2].samples_s.size(), 6U);
   EXPECT_GT(results[2].median_s, 0.0);
+  EXPECT_TRUE(results[2].ops.empty());
+}
+
+TEST(MeasureInterleaved, TimesStepsBesideAReference) {
+  const Design design = small_network();
+  MeasureOptions options = short_run();
+  options.min_samples = options.max_samples = 6;
+  options.per_operator = true;
+  InterleaveOptions interleave;
+  interleave.rounds = 3;
+  interleave.reference = &design;
+  for (const std::int64_t block : {std::int64_t{1}, std::int64_t{1} << 30}) {
+    interleave.block_bytes = block;
+    const std::vector<Measurement> results = measure_interleaved(std::vector<Design>(2, design), options, interleave);
+    for (const Measurement& result : results) {
+      ASSERT_EQ(result.ops.size(), Executable(design).steps().size());
+      EXPECT_EQ(result.reference_s.size(), 6U);
+      double sum = 0.0;
+      for (const OpTime& op : result.ops) {
+        EXPECT_GT(op.median_s, 0.0);
+        sum += op.median_s;
+      }
+      EXPECT_NEAR(sum, result.sum_of_ops_s, 1e-12 * sum);
+      EXPECT_LT(sum, 10.0 * result.median_s);  // seconds, not shares of the reference
+      EXPECT_GT(sum, 0.1 * result.median_s);
+    }
+  }
 }
 
 }  // namespace

@@ -234,6 +234,29 @@ TEST(ExactAllocation, BoundariesKeepFormatsTogether) {
   EXPECT_EQ(exact.plan->penalty, brute_force(problem)->penalty);
 }
 
+// A boundary's own conversions replace the problem's, also between equal formats.
+TEST(ExactAllocation, ABoundaryMayHaveConversionsOfItsOwn) {
+  AllocationProblem problem = small_problem({{{0, 10}, {1, 6}}, {{0, 10}, {1, 6}}}, 100);
+  problem.conversions = {{"*", "*", {50}}};
+  FormatBoundary boundary{0, 1, 2.0, {}};
+  boundary.conversions = {{"c0", "c0", {30}}, {"c0", "c1", {4}}, {"c1", "c0", {40}}, {"c1", "c1", {45}}};
+  problem.boundaries = {boundary};
+  const double costs[2][2] = {{10 + 10 + 60, 10 + 6 + 8}, {6 + 10 + 80, 6 + 6 + 90}};
+  for (std::size_t a = 0; a < 2; ++a) {
+    for (std::size_t b = 0; b < 2; ++b) {
+      EXPECT_DOUBLE_EQ(allocation_plan(problem, std::vector<std::size_t>{a, b}).costs[0], costs[a][b]);
+    }
+  }
+  for (const double limit : {24.0, 80.0, 96.0, 102.0}) {
+    problem.budgets[0].limit = limit;
+    const Allocation exact = exact_allocation(problem);
+    ASSERT_TRUE(exact.plan) << limit;
+    EXPECT_EQ(exact.plan->penalty, brute_force(problem)->penalty) << limit;
+  }
+  problem.budgets[0].limit = 23.0;
+  EXPECT_EQ(exact_allocation(problem).status, AllocationStatus::infeasible);
+}
+
 TEST(ExactAllocation, ATimeLimitLeavesAPlanAndAGap) {
   Rng rng(9, "allocation");
   AllocationProblem problem = random_problem(rng, {400, 6, 3});
@@ -321,6 +344,11 @@ INSTANTIATE_TEST_SUITE_P(
                      p.boundaries = {{0, 1, not_a_number}};
                    },
                    {"boundaries[0]", "nan"}},
+        BadProblem{"negative_own_conversion",
+                   [](AllocationProblem& p) {
+                     p.boundaries = {{0, 1, 1.0, {{"c0", "c1", {-3}}}}};
+                   },
+                   {"boundaries[0].conversions[0]", "-3"}},
         BadProblem{"negative_conversion",
                    [](auto& p) {
                      p.conversions = {{"c0", "c1", {-2}}};
