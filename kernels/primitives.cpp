@@ -4,6 +4,7 @@
 
 #include <list>
 #include <mutex>
+#include <string_view>
 #include <unordered_map>
 
 #include "kernels/onednn.hpp"
@@ -74,8 +75,36 @@ CompiledPrimitive finish_weighted(const Description& description) {
   return compiled;
 }
 
+using Conv = dnnl::convolution_forward;
+
+// Where a sum has few terms, the library's direct kernels are faster than the batch-reduced ones that it takes first:
+// depthwise convolutions up to 2 times, images of one to three channels 1.1 to 1.6, small 8-bit kernels 1.1 to 1.3
+// (kernels/README.md). By shape and not by trying: the same network runs the same code every time.
+bool prefers_direct(const PrimitiveSpec& spec, std::string_view first) {
+  if (!first.starts_with("brg") || first.find("amx") != std::string_view::npos) return false;
+  const Op& op = spec.op;
+  const std::int64_t in_channels = spec.sources[0].data.dims[1];
+  const DataType read = type_of(spec.sources[0]);
+  constexpr std::int64_t most_depthwise = 384, most_dense = 64, image_channels = 4, lanes = 16;
+  if (op.groups > 1 && (op.groups != in_channels || op.groups != op.channels)) return false;
+  if (op.groups > 1) return read == DataType::bf16 || in_channels <= most_depthwise;
+  if (op.kernel[0] * op.kernel[1] == 1) return false;
+  if (op.channels % lanes != 0) return false;  // with a rest, oneDNN 2.6 gives wrong numbers for some shapes
+  return in_channels <= image_channels || (spec.weights_type == DataType::s8 && in_channels <= most_dense);
+}
+
+Conv::primitive_desc describe_conv2d(const Conv::desc& desc, const PrimitiveSpec& spec) {
+  const auto described = [&] { return Conv::primitive_desc(desc, attributes(spec), cpu_engine()); };
+  Conv::primitive_desc first = described();
+  if (!prefers_direct(spec, first.impl_info_str())) return first;
+  for (Conv::primitive_desc other = described(); other.next_impl();) {
+    const std::string_view name = other.impl_info_str();
+    if (name.starts_with("jit") && name.find("avx512") != std::string_view::npos) return other;
+  }
+  return first;
+}
+
 CompiledPrimitive make_conv2d(const PrimitiveSpec& spec) {
-  using Conv = dnnl::convolution_forward;
   const Op& op = spec.op;
   const std::int64_t in_channels = spec.sources[0].data.dims[1];
   dnnl::memory::dims kernel{op.channels, in_channels / op.groups, op.kernel[0], op.kernel[1]};
@@ -89,7 +118,7 @@ CompiledPrimitive make_conv2d(const PrimitiveSpec& spec) {
   const Conv::desc desc(inference, Algorithm::convolution_direct, spec.sources[0], weights, bias, spec.destination,
                         pair_of(op.stride[0], op.stride[1]), pair_of(op.dilation[0] - 1, op.dilation[1] - 1),
                         pair_of(op.padding[0], op.padding[1]), pair_of(op.padding[2], op.padding[3]));
-  return finish_weighted<Conv>(Conv::primitive_desc(desc, attributes(spec), cpu_engine()));
+  return finish_weighted<Conv>(describe_conv2d(desc, spec));
 }
 
 CompiledPrimitive make_linear(const PrimitiveSpec& spec) {

@@ -121,6 +121,28 @@ TEST(Operators, Conv2d) {
   check_image_operator([](NetBuilder& net, Rng& rng) { net.add(random_conv(net, rng), {net.last}); }, 60);
 }
 
+// Shapes of which the library has a direct kernel beside the one that it takes first: depthwise ones, few input
+// channels, and small products in 8 bits, each with and without a rest of channels.
+TEST(Operators, Conv2dOfShapesWithDirectKernels) {
+  constexpr std::array<std::int64_t, 8> whole{16, 32, 48, 64, 80, 24, 40, 17};
+  check_image_operator(
+      [&](NetBuilder& net, Rng& rng) {
+        const int form = static_cast<int>(rng.below(3));
+        net.conv(form == 0 ? 1 + static_cast<std::int64_t>(rng.below(4)) : pick(rng, whole), 1);
+        if (rng.chance(0.6)) net.apply(OpKind::relu);
+        const NodeId before = net.last;
+        Op op = random_conv(net, rng);
+        op.dilation = {1, 1};
+        op.groups = form == 1 ? static_cast<int>(net.network.shape(before)[1]) : 1;
+        op.channels = form == 1 ? net.network.shape(before)[1] : pick(rng, whole);
+        net.add(op, {before});
+        if (rng.chance(0.7)) net.norm();
+        if (rng.chance(0.7)) net.apply(pick<OpKind, 3>(rng, {OpKind::relu, OpKind::relu6, OpKind::hard_swish}));
+        if (net.network.shape(net.last) == net.network.shape(before) && rng.chance(0.7)) net.add_to(before);
+      },
+      120);
+}
+
 TEST(Operators, Conv2dWithFoldedNormAndActivation) {
   check_image_operator(
       [](NetBuilder& net, Rng& rng) {
