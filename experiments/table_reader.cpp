@@ -12,6 +12,8 @@
 namespace ridgeline {
 namespace {
 
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
 std::vector<std::size_t> find_columns(const std::string& path, const std::vector<std::string>& wanted,
                                       const std::vector<std::string>& known) {
   std::vector<Problem> problems;
@@ -56,7 +58,6 @@ std::size_t read_record(const std::string& text, std::size_t at, std::vector<std
 
 RawTable read_csv(const std::string& path, const std::string& text, const std::vector<std::string>& columns) {
   std::vector<std::string> fields;
-  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
   std::size_t at = read_record(text, text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, fields);
   const std::size_t width = fields.size();
   const std::vector<std::size_t> wanted = find_columns(path, columns, fields);
@@ -118,13 +119,36 @@ RawTable read_json(const std::string& path, const std::string& text, const std::
 
 }  // namespace
 
+namespace {
+
+bool is_json(const std::string& text) {
+  const std::size_t start = text.find_first_not_of(" \t\r\n");
+  return start != std::string::npos && (text[start] == '{' || text[start] == '[');
+}
+
+}  // namespace
+
 RawTable read_table(const std::string& path, const std::vector<std::string>& columns) {
   const std::string text = read_whole_file(path, {.kind = "table"});
-  const std::size_t start = text.find_first_not_of(" \t\r\n");
-  const bool json = start != std::string::npos && (text[start] == '{' || text[start] == '[');
-  RawTable table = json ? read_json(path, text, columns) : read_csv(path, text, columns);
+  RawTable table = is_json(text) ? read_json(path, text, columns) : read_csv(path, text, columns);
   if (table.rows == 0) throw ConfigError({path, "", "a table with rows", "none", "fetch the file again"});
   return table;
+}
+
+std::vector<std::string> table_columns(const std::string& path) {
+  const std::string text = read_whole_file(path, {.kind = "table"});
+  std::vector<std::string> columns;
+  if (!is_json(text)) {
+    read_record(text, text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, columns);
+    return columns;
+  }
+  const JsonDocument document = JsonDocument::parse(text, path);
+  for (const Json& row : document.value()) {
+    if (!row.is_object()) throw ConfigError({path, "", "objects with a row's values", describe(row), ""});
+    for (const auto& [name, value] : row.items()) columns.push_back(name);
+    break;
+  }
+  return columns;
 }
 
 }  // namespace ridgeline

@@ -20,4 +20,7 @@ struct RawTable {
 // Throws ConfigError: unreadable or damaged file, a missing column (with the known ones), a row of another length.
 RawTable read_table(const std::string& path, const std::vector<std::string>& columns);
 
+// The columns there are: the header of a CSV file, the keys of the first row of a JSON file. Throws as read_table.
+std::vector<std::string> table_columns(const std::string& path);
+
 }  // namespace ridgeline

@@ -1,9 +1,8 @@
 // Formats without primitives: operators that read them compute in f32, on tensors rounded where they would be stored or
 // read in the format, and on kernels rounded when they are packed.
 
-#include <cmath>
-
 #include "kernels/builder.hpp"
+#include "kernels/quantization/activation_quantizer.hpp"
 
 namespace ridgeline {
 namespace {
@@ -11,15 +10,6 @@ namespace {
 bool is_executed(const Format& format) {
   return format == f32 || format == bf16 || format == int8 ||
          format == Format{Format::Kind::integer, Format::Granularity::channel, 8, 0, 0};
-}
-
-// Where the channels of a tensor lie, for formats with a scale for each or for groups of them.
-QuantizedAxis channel_axis(const Shape& shape, Layout layout) {
-  const auto extent = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
-  const auto count = static_cast<std::size_t>(elements(shape));
-  if (shape.size() == 4 && layout == Layout::plain) return {extent(0), extent(1), extent(2) * extent(3)};
-  const std::size_t channels = shape.size() == 4 ? extent(1) : extent(shape.size() - 1);
-  return {count / channels, channels, 1};
 }
 
 }  // namespace
@@ -54,32 +44,16 @@ void Builder::plan_rounding() {
   }
 }
 
-// Integers of one scale as the executed ones have it: without a sign where nothing can be negative, and the same for
-// tensors that are copied without arithmetic.
 Quantizer Builder::quantizer_for(NodeId tensor, const Format& format) const {
-  Quantizer quantizer{.format = format};
-  const TensorScale& own = scales_[tensor];
-  const float magnitude = own.scale * (own.is_unsigned ? 255.0F : 127.0F);
-  if (format.granularity != Format::Granularity::tensor || scales_by_numbers(format) || !format.is_quantized()) {
-    return quantizer;
-  }
-  if (format.kind == Format::Kind::integer && own.is_unsigned) {
-    quantizer.format.kind = Format::Kind::unsigned_integer;
-    quantizer.ranges = {{0.0F, magnitude}};
-  } else if (format.kind == Format::Kind::unsigned_integer && tensor < ranges_.size() &&
-             std::isfinite(ranges_[tensor].low) && std::isfinite(ranges_[tensor].high)) {
-    quantizer.ranges = {ranges_[tensor]};
-  } else {
-    quantizer.ranges = {{-magnitude, magnitude}};
-  }
-  return quantizer;
+  return activation_quantizer(format, scales_[tensor],
+                              tensor < ranges_.size() ? std::optional(ranges_[tensor]) : std::nullopt);
 }
 
 void Builder::emit_rounding(NodeId tensor, const Format& format, const Slot& from, const Slot& to) {
   RoundingJob job;
   job.quantizer = quantizer_for(tensor, format);
   const Shape& shape = network_.shape(tensor);
-  job.axis = channel_axis(shape, has_layout(from.desc, Layout::plain) ? Layout::plain : Layout::channels_last);
+  job.axis = channel_axis(shape, !has_layout(from.desc, Layout::plain));
   job.size = static_cast<std::size_t>(elements(shape));
   Step step;
   step.rounding = std::make_shared<const RoundingJob>(std::move(job));

@@ -10,27 +10,10 @@
 #include "spaces/config_error.hpp"
 #include "spaces/hash.hpp"
 #include "spaces/onnx/import.hpp"
+#include "spaces/operator_names.hpp"
 
 namespace ridgeline {
 namespace {
-
-bool has_formats(OpKind kind) { return kind == OpKind::conv2d || kind == OpKind::linear || kind == OpKind::matmul; }
-
-// One name an operator, in the order of ids.
-std::map<NodeId, std::string> operator_names(const Network& network) {
-  std::map<NodeId, std::string> names;
-  std::set<std::string> taken;
-  for (const NodeId node : network.live_nodes()) {
-    if (!has_formats(network.op(node).kind)) continue;
-    std::string name = network.name(node);
-    if (name.empty() || !taken.insert(name).second) {
-      name = fmt::format("{}_{}", name_of(network.op(node).kind), node);
-      taken.insert(name);
-    }
-    names[node] = name;
-  }
-  return names;
-}
 
 std::vector<std::vector<std::string>> read_ties(JsonReader& root, const std::vector<std::string>& known) {
   std::vector<std::vector<std::string>> ties;

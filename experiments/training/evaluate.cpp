@@ -170,6 +170,17 @@ std::vector<Range> image_ranges(const Design& design, const LabelledImages& imag
   return ranges;
 }
 
+void visit_batches(const Network& network, const LabelledImages& images, const Normalisation& normalisation,
+                   std::size_t batch, int threads, const std::function<void(const ImageBatchView&)>& look) {
+  BatchCounter batches(images.size(), batch);
+  on_team(batches.threads(threads), [&](int) {
+    BatchReader reader(images, normalisation, input_shape(network));
+    while (const std::optional<ImageRange> range = batches.take()) {
+      look({range->first, range->count, reader.read(*range)});
+    }
+  });
+}
+
 std::vector<float> answers(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                            const EvaluateOptions& options,
                            const std::function<void(std::size_t, std::size_t)>& progress) {

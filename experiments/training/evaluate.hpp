@@ -51,6 +51,16 @@ void visit_images(const Design& design, const LabelledImages& images, const Norm
 std::vector<Range> image_ranges(const Design& design, const LabelledImages& images, const Normalisation& normalisation,
                                 std::size_t count, int threads);
 
+// Shows every batch of images as `network` reads them, normalised and in its size, to `look`, on `threads` threads at
+// once: `first` is its first image, `values` [count, C, H, W]. Batches are the same for any number of threads, their
+// order is not.
+struct ImageBatchView {
+  std::size_t first, count;
+  std::span<const float> values;
+};
+void visit_batches(const Network& network, const LabelledImages& images, const Normalisation& normalisation,
+                   std::size_t batch, int threads, const std::function<void(const ImageBatchView&)>& look);
+
 // What the network answers, one row of classes an image: the same bits for any number of threads. `design` is of any
 // batch; every thread runs an Executable of its own with options.batch. `progress` is called by one thread at a time,
 // on any of them. Throws Unsupported.

@@ -1,0 +1,91 @@
+// What the parts of measure_sensitivity share. Internal to experiments/quantization.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <vector>
+
+#include "experiments/quantization/sensitivity.hpp"
+#include "experiments/training/evaluate.hpp"
+
+namespace ridgeline::sensitivity {
+
+// One operator in one format.
+struct Case {
+  NodeId node;
+  PrecisionPlan plan;
+};
+
+struct Job {
+  const Design& network;  // in f32
+  const LabelledImages& images;
+  const Normalisation& normalisation;
+  const SensitivityOptions& options;
+  SensitivityProgress progress;
+  std::vector<Case> cases;
+
+  bool wants(SensitivityMethod method) const;
+  void show(const std::string& phase, std::size_t done, std::size_t total) const {
+    if (progress) progress(phase, done, total);
+  }
+};
+
+class Stopwatch {
+ public:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// ---- sensitivity_runs.cpp: the network is run
+
+// The logarithms of an answer's probabilities, [images, classes], whether the network ends in a softmax or not.
+std::vector<double> log_probabilities(const Network& network, std::span<const float> answers);
+
+struct Answers {
+  std::vector<float> values;  // [images, classes], as the network gives them
+  std::vector<double> log_probabilities;
+  std::size_t images = 0;
+  double accuracy = 0, loss = 0;  // 0 to 1; mean cross-entropy with the labels, nats
+};
+Answers answers_of(const Job& job, const Design& design);
+
+struct RunPenalties {
+  double kl = 0, mse = 0, sqnr = 0, task = 0;
+};
+RunPenalties run_penalties(const Answers& f32_answers, const Answers& answers);
+
+// By node: the loss for each unit of relative noise power that pruning costs.
+std::map<NodeId, double> pruning_scores(const Job& job, const Answers& baseline);
+
+// ---- sensitivity_weights.cpp: numbers rounded, gradients
+
+// What the format makes of the kernel of `node`; `made` is the network in the plan.
+std::vector<float> rounded_kernel(const Design& made, NodeId node);
+
+// |W - Q(W)|^2 / |W|^2
+double relative_noise(std::span<const float> numbers, std::span<const float> rounded);
+
+// The relative noise power of what each case's operator reads; `made` of each case.
+std::vector<double> activation_noise(const Job& job, const std::vector<std::shared_ptr<const Quantization>>& made);
+
+// Of each parameter of the network (kernels/training/parameters.hpp): means over the images.
+struct Gradients {
+  std::vector<double> mean, square;
+  std::map<NodeId, std::size_t> kernels;  // where each kernel begins
+};
+Gradients loss_gradients(const Job& job);
+
+struct TaylorTerms {
+  double first = 0, second = 0;  // the penalties taylor and taylor2
+};
+TaylorTerms taylor_terms(const Gradients& gradients, NodeId node, std::span<const float> kernel,
+                         std::span<const float> rounded, double activation_noise);
+
+// ---- sensitivity_layers.cpp: of layers alone
+
+std::map<NodeId, double> correlation_scores(const Job& job);
+std::map<NodeId, double> relevance_scores(const Job& job);
+
+}  // namespace ridgeline::sensitivity
