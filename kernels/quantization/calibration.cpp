@@ -6,8 +6,6 @@
 #include <limits>
 #include <stdexcept>
 
-#include "kernels/quantization/fake_quantize.hpp"
-
 namespace ridgeline {
 namespace {
 
@@ -153,6 +151,26 @@ Range calibrated_range(const Histogram& histogram, const Format& format, Calibra
     }
   }
   return best;
+}
+
+std::vector<Histogram> channel_histograms(std::span<const float> values, const QuantizedAxis& axis,
+                                          std::span<const Range> ranges) {
+  if (ranges.size() != axis.length || values.size() != axis.outer * axis.length * axis.inner) {
+    throw std::invalid_argument("the numbers to count have another shape than the axis or its ranges say");
+  }
+  std::vector<Histogram> made(ranges.begin(), ranges.end());
+  for (std::size_t run = 0; run < axis.outer * axis.length; ++run) {
+    made[run % axis.length].add(values.subspan(run * axis.inner, axis.inner));
+  }
+  return made;
+}
+
+std::vector<Range> calibrated_ranges(std::span<const Histogram> channels, const Format& format,
+                                     CalibrationMethod method) {
+  std::vector<Range> made;
+  made.reserve(channels.size());
+  for (const Histogram& channel : channels) made.push_back(calibrated_range(channel, format, method));
+  return made;
 }
 
 }  // namespace ridgeline

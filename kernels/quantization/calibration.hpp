@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/quantization/fake_quantize.hpp"
 #include "spaces/format.hpp"
 #include "spaces/quantization.hpp"
 
@@ -42,5 +43,16 @@ std::span<const std::string> calibration_method_names();  // in the order of Cal
 
 // Of formats with a scale; the whole range for others, and where there are no values.
 Range calibrated_range(const Histogram& histogram, const Format& format, CalibrationMethod method);
+
+// Clipped channel-wise quantization (LRP-QViT, Ranjan and Savakis, 2024): each channel of an activation has a range of
+// its own, without its own outliers.
+//
+// One histogram a channel over `ranges`, also one a channel, of the channels along `axis`. Those of several batches are
+// added up. Throws std::invalid_argument where sizes do not fit.
+std::vector<Histogram> channel_histograms(std::span<const float> values, const QuantizedAxis& axis,
+                                          std::span<const Range> ranges);
+// As formats @channel take them.
+std::vector<Range> calibrated_ranges(std::span<const Histogram> channels, const Format& format,
+                                     CalibrationMethod method);
 
 }  // namespace ridgeline

@@ -96,15 +96,14 @@ struct Wanted {
   bool is_largest;      // of its block
 };
 
-float value_for(const RoundingProblem& problem, const GptqOptions& options, const Wanted& wanted,
-                const ElementScale& scale) {
+float value_for(const ValueGrid& grid, const ElementScale& scale, const Wanted& wanted, bool neighbours_only) {
   float value = wanted.value;
-  if (options.neighbours_only) {
-    const Neighbours near = problem.grid.around(wanted.weight, scale);
+  if (neighbours_only) {
+    const Neighbours near = grid.around(wanted.weight, scale);
     value = std::clamp(value, near.below, near.above);
   }
-  value = problem.grid.nearest(value, scale);
-  const float least = problem.grid.top_binade(scale);
+  value = grid.nearest(value, scale);
+  const float least = grid.top_binade(scale);
   if (!wanted.is_largest || std::abs(wanted.weight) < least) return value;
   return wanted.weight > 0 ? std::max(value, least) : std::min(value, -least);
 }
@@ -126,9 +125,10 @@ void round_group(const RoundingProblem& problem, std::size_t group, const GptqOp
         for (std::size_t row = 0; row < rows; ++row) column[row] -= share * errors[j * rows + row];
       }
       for (std::size_t row = 0; row < rows; ++row) {
-        const ElementScale& scale = problem.scales.at(group * rows + row, k);
+        const std::size_t channel = group * rows + row;
         const float weight = kernel[row * taps + k];
-        const float value = value_for(problem, options, {weight, column[row], largest[row * taps + k]}, scale);
+        const float value = value_for(problem.grid(channel, k), problem.scales.at(channel, k),
+                                      {weight, column[row], largest[row * taps + k]}, options.neighbours_only);
         to[row * taps + k] = value;
         errors[k * rows + row] = value - weight;
       }
@@ -147,6 +147,12 @@ std::vector<float> gptq_kernel(const RoundingProblem& problem, const GptqOptions
   for (std::size_t group = 0; group < problem.moments.groups; ++group) {
     round_group(problem, group, options, made.data() + group * size);
   }
+  return made;
+}
+
+std::vector<float> fed_back_kernel(const RoundingProblem& problem, std::span<const float> nearest, std::size_t block) {
+  std::vector<float> made = gptq_kernel(problem, {.block = block});
+  keep_better(problem, nearest, made);
   return made;
 }
 

@@ -18,4 +18,7 @@ struct GptqOptions {
 // Rounds input after input to the nearest value that the format has over the problem's scales.
 std::vector<float> gptq_kernel(const RoundingProblem& problem, const GptqOptions& options = {});
 
+// The same where a channel changes less than `nearest`, which it has else.
+std::vector<float> fed_back_kernel(const RoundingProblem& problem, std::span<const float> nearest, std::size_t block);
+
 }  // namespace ridgeline

@@ -76,7 +76,7 @@ class Rows {
         totals_(taps_) {
     for (std::size_t i = 0; i < step_.size(); ++i) {
       const ElementScale& scale = problem.scales.at(first_channel + i / taps_, i % taps_);
-      const Neighbours near = problem.grid.around(kernel_[i], scale);
+      const Neighbours near = problem.grid(first_channel + i / taps_, i % taps_).around(kernel_[i], scale);
       below_[i] = near.below;
       step_[i] = near.above - near.below;
       share_[i] = step_[i] > 0 ? std::clamp((kernel_[i] - near.below) / step_[i], 0.01F, 0.99F) : 0.0F;
@@ -141,7 +141,8 @@ class Rows {
   void write(const RoundingProblem& problem, std::size_t first_channel, float* to) const {
     for (std::size_t i = 0; i < share_.size(); ++i) {
       const ElementScale& scale = problem.scales.at(first_channel + i / taps_, i % taps_);
-      to[i] = share_[i] > 0 ? problem.grid.around(kernel_[i], scale).above : below_[i];
+      to[i] = share_[i] > 0 ? problem.grid(first_channel + i / taps_, i % taps_).around(kernel_[i], scale).above
+                            : below_[i];
     }
   }
 

@@ -38,7 +38,11 @@ void check(std::span<const float> kernel, std::size_t channels, const LayerMomen
 
 }  // namespace
 
-std::vector<Range> clipped_ranges(std::span<const float> kernel, std::size_t row_length, const Format& format) {
+std::vector<Range> clipped_ranges(std::span<const float> kernel, std::size_t row_length, const Format& format,
+                                  std::span<const float> importance) {
+  if (!importance.empty() && importance.size() != kernel.size()) {
+    throw std::invalid_argument("every number of a kernel must have an importance, or none");
+  }
   const std::vector<Range> whole = ranges_of(kernel, row_length, format);
   if (whole.empty()) return whole;
   const Partition partition(format, kernel.size(), row_length);
@@ -54,7 +58,7 @@ std::vector<Range> clipped_ranges(std::span<const float> kernel, std::size_t row
       double sum = 0;
       for (std::size_t j = first; j < first + count; ++j) {
         const double error = static_cast<double>(rounded[j]) - static_cast<double>(kernel[j]);
-        sum += error * error;
+        sum += error * error * (importance.empty() ? 1.0 : static_cast<double>(importance[j]));
       }
       if (sum >= least[run]) return;
       least[run] = sum;
@@ -75,15 +79,10 @@ RoundedKernel round_kernel(std::span<const float> kernel, std::size_t channels, 
   if (options.rounding == WeightRounding::nearest || !format.is_quantized()) return made;
   const ValueGrid grid(format);
   const KernelScales scales(kernel, taps, format, made.ranges);
-  const RoundingProblem problem{kernel, channels, moments, grid, scales};
-  if (options.rounding == WeightRounding::learned) {
-    made.kernel = learned_kernel(problem, made.kernel);
-  } else {
-    const std::size_t block = format.granularity == Format::Granularity::mx ? format.group_size : 0U;
-    std::vector<float> fed_back = gptq_kernel(problem, {.block = block});
-    keep_better(problem, made.kernel, fed_back);
-    made.kernel = std::move(fed_back);
-  }
+  const RoundingProblem problem{kernel, channels, moments, {&grid, 1}, scales};
+  const std::size_t block = format.granularity == Format::Granularity::mx ? format.group_size : 0U;
+  made.kernel = options.rounding == WeightRounding::learned ? learned_kernel(problem, made.kernel)
+                                                            : fed_back_kernel(problem, made.kernel, block);
   return made;
 }
 

@@ -34,8 +34,9 @@ struct RoundedKernel {
 };
 
 // The ranges of least squared error of the numbers themselves, one a scale, as ranges_of() has them: the best of a
-// hundred shares of the whole range.
-std::vector<Range> clipped_ranges(std::span<const float> kernel, std::size_t row_length, const Format& format);
+// hundred shares of the whole range. Each number's error counts times its `importance`, where there is one.
+std::vector<Range> clipped_ranges(std::span<const float> kernel, std::size_t row_length, const Format& format,
+                                  std::span<const float> importance = {});
 
 // `kernel` is [channels, taps], a batch norm folded in. Rounding by nearest needs no moments. Formats without scales
 // (f32, bf16, f16) are rounded to nearest. Throws std::invalid_argument where sizes do not fit or a weight is not

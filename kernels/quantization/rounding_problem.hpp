@@ -1,6 +1,7 @@
 // Internal: one layer whose weights are to be rounded, and how much a choice changes its output.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -13,11 +14,15 @@ struct RoundingProblem {
   std::span<const float> kernel;  // [channels, taps]
   std::size_t channels;
   const LayerMoments& moments;
-  const ValueGrid& grid;
+  std::span<const ValueGrid> grids;
   const KernelScales& scales;
+  std::span<const std::uint8_t> grid_of = {};  // [groups, taps], which grid a weight has; empty: the first
 
   std::size_t rows() const { return channels / moments.groups; }  // of one group of channels
   std::size_t taps() const { return moments.taps; }
+  const ValueGrid& grid(std::size_t channel, std::size_t tap) const {
+    return grids[grid_of.empty() ? 0 : grid_of[channel / rows() * taps() + tap]];
+  }
   const float* gram(std::size_t group) const { return moments.gram.data() + group * taps() * taps(); }
 };
 

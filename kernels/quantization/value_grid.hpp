@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/quantization/scales.hpp"
@@ -37,6 +38,9 @@ class KernelScales {
   // Over `ranges`, or from the numbers where there are none.
   KernelScales(std::span<const float> kernel, std::size_t row_length, const Format& format,
                std::span<const Range> ranges);
+  // `group` numbers of a row share one of `scales`, row by row.
+  KernelScales(std::vector<ElementScale> scales, std::size_t rows, std::size_t group)
+      : scales_(std::move(scales)), row_step_(scales_.size() / rows), group_(group) {}
   const ElementScale& at(std::size_t row, std::size_t column) const {
     return scales_[row * row_step_ + column / group_];
   }

@@ -130,5 +130,65 @@ TEST(Calibration, WhatHasNoScaleKeepsItsRange) {
   EXPECT_EQ(calibrated_range(Histogram({0.0F, 0.0F}), int8, CalibrationMethod::mse), (Range{}));
 }
 
+// Activations [N, T, C] behind a layer norm: some channels are far larger than the others, and every one has outliers.
+TEST(Calibration, ChannelsWithRangesOfTheirOwnLoseLess) {
+  const QuantizedAxis axis{400, 24, 1};
+  std::vector<float> values = gaussian(axis.outer * axis.length, 7);
+  const auto channel_of = [&](std::size_t i) { return i % axis.length; };
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i % 997 == 5) values[i] *= 6;
+    values[i] *= channel_of(i) % 9 == 4 ? 40.0F : 1.0F;
+  }
+  std::vector<Range> whole(axis.length);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Range& range = whole[channel_of(i)];
+    range = range.with({values[i], values[i]});
+  }
+  std::vector<Histogram> histograms = channel_histograms(values, axis, whole);
+  for (const Histogram& histogram : histograms) EXPECT_EQ(histogram.total(), axis.outer);
+  const auto error = [&](const char* format, const std::vector<Range>& ranges) {
+    std::vector<float> rounded(values.size());
+    fake_quantize_along(values, rounded, axis, {.format = Format::parse(format), .ranges = ranges});
+    double sum = 0;  // of every channel, in units of its own size
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double size = channel_of(i) % 9 == 4 ? 40.0 : 1.0;
+      sum += std::pow((static_cast<double>(rounded[i]) - static_cast<double>(values[i])) / size, 2);
+    }
+    return sum;
+  };
+  const Format format = Format::parse("int4@channel");
+  const double tensor = error("int4", {range_of(values)});
+  const double channels = error("int4@channel", calibrated_ranges(histograms, format, CalibrationMethod::minmax));
+  const double clipped = error("int4@channel", calibrated_ranges(histograms, format, CalibrationMethod::mse));
+  EXPECT_LT(channels, 0.5 * tensor);
+  EXPECT_LT(clipped, 0.7 * channels);
+}
+
+TEST(Calibration, ChannelsAreClippedAtTheirOwnPercentiles) {
+  const QuantizedAxis axis{2, 3, 30'000};  // [N, C, pixels]
+  std::vector<float> values = gaussian(axis.outer * axis.length * axis.inner, 8);
+  std::vector<std::vector<float>> sorted(axis.length);
+  std::vector<Range> whole;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t channel = i / axis.inner % axis.length;
+    values[i] *= static_cast<float>(1 + 10 * channel);
+    sorted[channel].push_back(values[i]);
+  }
+  for (std::vector<float>& channel : sorted) {
+    std::ranges::sort(channel);
+    whole.push_back({channel.front(), channel.back()});
+  }
+  const std::vector<Range> found =
+      calibrated_ranges(channel_histograms(values, axis, whole), int8, CalibrationMethod::percentile);
+  ASSERT_EQ(found.size(), axis.length);
+  for (std::size_t channel = 0; channel < axis.length; ++channel) {
+    const float bin = (whole[channel].high - whole[channel].low) / 2048;
+    EXPECT_NEAR(found[channel].low, sorted[channel][3], bin);  // 0.005 % of 60,000 are 3
+    EXPECT_NEAR(found[channel].high, sorted[channel][sorted[channel].size() - 4], bin);
+  }
+  EXPECT_THROW(channel_histograms(values, axis, std::vector<Range>(2)), std::invalid_argument);
+  EXPECT_THROW(channel_histograms(std::span(values).first(9), axis, whole), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace ridgeline::testing
