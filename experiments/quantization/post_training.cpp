@@ -12,6 +12,7 @@
 #include "kernels/quantization/equalization.hpp"
 #include "kernels/quantization/layer_moments.hpp"
 #include "kernels/quantization/rounded_kernel.hpp"
+#include "kernels/quantization/smoothing.hpp"
 
 namespace ridgeline {
 namespace {

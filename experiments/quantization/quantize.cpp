@@ -8,6 +8,7 @@
 #include "experiments/quantization/quantize_layers.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
+#include "kernels/pinning.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/onnx/check.hpp"
 

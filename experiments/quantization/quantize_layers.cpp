@@ -6,6 +6,7 @@
 #include "experiments/quantization/plan_allocation.hpp"
 #include "experiments/quantization/sensitivity.hpp"
 #include "experiments/training/evaluate.hpp"
+#include "kernels/pinning.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
