@@ -19,7 +19,7 @@ PlanPart like(PlanPart part) {
   if (part.kind == PlanPart::Kind::op) part.to = 0;
   if (part.kind == PlanPart::Kind::other) part.from = part.to = 0;
   part.result = part.node;
-  part.readers = 0;
+  part.context = 0;
   return part;
 }
 
@@ -83,20 +83,23 @@ PlanLatency::PlanLatency(const PlanSpace& space, LayerCosts costs) : costs_(std:
 }
 
 void PlanLatency::learn_likes() {
-  std::map<PlanPart, std::vector<double>> likes;
+  std::map<PlanPart, std::vector<double>> likes, elsewhere;
   std::map<std::tuple<PlanPart::Kind, std::uint8_t, std::uint8_t>, std::vector<double>> per_element;
   for (const auto& [part, seconds] : seconds_) {
+    elsewhere[without_context(part)].push_back(seconds);
     likes[like(part)].push_back(seconds);
     if (!converts(part)) continue;
     const auto size = static_cast<double>(elements(space().design.network.shape(part.node)));
     per_element[{part.kind, part.from, part.to}].push_back(seconds / size);
   }
+  elsewhere_ = medians(elsewhere);
   likes_ = medians(likes);
   element_s_ = medians(per_element);
 }
 
 double PlanLatency::cost_of(const PlanPart& part) const {
   if (const auto known = seconds_.find(part); known != seconds_.end()) return known->second;
+  if (const auto known = elsewhere_.find(without_context(part)); known != elsewhere_.end()) return known->second;
   if (const auto alike = likes_.find(like(part)); alike != likes_.end()) return alike->second;
   if (!converts(part)) return 0.0;
   const auto rate = element_s_.find({part.kind, part.from, part.to});

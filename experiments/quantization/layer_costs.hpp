@@ -113,8 +113,9 @@ class PlanLatency {
   LayerCosts costs_;
   PlanParts parts_;
   std::vector<std::vector<std::uint16_t>> choices_;
-  std::map<PlanPart, double> seconds_;  // factor included, as below
-  std::map<PlanPart, double> likes_;    // a part without its result, `to` or readers
+  std::map<PlanPart, double> seconds_;    // factor included, as in the others
+  std::map<PlanPart, double> elsewhere_;  // a part without its context
+  std::map<PlanPart, double> likes_;      // also without its result and where it goes
   std::map<std::tuple<PlanPart::Kind, std::uint8_t, std::uint8_t>, double> element_s_;  // store, fetch: an element
 };
 

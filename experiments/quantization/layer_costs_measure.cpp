@@ -96,12 +96,6 @@ class Support {
   std::vector<LeftOut> left_out_;
 };
 
-// Conversions within one format depend on which readers there are; they are cheap, and told apart where they were seen.
-PlanPart without_readers(PlanPart part) {
-  part.readers = 0;
-  return part;
-}
-
 // Uniform plans first; then those of a pool that show the most parts not seen yet, until all were seen.
 class PlanChoice {
  public:
@@ -140,7 +134,7 @@ class PlanChoice {
   };
   std::set<PlanPart> parts_in(const Genes& genes) const {
     std::set<PlanPart> in;
-    for (const PlanPart& part : parts_.of(genes)) in.insert(without_readers(part));
+    for (const PlanPart& part : parts_.of(genes)) in.insert(without_context(part));
     return in;
   }
   void take(Genes genes) {

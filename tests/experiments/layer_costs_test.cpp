@@ -251,7 +251,7 @@ TEST(PlanAllocation, PlansAtLimitsAreTheBestOfTheirLatency) {
     EXPECT_TRUE(different.insert(plan.genome).second);
     EXPECT_EQ(plan.predicted_s, latency.predict(plan.genome.genes));
     EXPECT_NEAR(plan.penalty, penalty_of(penalties, plan.genome.genes), 1e-12);
-    if (i > 0) EXPECT_GE(plan.predicted_s, found[i - 1].predicted_s);
+    EXPECT_GE(plan.predicted_s, found[i > 0 ? i - 1 : 0].predicted_s);
     if (!plan.exact) continue;
     ++exact;
     for (const auto& genes : all_plans(latency)) {
@@ -306,7 +306,7 @@ TEST(LayerCosts, MeasuredHereAreOfTheRightSize) {
   EXPECT_EQ(last, 1.0);
   for (const PartCost& cost : latency.costs().parts) {
     EXPECT_TRUE(std::isfinite(cost.seconds));
-    if (!cost.signature.empty()) EXPECT_GT(cost.seconds, 0.0);
+    EXPECT_EQ(cost.seconds > 0.0, !cost.signature.empty());
   }
   for (const UniformTiming& one : latency.costs().uniform) {
     const double predicted = latency.predict(std::vector<std::uint16_t>(4, static_cast<std::uint16_t>(one.choice)));
