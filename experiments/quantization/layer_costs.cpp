@@ -152,6 +152,32 @@ std::vector<LayerCostRow> layer_cost_rows(const PlanLatency& latency) {
   return rows;
 }
 
+std::vector<LayerCostRow> conversion_rows(const PlanLatency& latency) {
+  std::map<PlanPart, std::vector<const PartCost*>> by_formats;
+  for (const PartCost& cost : latency.costs().parts) {
+    if (converts(cost.part) && cost.seconds > 0) by_formats[without_context(cost.part)].push_back(&cost);
+  }
+  const Network& network = latency.space().design.network;
+  const std::vector<std::string>& words = latency.costs().tensor_words;
+  std::vector<LayerCostRow> rows;
+  for (const auto& [part, costs] : by_formats) {
+    const std::string& own = network.name(part.node);
+    LayerCostRow row{own.empty() ? fmt::format("{}_{}", name_of(network.op(part.node).kind), part.node) : own,
+                     fmt::format("{} > {}", words[part.from], words[part.to])};
+    std::vector<double> seconds, mads;
+    for (const PartCost* cost : costs) {
+      seconds.push_back(latency.costs().factor * cost->seconds);
+      mads.push_back(latency.costs().factor * cost->mad_s);
+      row.plans += cost->plans;
+      row.signature = cost->signature;
+    }
+    row.latency_s = median(seconds);
+    row.mad_s = median(mads);
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
 std::vector<LayerLatency> layer_latencies(const PlanLatency& latency) {
   std::map<std::pair<std::string, std::string>, std::vector<LayerCostRow>> by_code;  // operators that run the same code
   for (LayerCostRow& row : layer_cost_rows(latency)) {

@@ -65,7 +65,7 @@ struct PlanTiming {
 
 struct LayerCostOptions {
   int threads = 1;
-  double seconds = 5.0;    // of timing; each plan has its turns in any case
+  double seconds = 5.0;    // of timing; every plan has two turns in any case
   std::size_t plans = 40;  // timed at most, beside the uniform ones
   std::uint64_t seed = 1;
   std::function<void(double share)> progress{};  // of the timing that is done, 0 to 1
@@ -124,9 +124,12 @@ struct LayerCostRow {
   std::string layer, format;
   double latency_s = 0.0, mad_s = 0.0;
   std::int64_t plans = 0;
-  std::string signature;
+  std::string signature{};
 };
 std::vector<LayerCostRow> layer_cost_rows(const PlanLatency& latency);
+// Conversions that take time, by tensor ("relu_4") and formats ("f32 > int8"), wherever they were seen.
+std::vector<LayerCostRow> conversion_rows(const PlanLatency& latency);
+Json to_json(std::span<const LayerCostRow> rows);  // layer, format, microseconds, mad_us, plans
 // The same for Store::put_layers, one row for all operators that run the same code (medians).
 std::vector<LayerLatency> layer_latencies(const PlanLatency& latency);
 

@@ -109,6 +109,18 @@ Json to_json(const LayerCosts& costs) {
   return json;
 }
 
+Json to_json(std::span<const LayerCostRow> rows) {
+  Json json = Json::array();
+  for (const LayerCostRow& row : rows) {
+    json.push_back({{"layer", row.layer},
+                    {"format", row.format},
+                    {"microseconds", 1e6 * row.latency_s},
+                    {"mad_us", 1e6 * row.mad_s},
+                    {"plans", row.plans}});
+  }
+  return json;
+}
+
 LayerCosts read_layer_costs(JsonDocument document) {
   JsonReader root = document.root();
   LayerCosts costs;
