@@ -14,16 +14,16 @@
 namespace ridgeline {
 namespace {
 
-using sensitivity::Answers;
-using sensitivity::Case;
-using sensitivity::Gradients;
-using sensitivity::Job;
+using sensitivity::FormatCase;
+using sensitivity::LossGradients;
+using sensitivity::NetworkAnswers;
 using sensitivity::RunPenalties;
+using sensitivity::SensitivityJob;
 using sensitivity::Stopwatch;
 using sensitivity::TaylorTerms;
 
 constexpr SensitivityMethod runs[] = {SensitivityMethod::kl, SensitivityMethod::mse, SensitivityMethod::sqnr,
-                                      SensitivityMethod::task};
+                                      SensitivityMethod::loss, SensitivityMethod::task};
 
 bool is_run(SensitivityMethod method) { return std::ranges::find(runs, method) != std::end(runs); }
 
@@ -76,7 +76,7 @@ std::optional<std::string> why_left_out(const Network& network, NodeId node, con
   return "it has no weights for " + name_of(*method);
 }
 
-SensitivityRow row_of(const Network& network, const Case& one, SensitivityPart part) {
+SensitivityRow row_of(const Network& network, const FormatCase& one, SensitivityPart part) {
   SensitivityRow row;
   row.node = one.node;
   row.macs = macs(network, one.node, {});
@@ -93,7 +93,7 @@ SensitivityRow row_of(const Network& network, const Case& one, SensitivityPart p
 // Everything that is found case by case, and what it took.
 class CaseByCase {
  public:
-  CaseByCase(const DesignMaker& make, Job& job) : make_(make), job_(job) {
+  CaseByCase(const DesignMaker& make, SensitivityJob& job) : make_(make), job_(job) {
     if (std::ranges::any_of(job.options.methods, is_run) || job.wants(SensitivityMethod::prune)) {
       baseline_ = sensitivity::answers_of(job, job.network);
     }
@@ -134,6 +134,8 @@ class CaseByCase {
         return runs_[c].mse;
       case SensitivityMethod::sqnr:
         return runs_[c].sqnr;
+      case SensitivityMethod::loss:
+        return runs_[c].loss;
       case SensitivityMethod::task:
         return runs_[c].task;
       case SensitivityMethod::norm:
@@ -159,7 +161,7 @@ class CaseByCase {
     return std::ranges::any_of(job_.options.methods, [](SensitivityMethod method) { return !is_run(method); });
   }
 
-  void take(const Case& one) {
+  void take(const FormatCase& one) {
     const Design made = make_(one.plan);
     if (std::ranges::any_of(job_.options.methods, is_run)) {
       const Stopwatch watch;
@@ -195,9 +197,9 @@ class CaseByCase {
   }
 
   const DesignMaker& make_;
-  Job& job_;
-  std::optional<Answers> baseline_;
-  Gradients gradients_;
+  SensitivityJob& job_;
+  std::optional<NetworkAnswers> baseline_;
+  LossGradients gradients_;
   std::vector<RunPenalties> runs_;
   std::vector<std::shared_ptr<const Quantization>> ranges_;
   std::vector<std::vector<float>> rounded_;
@@ -218,7 +220,7 @@ void check(const SensitivityOptions& options, const LabelledImages& images) {
 }  // namespace
 
 std::span<const std::string> sensitivity_method_names() {
-  static const std::vector<std::string> names{"kl",     "mse",     "sqnr",  "task", "norm",
+  static const std::vector<std::string> names{"kl",     "mse",     "sqnr",  "loss", "task", "norm",
                                               "taylor", "taylor2", "prune", "cca",  "lrp"};
   return names;
 }
@@ -228,7 +230,7 @@ std::span<const std::string> sensitivity_part_names() {
   return names;
 }
 
-bool sensitivity::Job::wants(SensitivityMethod method) const {
+bool sensitivity::SensitivityJob::wants(SensitivityMethod method) const {
   return std::ranges::find(options.methods, method) != options.methods.end();
 }
 
@@ -269,7 +271,7 @@ Sensitivity measure_sensitivity(const DesignMaker& make, const LabelledImages& i
   check(options, images);
   const Design network = make({});
   const std::vector<PrecisionPlan> uniform = uniform_plans(network.network, options.formats);
-  Job job{network, images, normalisation, options, progress, {}};
+  SensitivityJob job{network, images, normalisation, options, progress, {}};
   Sensitivity result;
   result.part = options.part;
   for (const SensitivityMethod method : options.methods) result.methods.push_back(name_of(method));

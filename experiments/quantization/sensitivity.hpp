@@ -8,7 +8,8 @@
 //   2023) mse      mean of (z - y)^2 sqnr     sum (z - y)^2 / sum y^2, the noise-to-signal power ratio; -10 log10 of it
 //   is the SQNR in dB (MixDQ, Zhao et
 //            al., 2024)
-//   task     points of accuracy lost; negative where some were won (MPTQ-ViT, Tai et al., 2024, loses loss instead)
+//   loss     the cross-entropy with the labels, more than that of y; nats, may be negative (MPTQ-ViT, Tai et al., 2024)
+//   task     points of accuracy lost; negative where some were won
 //   norm     |W - Q(W)|^2 / |W|^2 + |X - Q(X)|^2 / |X|^2, each where the part has it; of a matmul, of both operands.
 //   The
 //            relative noise power that the format adds to the operator's output, were its errors independent
@@ -47,7 +48,7 @@
 
 namespace ridgeline {
 
-enum class SensitivityMethod : std::uint8_t { kl, mse, sqnr, task, norm, taylor, taylor2, prune, cca, lrp };
+enum class SensitivityMethod : std::uint8_t { kl, mse, sqnr, loss, task, norm, taylor, taylor2, prune, cca, lrp };
 std::span<const std::string> sensitivity_method_names();  // in the order of SensitivityMethod
 
 enum class SensitivityPart : std::uint8_t { both, weights, activations };  // of an operator in the format
