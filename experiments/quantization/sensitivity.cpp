@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "experiments/quantization/sensitivity_impl.hpp"
@@ -20,7 +21,7 @@ using sensitivity::NetworkAnswers;
 using sensitivity::RunPenalties;
 using sensitivity::SensitivityJob;
 using sensitivity::Stopwatch;
-using sensitivity::TaylorTerms;
+using sensitivity::TaylorSums;
 
 constexpr SensitivityMethod runs[] = {SensitivityMethod::kl, SensitivityMethod::mse, SensitivityMethod::sqnr,
                                       SensitivityMethod::loss, SensitivityMethod::task};
@@ -141,9 +142,9 @@ class CaseByCase {
       case SensitivityMethod::norm:
         return noise;
       case SensitivityMethod::taylor:
-        return taylor(c).first;
+        return taylor_[c].first_order(activation_noise_[c]);
       case SensitivityMethod::taylor2:
-        return taylor(c).second;
+        return taylor_[c].second_order(activation_noise_[c]);
       default:
         return layer_scores_.at(method).at(node) * noise;
     }
@@ -172,18 +173,15 @@ class CaseByCase {
     const Stopwatch watch;
     ranges_.push_back(made.quantization);
     const bool weighted = has_weights(made.network.op(one.node).kind);
-    rounded_.push_back(weighted ? sensitivity::rounded_kernel(made, one.node) : std::vector<float>());
-    weight_noise_.push_back(weighted ? sensitivity::relative_noise(kernel(one.node), rounded_.back()) : 0.0);
-    if (gradients_.mean.empty()) rounded_.back().clear();
+    const std::vector<float> rounded = weighted ? sensitivity::rounded_kernel(made, one.node) : std::vector<float>();
+    weight_noise_.push_back(weighted ? sensitivity::relative_noise(kernel(one.node), rounded) : 0.0);
+    if (!gradients_.mean.empty()) {
+      taylor_.push_back(sensitivity::taylor_sums(gradients_, one.node, kernel(one.node), rounded));
+    }
     noise_s_ += watch.seconds();
   }
 
   const std::vector<float>& kernel(NodeId node) const { return (*job_.network.weights)[node].kernel; }
-
-  TaylorTerms taylor(std::size_t c) const {
-    const NodeId node = job_.cases[c].node;
-    return sensitivity::taylor_terms(gradients_, node, kernel(node), rounded_[c], activation_noise_[c]);
-  }
 
   void score_layers(SensitivityMethod method) {
     const Stopwatch watch;
@@ -202,7 +200,7 @@ class CaseByCase {
   LossGradients gradients_;
   std::vector<RunPenalties> runs_;
   std::vector<std::shared_ptr<const Quantization>> ranges_;
-  std::vector<std::vector<float>> rounded_;
+  std::vector<TaylorSums> taylor_;
   std::vector<double> weight_noise_, activation_noise_;
   std::map<SensitivityMethod, std::map<NodeId, double>> layer_scores_;
   std::map<SensitivityMethod, double> layer_s_;
@@ -294,7 +292,14 @@ Sensitivity measure_sensitivity(const DesignMaker& make, const LabelledImages& i
   measurement.run();
   for (std::size_t c = 0; c < job.cases.size(); ++c) {
     for (const SensitivityMethod method : options.methods) {
-      result.rows[c].penalties.push_back(measurement.penalty(method, c));
+      const double penalty = measurement.penalty(method, c);
+      if (!std::isfinite(penalty)) {
+        throw ConfigError({"--formats", "", "formats in which the network's answers are finite",
+                           fmt::format("'{}', '{}' of {} is {}", result.rows[c].format, name_of(method),
+                                       result.rows[c].layer, penalty),
+                           "leave the format out, or take one with a wider range"});
+      }
+      result.rows[c].penalties.push_back(penalty);
     }
   }
   for (const SensitivityMethod method : options.methods) result.seconds.push_back(measurement.seconds(method));

@@ -78,11 +78,17 @@ struct LossGradients {
 };
 LossGradients loss_gradients(const SensitivityJob& job);
 
-struct TaylorTerms {
-  double first = 0, second = 0;  // the penalties taylor and taylor2
+// Sums over the weights w of one kernel, d = Q(w) - w, g and f the mean gradient and its mean square; what the
+// penalties are when activations add noise of the relative power r.
+struct TaylorSums {
+  double change = 0, signed_change = 0, weight = 0;  // |g d|, g d, |g w|
+  double squared_change = 0, squared_weight = 0;     // f d^2 / 2, f w^2 / 2
+
+  double first_order(double r) const;   // taylor
+  double second_order(double r) const;  // taylor2
 };
-TaylorTerms taylor_terms(const LossGradients& gradients, NodeId node, std::span<const float> kernel,
-                         std::span<const float> rounded, double activation_noise);
+TaylorSums taylor_sums(const LossGradients& gradients, NodeId node, std::span<const float> kernel,
+                       std::span<const float> rounded);
 
 // ---- sensitivity_layers.cpp: of layers alone
 

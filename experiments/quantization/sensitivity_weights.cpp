@@ -196,21 +196,25 @@ LossGradients loss_gradients(const SensitivityJob& job) {
   return gradients;
 }
 
-TaylorTerms taylor_terms(const LossGradients& gradients, NodeId node, std::span<const float> kernel,
-                         std::span<const float> rounded, double activation_noise) {
+TaylorSums taylor_sums(const LossGradients& gradients, NodeId node, std::span<const float> kernel,
+                       std::span<const float> rounded) {
   const std::size_t offset = gradients.kernels.at(node);
-  const double spread = std::sqrt(activation_noise);
-  TaylorTerms terms;
-  double signed_first = 0;
+  TaylorSums sums;
   for (std::size_t i = 0; i < kernel.size(); ++i) {
     const auto weight = static_cast<double>(kernel[i]), change = static_cast<double>(rounded[i]) - weight;
     const double slope = gradients.mean[offset + i], curvature = gradients.square[offset + i];
-    terms.first += std::abs(slope * change) + std::abs(slope * weight) * spread;
-    signed_first += slope * change;
-    terms.second += 0.5 * curvature * (change * change + weight * weight * activation_noise);
+    sums.change += std::abs(slope * change);
+    sums.signed_change += slope * change;
+    sums.weight += std::abs(slope * weight);
+    sums.squared_change += 0.5 * curvature * change * change;
+    sums.squared_weight += 0.5 * curvature * weight * weight;
   }
-  terms.second += std::abs(signed_first);
-  return terms;
+  return sums;
+}
+
+double TaylorSums::first_order(double r) const { return change + std::sqrt(r) * weight; }
+double TaylorSums::second_order(double r) const {
+  return std::abs(signed_change) + squared_change + r * squared_weight;
 }
 
 }  // namespace ridgeline::sensitivity
