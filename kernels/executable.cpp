@@ -218,7 +218,12 @@ void visit_activations(const Design& design, std::span<const float> input, int t
   const ThreadScope scope(threads);
   Executable::Impl impl(Design{design.network, {}, design.weights}, options);
   std::copy(input.begin(), input.end(), impl.floats(impl.program.input_buffer, impl.input_size).begin());
-  impl.visit(design.network, look);
+  const std::vector<NodeId> stands_for = lower({design.network, {}, design.weights}, false).stands_for;
+  std::vector<std::vector<NodeId>> held(design.network.size());  // nodes whose value each tensor is
+  for (const NodeId node : design.network.live_nodes()) held[stands_for[node]].push_back(node);
+  impl.visit(design.network, [&](const Activation& made) {
+    for (const NodeId node : held[made.node]) look({node, made.values, made.channels_last});
+  });
 }
 
 std::vector<Range> activation_ranges(const Design& design, std::span<const float> input, int threads) {

@@ -259,7 +259,10 @@ class Interleaving {
     Block block = compile_block(first);
     std::vector<std::size_t> order(block.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    for (int round = 0; round < rounds_; ++round) {
+    const double seconds =
+        interleave_.seconds * static_cast<double>(block.size()) / static_cast<double>(designs_.size());
+    const Clock::time_point start = Clock::now();
+    for (int round = 0; round < rounds_ && (round < 2 || seconds_since(start) < seconds); ++round) {
       rng_.shuffle(std::span<std::size_t>(order));
       double before_s = reference_speed_s();
       for (const std::size_t i : order) {

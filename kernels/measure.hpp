@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +76,8 @@ class SpeedReference {
 
 struct InterleaveOptions {
   int rounds = 5;  // how often every design has its turn
+  // After so long no further round begins, but two there are: on a busy machine fewer samples, not a longer run.
+  double seconds = std::numeric_limits<double>::infinity();
   std::int64_t block_bytes = std::int64_t{2}
                              << 30;  // designs kept compiled at once; beyond this they are timed in blocks
   // A design timed just before and after every turn, so that the machine's speed is known for every sample. Must

@@ -19,7 +19,7 @@ PlanPart like(PlanPart part) {
   if (part.kind == PlanPart::Kind::op) part.to = 0;
   if (part.kind == PlanPart::Kind::other) part.from = part.to = 0;
   part.result = part.node;
-  part.readers = 0;
+  part.context = 0;
   return part;
 }
 
@@ -83,20 +83,23 @@ PlanLatency::PlanLatency(const PlanSpace& space, LayerCosts costs) : costs_(std:
 }
 
 void PlanLatency::learn_likes() {
-  std::map<PlanPart, std::vector<double>> likes;
+  std::map<PlanPart, std::vector<double>> likes, elsewhere;
   std::map<std::tuple<PlanPart::Kind, std::uint8_t, std::uint8_t>, std::vector<double>> per_element;
   for (const auto& [part, seconds] : seconds_) {
+    elsewhere[without_context(part)].push_back(seconds);
     likes[like(part)].push_back(seconds);
     if (!converts(part)) continue;
     const auto size = static_cast<double>(elements(space().design.network.shape(part.node)));
     per_element[{part.kind, part.from, part.to}].push_back(seconds / size);
   }
+  elsewhere_ = medians(elsewhere);
   likes_ = medians(likes);
   element_s_ = medians(per_element);
 }
 
 double PlanLatency::cost_of(const PlanPart& part) const {
   if (const auto known = seconds_.find(part); known != seconds_.end()) return known->second;
+  if (const auto known = elsewhere_.find(without_context(part)); known != elsewhere_.end()) return known->second;
   if (const auto alike = likes_.find(like(part)); alike != likes_.end()) return alike->second;
   if (!converts(part)) return 0.0;
   const auto rate = element_s_.find({part.kind, part.from, part.to});
@@ -145,6 +148,32 @@ std::vector<LayerCostRow> layer_cost_rows(const PlanLatency& latency) {
                         latency.costs().factor * cost.mad_s, cost.plans, cost.signature});
       }
     }
+  }
+  return rows;
+}
+
+std::vector<LayerCostRow> conversion_rows(const PlanLatency& latency) {
+  std::map<PlanPart, std::vector<const PartCost*>> by_formats;
+  for (const PartCost& cost : latency.costs().parts) {
+    if (converts(cost.part) && cost.seconds > 0) by_formats[without_context(cost.part)].push_back(&cost);
+  }
+  const Network& network = latency.space().design.network;
+  const std::vector<std::string>& words = latency.costs().tensor_words;
+  std::vector<LayerCostRow> rows;
+  for (const auto& [part, costs] : by_formats) {
+    const std::string& own = network.name(part.node);
+    LayerCostRow row{own.empty() ? fmt::format("{}_{}", name_of(network.op(part.node).kind), part.node) : own,
+                     fmt::format("{} > {}", words[part.from], words[part.to])};
+    std::vector<double> seconds, mads;
+    for (const PartCost* cost : costs) {
+      seconds.push_back(latency.costs().factor * cost->seconds);
+      mads.push_back(latency.costs().factor * cost->mad_s);
+      row.plans += cost->plans;
+      row.signature = cost->signature;
+    }
+    row.latency_s = median(seconds);
+    row.mad_s = median(mads);
+    rows.push_back(std::move(row));
   }
   return rows;
 }

@@ -65,7 +65,7 @@ struct PlanTiming {
 
 struct LayerCostOptions {
   int threads = 1;
-  double seconds = 5.0;    // of timing; each plan has its turns in any case
+  double seconds = 5.0;    // of timing; every plan has two turns in any case
   std::size_t plans = 40;  // timed at most, beside the uniform ones
   std::uint64_t seed = 1;
   std::function<void(double share)> progress{};  // of the timing that is done, 0 to 1
@@ -113,8 +113,9 @@ class PlanLatency {
   LayerCosts costs_;
   PlanParts parts_;
   std::vector<std::vector<std::uint16_t>> choices_;
-  std::map<PlanPart, double> seconds_;  // factor included, as below
-  std::map<PlanPart, double> likes_;    // a part without its result, `to` or readers
+  std::map<PlanPart, double> seconds_;    // factor included, as in the others
+  std::map<PlanPart, double> elsewhere_;  // a part without its context
+  std::map<PlanPart, double> likes_;      // also without its result and where it goes
   std::map<std::tuple<PlanPart::Kind, std::uint8_t, std::uint8_t>, double> element_s_;  // store, fetch: an element
 };
 
@@ -123,9 +124,12 @@ struct LayerCostRow {
   std::string layer, format;
   double latency_s = 0.0, mad_s = 0.0;
   std::int64_t plans = 0;
-  std::string signature;
+  std::string signature{};
 };
 std::vector<LayerCostRow> layer_cost_rows(const PlanLatency& latency);
+// Conversions that take time, by tensor ("relu_4") and formats ("f32 > int8"), wherever they were seen.
+std::vector<LayerCostRow> conversion_rows(const PlanLatency& latency);
+Json to_json(std::span<const LayerCostRow> rows);  // layer, format, microseconds, mad_us, plans
 // The same for Store::put_layers, one row for all operators that run the same code (medians).
 std::vector<LayerLatency> layer_latencies(const PlanLatency& latency);
 

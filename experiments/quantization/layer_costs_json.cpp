@@ -34,7 +34,7 @@ Json part_json(const LayerCosts& costs, const PartCost& cost) {
           {"result", part.result},
           {"from", from_words(costs, part.kind)[part.from]},
           {"to", costs.tensor_words[part.to]},
-          {"readers", part.readers},
+          {"context", part.context},
           {"seconds", cost.seconds},
           {"mad_s", cost.mad_s},
           {"plans", cost.plans},
@@ -54,7 +54,7 @@ PartCost read_part(JsonReader& reader, const LayerCosts& costs) {
   part.result = static_cast<NodeId>(reader.integer("result", {.least = 0, .most = most_nodes}));
   part.from = static_cast<std::uint8_t>(read_word(reader, "from", from_words(costs, part.kind)));
   part.to = static_cast<std::uint8_t>(read_word(reader, "to", costs.tensor_words));
-  part.readers = static_cast<std::uint32_t>(reader.integer("readers", {.least = 0, .most = most_nodes}));
+  part.context = static_cast<std::uint32_t>(reader.integer("context", {.least = 0, .most = most_nodes}));
   cost.seconds = reader.number("seconds", {.least = 0});
   cost.mad_s = reader.number("mad_s", {.least = 0});
   cost.plans = reader.integer("plans", {.least = 1});
@@ -106,6 +106,18 @@ Json to_json(const LayerCosts& costs) {
         {{"format", costs.words[one.choice]}, {"whole_s", one.whole_s}, {"steps_s", one.steps_s}});
   }
   for (const PartCost& cost : costs.parts) json["parts"].push_back(part_json(costs, cost));
+  return json;
+}
+
+Json to_json(std::span<const LayerCostRow> rows) {
+  Json json = Json::array();
+  for (const LayerCostRow& row : rows) {
+    json.push_back({{"layer", row.layer},
+                    {"format", row.format},
+                    {"microseconds", 1e6 * row.latency_s},
+                    {"mad_us", 1e6 * row.mad_s},
+                    {"plans", row.plans}});
+  }
   return json;
 }
 

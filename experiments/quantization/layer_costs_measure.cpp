@@ -21,7 +21,7 @@ namespace {
 using Genes = std::vector<std::uint16_t>;
 
 constexpr std::size_t pool_size = 512;               // plans whose parts are to be covered
-constexpr int turns = 5;                             // of every plan
+constexpr int turns = 6;                             // of every plan
 constexpr int least_samples = 2, most_samples = 60;  // a turn
 
 // What the machine can run: choices a dimension, and why not the others.
@@ -96,12 +96,6 @@ class Support {
   std::vector<LeftOut> left_out_;
 };
 
-// Conversions within one format depend on which readers there are; they are cheap, and told apart where they were seen.
-PlanPart without_readers(PlanPart part) {
-  part.readers = 0;
-  return part;
-}
-
 // Uniform plans first; then those of a pool that show the most parts not seen yet, until all were seen.
 class PlanChoice {
  public:
@@ -140,7 +134,7 @@ class PlanChoice {
   };
   std::set<PlanPart> parts_in(const Genes& genes) const {
     std::set<PlanPart> in;
-    for (const PlanPart& part : parts_.of(genes)) in.insert(without_readers(part));
+    for (const PlanPart& part : parts_.of(genes)) in.insert(without_context(part));
     return in;
   }
   void take(Genes genes) {
@@ -208,6 +202,7 @@ std::vector<PlanTiming> time_here(const std::vector<Design>& designs, std::size_
   const Design reference = reference_network(f32);
   InterleaveOptions interleave;
   interleave.rounds = turns;
+  interleave.seconds = options.seconds;
   interleave.reference = &reference;
   if (options.progress) {
     interleave.progress = [&](std::size_t done, std::size_t total) {
@@ -215,6 +210,7 @@ std::vector<PlanTiming> time_here(const std::vector<Design>& designs, std::size_
     };
   }
   const std::vector<Measurement> measured = measure_interleaved(designs, measure, interleave);
+  if (options.progress) options.progress(1.0);
   std::vector<double> speeds;
   for (const Measurement& one : measured) {
     speeds.insert(speeds.end(), one.reference_s.begin(), one.reference_s.end());

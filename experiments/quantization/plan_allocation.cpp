@@ -19,7 +19,7 @@ namespace {
 using Genes = std::vector<std::uint16_t>;
 using Table = std::vector<std::vector<double>>;  // [choice of the producer][choice of the consumer]
 
-constexpr std::size_t backgrounds = 6;  // plans around which pairs are looked at
+constexpr std::size_t backgrounds = 24;  // plans around which pairs are looked at
 
 // Takes the means of rows and columns out of a table.
 void centre(Table& table) {

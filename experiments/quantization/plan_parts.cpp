@@ -113,6 +113,7 @@ std::vector<PlanPart> PlanParts::parts_of(const Lowered& lowered, std::span<cons
     }
   };
   std::vector<PlanPart> parts;
+  std::optional<std::uint8_t> before;  // what the last operator with formats computed in
   for (const Group& group : lowered.groups) {
     const std::size_t dimension = dimension_[group.anchor];
     const std::uint8_t to = stored(group.result);
@@ -122,7 +123,9 @@ std::vector<PlanPart> PlanParts::parts_of(const Lowered& lowered, std::span<cons
     } else {
       const auto choice = static_cast<std::uint8_t>(genes[dimension]);
       computed = tensor_format(space_.formats[choice].activations);
-      parts.push_back({PlanPart::Kind::op, group.anchor, group.result, choice, to, 0});
+      parts.push_back(
+          {PlanPart::Kind::op, group.anchor, group.result, choice, to, before.value_or(computed) != computed});
+      before = computed;
     }
     tensors[group.result].known = true;
     tensors[group.result].computed = computed;

@@ -42,13 +42,22 @@ struct PlanPart {
     fetch   // the tensor `node`, stored in `from`, for readers that want `to`
   };
   Kind kind = Kind::op;
-  NodeId node = 0;            // op, other: the operator that computes; store, fetch: the tensor
-  NodeId result = 0;          // op, other: the last operator fused into it; else `node`
-  std::uint8_t from = 0;      // op: index of a choice; else of tensor_formats()
-  std::uint8_t to = 0;        // index of tensor_formats()
-  std::uint32_t readers = 0;  // store: bit i says that the tensor's i-th reader takes it as it is stored
+  NodeId node = 0;        // op, other: the operator that computes; store, fetch: the tensor
+  NodeId result = 0;      // op, other: the last operator fused into it; else `node`
+  std::uint8_t from = 0;  // op: index of a choice; else of tensor_formats()
+  std::uint8_t to = 0;    // index of tensor_formats()
+  // What else is seen around it. op: 1 after an operator in another format, whose instructions and tables it finds in
+  // the processor's caches in place of its own; store: bit i says that the i-th reader takes the tensor as it is
+  // stored.
+  std::uint32_t context = 0;
   friend auto operator<=>(const PlanPart&, const PlanPart&) = default;
 };
+
+// The part wherever it is: what must have been timed, while contexts are told apart where they were seen.
+inline PlanPart without_context(PlanPart part) {
+  part.context = 0;
+  return part;
+}
 
 class PlanParts {
  public:

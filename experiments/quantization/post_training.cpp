@@ -55,23 +55,14 @@ ChannelRanges channel_ranges(const Design& design, const LabelledImages& images,
                              int threads) {
   const std::size_t nodes = design.network.size();
   std::vector<ChannelRanges> found(visit_lanes, ChannelRanges(nodes));
-  visit_images(design, images, normalisation, threads,
-               [&](std::size_t lane, const Activation& made, const Shape& shape) {
-                 const bool planes = shape.size() == 4 && !made.channels_last;
-                 const auto channels = static_cast<std::size_t>(shape.size() == 4 ? shape[1] : shape.back());
-                 const std::size_t inner = planes ? static_cast<std::size_t>(shape[2] * shape[3]) : 1;
-                 std::vector<Range>& ranges = found[lane][made.node];
-                 ranges.resize(channels);
-                 for (std::size_t first = 0, row = 0; first < made.values.size(); first += inner, ++row) {
-                   Range& range = ranges[row % channels];
-                   range = range.with(range_of(made.values.subspan(first, inner)));
-                 }
-               });
-  ChannelRanges all(nodes);
-  for (const ChannelRanges& lane : found) {
+  visit_images(design, images, normalisation, threads, [&](std::size_t lane, const Activation& made, const Shape&) {
+    widen(found[lane], design.network, made);
+  });
+  ChannelRanges all = std::move(found.front());
+  for (std::size_t lane = 1; lane < found.size(); ++lane) {
     for (std::size_t node = 0; node < nodes; ++node) {
-      all[node].resize(std::max(all[node].size(), lane[node].size()));
-      for (std::size_t c = 0; c < lane[node].size(); ++c) all[node][c] = all[node][c].with(lane[node][c]);
+      if (all[node].empty()) all[node] = found[lane][node];
+      for (std::size_t c = 0; c < found[lane][node].size(); ++c) all[node][c] = all[node][c].with(found[lane][node][c]);
     }
   }
   return all;
@@ -141,10 +132,8 @@ const PostTraining::Calibration::Kernel& PostTraining::Calibration::kernel(const
   const LayerMoments& seen = known != moments.end() ? known->second : none;
   Kernel made{round_kernel(weights.kernel, channels, format, seen, rounding), weights.bias};
   if (options.has(Pass::correct_bias) && known != moments.end()) {
-    std::vector<float> change = made.rounded.kernel;
-    for (std::size_t i = 0; i < change.size(); ++i) change[i] -= weights.kernel[i];
-    const std::vector<float> shift = mean_output(seen, change, channels);
-    for (std::size_t c = 0; c < channels; ++c) made.bias[c] -= shift[c];
+    const std::vector<float> correction = bias_correction(seen, weights.kernel, made.rounded.kernel, channels);
+    for (std::size_t c = 0; c < channels; ++c) made.bias[c] += correction[c];
   }
   return place->second = std::move(made);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "experiments/quantization/sensitivity_impl.hpp"
@@ -14,16 +15,16 @@
 namespace ridgeline {
 namespace {
 
-using sensitivity::Answers;
-using sensitivity::Case;
-using sensitivity::Gradients;
-using sensitivity::Job;
+using sensitivity::FormatCase;
+using sensitivity::LossGradients;
+using sensitivity::NetworkAnswers;
 using sensitivity::RunPenalties;
+using sensitivity::SensitivityJob;
 using sensitivity::Stopwatch;
-using sensitivity::TaylorTerms;
+using sensitivity::TaylorSums;
 
 constexpr SensitivityMethod runs[] = {SensitivityMethod::kl, SensitivityMethod::mse, SensitivityMethod::sqnr,
-                                      SensitivityMethod::task};
+                                      SensitivityMethod::loss, SensitivityMethod::task};
 
 bool is_run(SensitivityMethod method) { return std::ranges::find(runs, method) != std::end(runs); }
 
@@ -76,7 +77,7 @@ std::optional<std::string> why_left_out(const Network& network, NodeId node, con
   return "it has no weights for " + name_of(*method);
 }
 
-SensitivityRow row_of(const Network& network, const Case& one, SensitivityPart part) {
+SensitivityRow row_of(const Network& network, const FormatCase& one, SensitivityPart part) {
   SensitivityRow row;
   row.node = one.node;
   row.macs = macs(network, one.node, {});
@@ -93,7 +94,7 @@ SensitivityRow row_of(const Network& network, const Case& one, SensitivityPart p
 // Everything that is found case by case, and what it took.
 class CaseByCase {
  public:
-  CaseByCase(const DesignMaker& make, Job& job) : make_(make), job_(job) {
+  CaseByCase(const DesignMaker& make, SensitivityJob& job) : make_(make), job_(job) {
     if (std::ranges::any_of(job.options.methods, is_run) || job.wants(SensitivityMethod::prune)) {
       baseline_ = sensitivity::answers_of(job, job.network);
     }
@@ -134,14 +135,16 @@ class CaseByCase {
         return runs_[c].mse;
       case SensitivityMethod::sqnr:
         return runs_[c].sqnr;
+      case SensitivityMethod::loss:
+        return runs_[c].loss;
       case SensitivityMethod::task:
         return runs_[c].task;
       case SensitivityMethod::norm:
         return noise;
       case SensitivityMethod::taylor:
-        return taylor(c).first;
+        return taylor_[c].first_order(activation_noise_[c]);
       case SensitivityMethod::taylor2:
-        return taylor(c).second;
+        return taylor_[c].second_order(activation_noise_[c]);
       default:
         return layer_scores_.at(method).at(node) * noise;
     }
@@ -159,7 +162,7 @@ class CaseByCase {
     return std::ranges::any_of(job_.options.methods, [](SensitivityMethod method) { return !is_run(method); });
   }
 
-  void take(const Case& one) {
+  void take(const FormatCase& one) {
     const Design made = make_(one.plan);
     if (std::ranges::any_of(job_.options.methods, is_run)) {
       const Stopwatch watch;
@@ -170,18 +173,15 @@ class CaseByCase {
     const Stopwatch watch;
     ranges_.push_back(made.quantization);
     const bool weighted = has_weights(made.network.op(one.node).kind);
-    rounded_.push_back(weighted ? sensitivity::rounded_kernel(made, one.node) : std::vector<float>());
-    weight_noise_.push_back(weighted ? sensitivity::relative_noise(kernel(one.node), rounded_.back()) : 0.0);
-    if (gradients_.mean.empty()) rounded_.back().clear();
+    const std::vector<float> rounded = weighted ? sensitivity::rounded_kernel(made, one.node) : std::vector<float>();
+    weight_noise_.push_back(weighted ? sensitivity::relative_noise(kernel(one.node), rounded) : 0.0);
+    if (!gradients_.mean.empty()) {
+      taylor_.push_back(sensitivity::taylor_sums(gradients_, one.node, kernel(one.node), rounded));
+    }
     noise_s_ += watch.seconds();
   }
 
   const std::vector<float>& kernel(NodeId node) const { return (*job_.network.weights)[node].kernel; }
-
-  TaylorTerms taylor(std::size_t c) const {
-    const NodeId node = job_.cases[c].node;
-    return sensitivity::taylor_terms(gradients_, node, kernel(node), rounded_[c], activation_noise_[c]);
-  }
 
   void score_layers(SensitivityMethod method) {
     const Stopwatch watch;
@@ -195,12 +195,12 @@ class CaseByCase {
   }
 
   const DesignMaker& make_;
-  Job& job_;
-  std::optional<Answers> baseline_;
-  Gradients gradients_;
+  SensitivityJob& job_;
+  std::optional<NetworkAnswers> baseline_;
+  LossGradients gradients_;
   std::vector<RunPenalties> runs_;
   std::vector<std::shared_ptr<const Quantization>> ranges_;
-  std::vector<std::vector<float>> rounded_;
+  std::vector<TaylorSums> taylor_;
   std::vector<double> weight_noise_, activation_noise_;
   std::map<SensitivityMethod, std::map<NodeId, double>> layer_scores_;
   std::map<SensitivityMethod, double> layer_s_;
@@ -218,7 +218,7 @@ void check(const SensitivityOptions& options, const LabelledImages& images) {
 }  // namespace
 
 std::span<const std::string> sensitivity_method_names() {
-  static const std::vector<std::string> names{"kl",     "mse",     "sqnr",  "task", "norm",
+  static const std::vector<std::string> names{"kl",     "mse",     "sqnr",  "loss", "task", "norm",
                                               "taylor", "taylor2", "prune", "cca",  "lrp"};
   return names;
 }
@@ -228,7 +228,7 @@ std::span<const std::string> sensitivity_part_names() {
   return names;
 }
 
-bool sensitivity::Job::wants(SensitivityMethod method) const {
+bool sensitivity::SensitivityJob::wants(SensitivityMethod method) const {
   return std::ranges::find(options.methods, method) != options.methods.end();
 }
 
@@ -269,7 +269,7 @@ Sensitivity measure_sensitivity(const DesignMaker& make, const LabelledImages& i
   check(options, images);
   const Design network = make({});
   const std::vector<PrecisionPlan> uniform = uniform_plans(network.network, options.formats);
-  Job job{network, images, normalisation, options, progress, {}};
+  SensitivityJob job{network, images, normalisation, options, progress, {}};
   Sensitivity result;
   result.part = options.part;
   for (const SensitivityMethod method : options.methods) result.methods.push_back(name_of(method));
@@ -292,7 +292,14 @@ Sensitivity measure_sensitivity(const DesignMaker& make, const LabelledImages& i
   measurement.run();
   for (std::size_t c = 0; c < job.cases.size(); ++c) {
     for (const SensitivityMethod method : options.methods) {
-      result.rows[c].penalties.push_back(measurement.penalty(method, c));
+      const double penalty = measurement.penalty(method, c);
+      if (!std::isfinite(penalty)) {
+        throw ConfigError({"--formats", "", "formats in which the network's answers are finite",
+                           fmt::format("'{}', '{}' of {} is {}", result.rows[c].format, name_of(method),
+                                       result.rows[c].layer, penalty),
+                           "leave the format out, or take one with a wider range"});
+      }
+      result.rows[c].penalties.push_back(penalty);
     }
   }
   for (const SensitivityMethod method : options.methods) result.seconds.push_back(measurement.seconds(method));

@@ -4,34 +4,33 @@
 // y is the f32 network's answers [images, classes], z those with one operator in the format, W its kernel, X what it
 // reads, Q() numbers rounded to the format. A penalty is larger where the operator is more sensitive:
 //
-//   kl       mean over images of sum_k p_k ln(p_k / q_k), p and q the softmax of y and z; nats (OHQ, Huang et al.,
-//   2023) mse      mean of (z - y)^2 sqnr     sum (z - y)^2 / sum y^2, the noise-to-signal power ratio; -10 log10 of it
-//   is the SQNR in dB (MixDQ, Zhao et
-//            al., 2024)
-//   task     points of accuracy lost; negative where some were won (MPTQ-ViT, Tai et al., 2024, loses loss instead)
-//   norm     |W - Q(W)|^2 / |W|^2 + |X - Q(X)|^2 / |X|^2, each where the part has it; of a matmul, of both operands.
-//   The
-//            relative noise power that the format adds to the operator's output, were its errors independent
-//   taylor   sum_w |g (Q(w) - w)|, g the mean gradient of the loss (cross-entropy with the labels) by the weight: first
-//            order
-//   taylor2  |sum_w g (Q(w) - w)| + 1/2 sum_w f (Q(w) - w)^2, f the mean over images of the squared gradient (the
-//   diagonal
-//            of the empirical Fisher matrix in place of the Hessian): first and second order. CPTQuant's TDMPQ (Nanda
-//            et al., 2024) ranks layers by a Taylor expansion of the loss. Activations, whose gradients are not kept,
-//            count as noise of the same relative power r = |X - Q(X)|^2 / |X|^2 on the weights, which changes a sum of
-//            products as much: sum |g w| sqrt(r), and 1/2 sum f w^2 r
-//   prune    (loss with the smallest `sparsity` of the kernel's weights set to 0 - loss) / |removed|^2 |W|^2: loss for
-//            each unit of relative noise power; may be negative (CPTQuant's PMPQ: sensitivity to sparsity)
+//   kl       mean over images of sum_k p_k ln(p_k / q_k), p and q the softmax of y and z, in nats
+//            (OHQ, Huang et al., 2023)
+//   mse      mean of (z - y)^2
+//   sqnr     sum (z - y)^2 / sum y^2, the noise-to-signal power ratio; -10 log10 of it is the SQNR in dB
+//            (MixDQ, Zhao et al., 2024)
+//   loss     the cross-entropy with the labels less that of y, in nats; may be negative (MPTQ-ViT, Tai et al., 2024)
+//   task     points of accuracy lost; negative where some were won
+//   norm     |W - Q(W)|^2 / |W|^2 + |X - Q(X)|^2 / |X|^2, each where the part has it; of a matmul, of both operands:
+//            the relative noise power that the format adds to the operator's output, were its errors independent
+//   taylor   sum_w |g (Q(w) - w)|, g the gradient of the loss (mean cross-entropy with the labels) by the weight:
+//            first order
+//   taylor2  |sum_w g (Q(w) - w)| + 1/2 sum_w f (Q(w) - w)^2, f the mean over images of the squared gradient, which
+//            is the diagonal of the empirical Fisher matrix in place of the Hessian's: first and second order.
+//            CPTQuant's TDMPQ (Nanda et al., 2024) ranks layers by a Taylor expansion. Activations, whose gradients
+//            are not kept, count as noise of the same relative power r = |X - Q(X)|^2 / |X|^2 on the weights, which
+//            disturbs a sum of products as much: sum |g w| sqrt(r) in taylor, 1/2 sum f w^2 r in taylor2
+//   prune    (loss with the smallest `sparsity` of the kernel's weights set to 0 - loss) * |W|^2 / |removed|^2: the
+//            loss for each unit of relative noise power; may be negative. CPTQuant's PMPQ ranks by what pruning costs
 //   cca      1 - the mean over all other operators of the share of this one's output that is a linear function of
-//   theirs
-//            (explained_share, kernels/quantization/canonical_correlation.hpp), over images, on means over positions
-//            and components that explain 99 % of the variance: what only this layer tells. CPTQuant's CMPQ ranks layers
-//            by canonical correlations
-//   lrp      the share of the relevance of the predicted class that passes through the operator's output
-//            (kernels/quantization/relevance.hpp; LRP-QViT, Ranjan and Savakis, 2024). 1 where nothing leads around it
+//            theirs (explained_share, kernels/quantization/canonical_correlation.hpp); samples are images, features
+//            means over positions, in the components that explain 99 % of their variance, at most one for 8 images.
+//            What only this layer tells. CPTQuant's CMPQ ranks layers by canonical correlations
+//   lrp      the share of the predicted class's relevance that passes through the operator's output, 1 where nothing
+//            leads around it (kernels/quantization/relevance.hpp; LRP-QViT, Ranjan and Savakis, 2024)
 //
 // prune, cca and lrp are of the layer alone; they become a penalty of a format by a factor, the format's relative noise
-// power `norm` there. The papers of CPTQuant and LRP-QViT say in words what they rank by; the formulas are stated here.
+// power (`norm`) there. What CPTQuant and LRP-QViT rank layers by is theirs; the formulas are those stated here.
 //
 // Deterministic: the same bits for any number of threads. Pure.
 #pragma once
@@ -47,7 +46,7 @@
 
 namespace ridgeline {
 
-enum class SensitivityMethod : std::uint8_t { kl, mse, sqnr, task, norm, taylor, taylor2, prune, cca, lrp };
+enum class SensitivityMethod : std::uint8_t { kl, mse, sqnr, loss, task, norm, taylor, taylor2, prune, cca, lrp };
 std::span<const std::string> sensitivity_method_names();  // in the order of SensitivityMethod
 
 enum class SensitivityPart : std::uint8_t { both, weights, activations };  // of an operator in the format
@@ -61,8 +60,8 @@ DesignMaker planned(Design design);
 
 struct SensitivityOptions {
   std::vector<SensitivityMethod> methods{SensitivityMethod::kl};
-  std::vector<std::string> formats{"int8",
-                                   "int4"};  // as PrecisionPlan::uniform takes them: "int8", "int4@channel/int8"
+  // As PrecisionPlan::uniform takes them: "int8", or "int4@channel/int8".
+  std::vector<std::string> formats{"int8", "int4"};
   SensitivityPart part = SensitivityPart::both;
   int threads = 1;
   double sparsity = 0.5;         // of prune: the share of weights removed, in (0, 1)

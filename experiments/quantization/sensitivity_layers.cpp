@@ -13,9 +13,9 @@ namespace {
 constexpr std::size_t feature_batch = 32, relevance_batch = 8;
 constexpr std::size_t samples_a_component = 8;
 
-std::set<NodeId> operators_of(const Job& job) {
+std::set<NodeId> operators_of(const SensitivityJob& job) {
   std::set<NodeId> nodes;
-  for (const Case& one : job.cases) nodes.insert(one.node);
+  for (const FormatCase& one : job.cases) nodes.insert(one.node);
   return nodes;
 }
 
@@ -57,7 +57,7 @@ std::vector<float> plain(const Activation& activation, const Shape& shape) {
 
 }  // namespace
 
-std::map<NodeId, double> correlation_scores(const Job& job) {
+std::map<NodeId, double> correlation_scores(const SensitivityJob& job) {
   const std::set<NodeId> nodes = operators_of(job);
   const Network& network = job.network.network;
   const std::size_t images = job.images.size();
@@ -95,7 +95,7 @@ std::map<NodeId, double> correlation_scores(const Job& job) {
   return scores;
 }
 
-std::map<NodeId, double> relevance_scores(const Job& job) {
+std::map<NodeId, double> relevance_scores(const SensitivityJob& job) {
   const std::set<NodeId> nodes = operators_of(job);
   const Network& network = job.network.network;
   const std::size_t batches = (job.images.size() + relevance_batch - 1) / relevance_batch;

@@ -1,4 +1,4 @@
-// kl, mse, sqnr, task and prune: the network is run.
+// kl, mse, sqnr, loss, task and prune: the network is run.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -24,8 +24,8 @@ std::vector<double> log_probabilities(const Network& network, std::span<const fl
   return logarithms;
 }
 
-Answers answers_of(const Job& job, const Design& design) {
-  Answers found;
+NetworkAnswers answers_of(const SensitivityJob& job, const Design& design) {
+  NetworkAnswers found;
   found.values =
       answers(design, job.images, job.normalisation, {.threads = job.options.threads, .emulation = Emulation::missing});
   found.log_probabilities = log_probabilities(design.network, found.values);
@@ -43,7 +43,7 @@ Answers answers_of(const Job& job, const Design& design) {
   return found;
 }
 
-RunPenalties run_penalties(const Answers& f32_answers, const Answers& answers) {
+RunPenalties run_penalties(const NetworkAnswers& f32_answers, const NetworkAnswers& answers) {
   const std::size_t size = answers.values.size();
   double divergence = 0, noise = 0, signal = 0;
   for (std::size_t i = 0; i < size; ++i) {
@@ -56,7 +56,7 @@ RunPenalties run_penalties(const Answers& f32_answers, const Answers& answers) {
   // Gibbs' inequality holds for each image; rounding of the sum may go below 0.
   const double per_image = divergence / static_cast<double>(f32_answers.images);
   return {std::max(per_image, 0.0), noise / static_cast<double>(size), signal > 0 ? noise / signal : noise,
-          100.0 * (f32_answers.accuracy - answers.accuracy)};
+          answers.loss - f32_answers.loss, 100.0 * (f32_answers.accuracy - answers.accuracy)};
 }
 
 namespace {
@@ -75,9 +75,9 @@ std::vector<float> pruned(std::span<const float> kernel, double sparsity) {
 
 }  // namespace
 
-std::map<NodeId, double> pruning_scores(const Job& job, const Answers& baseline) {
+std::map<NodeId, double> pruning_scores(const SensitivityJob& job, const NetworkAnswers& baseline) {
   std::map<NodeId, double> scores;
-  for (const Case& one : job.cases) scores[one.node] = 0.0;
+  for (const FormatCase& one : job.cases) scores[one.node] = 0.0;
   std::size_t done = 0;
   for (auto& [node, score] : scores) {
     job.show("prune", done++, scores.size());

@@ -35,6 +35,41 @@ struct Reading {
   Quantizer quantizer;
 };
 
+// The network with 1x1 depthwise convolutions in place of batch norms, node for node: training would normalise by the
+// batch.
+Design with_frozen_norms(const Design& design) {
+  const Network& network = design.network;
+  Network made;
+  Weights weights = *design.weights;
+  for (NodeId node = 0; node < network.size(); ++node) {
+    Op op = network.op(node);
+    if (op.kind == OpKind::input) {
+      made.add_input(network.shape(node), network.name(node));
+      continue;
+    }
+    if (op.kind == OpKind::batch_norm) {
+      const Shape& shape = network.shape(node);
+      if (shape.size() != 4) {
+        throw ConfigError({"--method", "", "batch norms of images, for taylor and taylor2",
+                           "'" + network.name(node) + "' of " + shape_text(shape), "take another measure"});
+      }
+      const NodeWeights norm = weights[node];
+      weights[node] = {};
+      for (std::size_t c = 0; c < norm.scale.size(); ++c) {
+        const double factor =
+            static_cast<double>(norm.scale[c]) / std::sqrt(static_cast<double>(norm.variance[c]) + op.epsilon);
+        weights[node].kernel.push_back(static_cast<float>(factor));
+        weights[node].bias.push_back(
+            static_cast<float>(static_cast<double>(norm.shift[c]) - static_cast<double>(norm.mean[c]) * factor));
+      }
+      op = Op{.kind = OpKind::conv2d, .channels = shape[1], .groups = static_cast<int>(shape[1]), .bias = true};
+    }
+    made.add(op, network.inputs(node), network.name(node));
+  }
+  for (const NodeId output : network.outputs()) made.mark_output(output);
+  return {std::move(made), {}, std::make_shared<const Weights>(std::move(weights))};
+}
+
 }  // namespace
 
 std::vector<float> rounded_kernel(const Design& made, NodeId node) {
@@ -55,7 +90,8 @@ double relative_noise(std::span<const float> numbers, std::span<const float> rou
   return ratio(power);
 }
 
-std::vector<double> activation_noise(const Job& job, const std::vector<std::shared_ptr<const Quantization>>& made) {
+std::vector<double> activation_noise(const SensitivityJob& job,
+                                     const std::vector<std::shared_ptr<const Quantization>>& made) {
   const Network& network = job.network.network;
   const std::vector<NodeId> stands_for = lower(job.network).stands_for;
   std::vector<std::vector<Reading>> readings(network.size());  // by the tensor that is read
@@ -63,7 +99,7 @@ std::vector<double> activation_noise(const Job& job, const std::vector<std::shar
   std::vector<std::size_t> first_operand;
   for (std::size_t c = 0; c < job.cases.size(); ++c) {
     first_operand.push_back(operands);
-    const Case& one = job.cases[c];
+    const FormatCase& one = job.cases[c];
     const Format format = one.plan.at(one.node).activations;
     if (format == f32) continue;
     std::vector<TensorScale> scales;
@@ -106,21 +142,17 @@ std::vector<double> activation_noise(const Job& job, const std::vector<std::shar
   return noise;
 }
 
-Gradients loss_gradients(const Job& job) {
-  const Network& network = job.network.network;
-  for (const NodeId node : network.live_nodes()) {
-    if (network.op(node).kind != OpKind::batch_norm) continue;
-    throw ConfigError({"--method taylor", "", "a network whose batch norms fold into the convolutions before them",
-                       "'" + network.name(node) + "', which does not", "take kl, mse, sqnr or prune"});
-  }
+LossGradients loss_gradients(const SensitivityJob& job) {
+  const Design frozen = with_frozen_norms(job.network);
+  const Network& network = frozen.network;
   const std::vector<ParameterBlock> blocks = parameter_blocks(network);
-  const std::vector<float> parameters = flatten(network, *job.network.weights);
+  const std::vector<float> parameters = flatten(network, *frozen.weights);
   const bool softmax = network.op(network.outputs().front()).kind == OpKind::softmax;
   const auto classes = static_cast<std::size_t>(network.shape(network.outputs().front()).back());
   // Sums of a fixed number of images each, so that they do not depend on the threads.
   constexpr std::size_t share = 16;
   const std::size_t shares = (job.images.size() + share - 1) / share;
-  Gradients gradients{std::vector<double>(parameters.size(), 0.0), std::vector<double>(parameters.size(), 0.0), {}};
+  LossGradients gradients{std::vector<double>(parameters.size(), 0.0), std::vector<double>(parameters.size(), 0.0), {}};
   std::vector<std::vector<float>> means(shares), squares(shares);
   visit_batches(network, job.images, job.normalisation, share, job.options.threads, [&](const ImageBatchView& batch) {
     TrainingGraph graph(network, {.threads = 1});
@@ -164,21 +196,25 @@ Gradients loss_gradients(const Job& job) {
   return gradients;
 }
 
-TaylorTerms taylor_terms(const Gradients& gradients, NodeId node, std::span<const float> kernel,
-                         std::span<const float> rounded, double activation_noise) {
+TaylorSums taylor_sums(const LossGradients& gradients, NodeId node, std::span<const float> kernel,
+                       std::span<const float> rounded) {
   const std::size_t offset = gradients.kernels.at(node);
-  const double spread = std::sqrt(activation_noise);
-  TaylorTerms terms;
-  double signed_first = 0;
+  TaylorSums sums;
   for (std::size_t i = 0; i < kernel.size(); ++i) {
     const auto weight = static_cast<double>(kernel[i]), change = static_cast<double>(rounded[i]) - weight;
     const double slope = gradients.mean[offset + i], curvature = gradients.square[offset + i];
-    terms.first += std::abs(slope * change) + std::abs(slope * weight) * spread;
-    signed_first += slope * change;
-    terms.second += 0.5 * curvature * (change * change + weight * weight * activation_noise);
+    sums.change += std::abs(slope * change);
+    sums.signed_change += slope * change;
+    sums.weight += std::abs(slope * weight);
+    sums.squared_change += 0.5 * curvature * change * change;
+    sums.squared_weight += 0.5 * curvature * weight * weight;
   }
-  terms.second += std::abs(signed_first);
-  return terms;
+  return sums;
+}
+
+double TaylorSums::first_order(double r) const { return change + std::sqrt(r) * weight; }
+double TaylorSums::second_order(double r) const {
+  return std::abs(signed_change) + squared_change + r * squared_weight;
 }
 
 }  // namespace ridgeline::sensitivity

@@ -3,16 +3,15 @@
 // given to the output and handed down, operator by operator, so that its sum stays the same.
 //
 // Rules, with x_i what an operator reads, w_ij its weights, z_ij = x_i w_ij and R_j the relevance of output j:
-//   positive   R_i = sum_j z_ij+ / sum_k z_kj+ * R_j, the z+ rule (Montavon et al., 2017; the alpha-beta rule with
-//   alpha
-//              1), in the form for inputs of both signs: relevance never changes its sign
+//   positive   R_i = sum_j z_ij+ / sum_k z_kj+ * R_j, the z+ rule (the alpha-beta rule of Bach et al. with alpha 1) for
+//              inputs of both signs: relevance never changes its sign
 //   epsilon    R_i = sum_j z_ij / (z_j + epsilon sign(z_j)) * R_j with z_j = sum_k z_kj (Bach et al., equation 58), and
 //              epsilon in units of the root mean square of z, in one image and group; 0: the plain z rule
 //   conv2d, linear           as above. Biases take nothing: z_j is without them
-//   matmul                   as above with half for each operand (Achtibat et al., AttnLRP, 2024, equation 14)
+//   matmul                   as above with half for each operand (Achtibat et al., AttnLRP, 2024)
 //   add, avg_pool            as above with weights of 1: by what each addend contributes; global_avg_pool too
 //   max_pool                 all to the first largest number of the window
-//   mul                      half for each operand (AttnLRP, proposition 3.2)
+//   mul                      half for each operand (AttnLRP)
 //   concat, reshape, transpose, flatten, identity   every number keeps its own
 //   activations, softmax, batch_norm, layer_norm    passed through as it is
 // Where all contributions to an output are 0, its relevance goes nowhere; that, and what epsilon and a `zero` operator

@@ -189,6 +189,37 @@ TEST(LayerCosts, ASpaceThatDoesNotFitIsRefused) {
               HasSubstr("a dimension for every"));
 }
 
+TEST(LayerCosts, RowsNameLayersAndConversions) {
+  const PlanSpace space = plans_of(residual_network(), {"f32", "int8"});
+  const PlanLatency latency(space, faked_costs(space));
+  const std::vector<LayerCostRow> layers = layer_cost_rows(latency), conversions = conversion_rows(latency);
+  const Json json = to_json(layers);
+  ASSERT_EQ(json.size(), 8U);
+  EXPECT_EQ(json[1]["layer"], space.names[0]);
+  EXPECT_EQ(json[1]["format"], "int8");
+  // The uniform plan in int8: its layers, its conversions, and what has no format.
+  const std::vector<std::uint16_t> uniform(4, 1);
+  const LatencyParts parts = latency.break_down(uniform);
+  for (std::size_t d = 0; d < 4; ++d) {
+    EXPECT_DOUBLE_EQ(json[2 * d + 1]["microseconds"].get<double>(), 1e6 * parts.operators_s[d]);
+  }
+  EXPECT_NEAR(parts.total_s(), latency.predict(uniform), 1e-18);
+  EXPECT_GT(parts.other_s, 0.0);        // pooling, softmax
+  EXPECT_GT(parts.conversions_s, 0.0);  // of the input
+  // The shortcut is stored in f32 where the addition wants that, and its convolution may read int8.
+  const auto shortcut = [](const LayerCostRow& row) {
+    return row.layer.starts_with("relu") && row.format == "f32 > int8" && row.latency_s > 0;
+  };
+  EXPECT_TRUE(std::any_of(conversions.begin(), conversions.end(), shortcut));
+}
+
+TEST(PlanParts, LayersMeetWhereOneReadsWhatTheOtherMade) {
+  using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
+  EXPECT_EQ(PlanParts(plans_of(chain_network(), three)).boundaries(), (Pairs{{0, 1}, {1, 2}, {2, 3}}));
+  // The stem reaches the second convolution and, through the addition, the head.
+  EXPECT_EQ(PlanParts(plans_of(residual_network(), three)).boundaries(), (Pairs{{0, 1}, {0, 3}, {1, 2}, {2, 3}}));
+}
+
 TEST(PlanAllocation, EqualsTheBestOfAllPlans) {
   const PlanSpace space = plans_of(chain_network(), three);
   const PlanLatency latency(space, faked_costs(space));
@@ -251,7 +282,7 @@ TEST(PlanAllocation, PlansAtLimitsAreTheBestOfTheirLatency) {
     EXPECT_TRUE(different.insert(plan.genome).second);
     EXPECT_EQ(plan.predicted_s, latency.predict(plan.genome.genes));
     EXPECT_NEAR(plan.penalty, penalty_of(penalties, plan.genome.genes), 1e-12);
-    if (i > 0) EXPECT_GE(plan.predicted_s, found[i - 1].predicted_s);
+    EXPECT_GE(plan.predicted_s, found[i > 0 ? i - 1 : 0].predicted_s);
     if (!plan.exact) continue;
     ++exact;
     for (const auto& genes : all_plans(latency)) {
@@ -306,7 +337,7 @@ TEST(LayerCosts, MeasuredHereAreOfTheRightSize) {
   EXPECT_EQ(last, 1.0);
   for (const PartCost& cost : latency.costs().parts) {
     EXPECT_TRUE(std::isfinite(cost.seconds));
-    if (!cost.signature.empty()) EXPECT_GT(cost.seconds, 0.0);
+    EXPECT_EQ(cost.seconds > 0.0, !cost.signature.empty());
   }
   for (const UniformTiming& one : latency.costs().uniform) {
     const double predicted = latency.predict(std::vector<std::uint16_t>(4, static_cast<std::uint16_t>(one.choice)));

@@ -251,6 +251,18 @@ TEST(MeasureInterleaved, GivesEveryDesignItsTurns) {
   EXPECT_TRUE(results[2].ops.empty());
 }
 
+TEST(MeasureInterleaved, BeginsNoFurtherRoundWhenTheTimeIsOver) {
+  const std::vector<Design> designs(2, small_network());
+  MeasureOptions options = short_run();
+  options.min_samples = options.max_samples = 30;
+  InterleaveOptions interleave;
+  interleave.rounds = 10;
+  interleave.seconds = 1e-9;
+  for (const Measurement& result : measure_interleaved(designs, options, interleave)) {
+    EXPECT_EQ(result.samples_s.size(), 6U);  // three a round, two rounds
+  }
+}
+
 TEST(MeasureInterleaved, TimesStepsBesideAReference) {
   const Design design = small_network();
   MeasureOptions options = short_run();
