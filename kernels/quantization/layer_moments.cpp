@@ -64,8 +64,8 @@ Patches patches_of(const Op& op, const Shape& shape) {
 // What every group of a conv2d sees at one position: [groups, taps], `stride` apart.
 void gather_patch(const Op& op, const Shape& shape, const ImageLayout& layout, std::size_t position, const float* image,
                   float* to, std::size_t stride) {
-  const std::size_t out_width =
-      to_size((shape[3] + op.padding[1] + op.padding[3] - op.dilation[1] * (op.kernel[1] - 1) - 1) / op.stride[1] + 1);
+  const std::int64_t span = std::int64_t{op.dilation[1]} * (op.kernel[1] - 1) + 1;
+  const std::size_t out_width = to_size((shape[3] + op.padding[1] + op.padding[3] - span) / op.stride[1] + 1);
   const auto top = static_cast<std::int64_t>(position / out_width) * op.stride[0] - op.padding[0];
   const auto left = static_cast<std::int64_t>(position % out_width) * op.stride[1] - op.padding[1];
   const std::size_t kernel_height = to_size(op.kernel[0]), kernel_width = to_size(op.kernel[1]);

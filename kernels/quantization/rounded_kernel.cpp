@@ -44,7 +44,7 @@ std::vector<Range> clipped_ranges(std::span<const float> kernel, std::size_t row
     throw std::invalid_argument("every number of a kernel must have an importance, or none");
   }
   const std::vector<Range> whole = ranges_of(kernel, row_length, format);
-  if (whole.empty()) return whole;
+  if (whole.empty()) return {};
   const Partition partition(format, kernel.size(), row_length);
   std::vector<Range> best = whole;
   std::vector<double> least(whole.size(), std::numeric_limits<double>::infinity());

@@ -407,6 +407,9 @@ TEST(Sensitivity, BadInputIsSaid) {
   };
   EXPECT_THAT(on_few(Method::cca), AllOf(HasSubstr("--images"), HasSubstr("at least 16")));
   EXPECT_EQ(on_few(Method::kl), "");
+  const OneLayer large(2, std::vector<float>(8, 1e6F));  // f16 ends at 65504
+  EXPECT_THAT(what_of([&] { large.measure({.methods = {Method::kl}, .formats = {"f16"}}); }),
+              AllOf(HasSubstr("--formats"), HasSubstr("f16"), HasSubstr("wider range")));
 }
 
 }  // namespace
