@@ -40,15 +40,20 @@ std::vector<std::int64_t> macs_of(const SearchSpace& space, const Genome& plan) 
 
 // The time of every design, the plan's own first: here, taking turns, or on the device.
 std::vector<Measurement> times_of(const std::vector<Design>& designs, const KeptLayersTask& task) {
+  const MeasureOptions timing{.threads = task.threads, .target_s = 0.05};
+  std::vector<Measurement> times;
+  if (task.device.empty() && task.measure) {
+    for (const Design& design : designs) times.push_back(task.measure(design, timing));
+    return times;
+  }
   if (task.device.empty()) {
     InterleaveOptions turns;
     turns.progress = [&](std::size_t done, std::size_t total) {
       if (task.progress) task.progress("what fewer bits would change: timing", done, total);
     };
-    return measure_interleaved(designs, {.threads = task.threads, .target_s = 0.05}, turns);
+    return measure_interleaved(designs, timing, turns);
   }
   const std::unique_ptr<HardwareModel> model = load_device(task.device);
-  std::vector<Measurement> times;
   for (const Design& design : designs) {
     const Cost cost = model->estimate(design);
     Measurement one;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/evaluator.hpp"
 #include "experiments/quantization/plan_quality.hpp"
 #include "spaces/search_space.hpp"
 
@@ -26,7 +27,8 @@ struct KeptLayersTask {
   const std::vector<std::string>& formats;  // of the space, in the order of choices
   int threads = 1;
   double quality_of_plan = 0;
-  std::string device{};  // path of the device file that prices plans; empty: they are timed here
+  std::string device{};       // path of the device file that prices plans; empty: they are timed here
+  MeasureFunction measure{};  // what times a plan here; empty: measure_interleaved()
   std::function<void(const std::string& phase, std::size_t done, std::size_t total)> progress{};
   std::size_t most = 32;  // operators, those with the most multiplications
 };

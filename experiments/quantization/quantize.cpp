@@ -55,7 +55,9 @@ class Run {
   StudyHooks study_hooks();
   void keep_best();
   std::vector<PlanResult> plans_of(const std::vector<Trial>& trials, const std::vector<Verified>& verified) const;
+  std::vector<Trial> candidates(StudyId id) const;
   void collect(Study& study, StudyId id);
+  bool is_worse(double quality, double than) const;
   bool keeps_quality(double quality, double baseline) const;
   bool keeps(const PlanResult& plan) const;
   std::optional<std::size_t> best_of(const std::vector<PlanResult>& front, bool& goal_met) const;
@@ -108,6 +110,7 @@ void Run::prepare() {
     LayerStudyOptions options;
     options.threads = config_.threads;
     options.progress = hooks_.phase;
+    options.timer = hooks_.time_layers;
     layers_ = study_layers(folder_, *space_, plans, *quality_, model_.normalisation, options);
     latency_.emplace(plans, layers_->costs);
   } catch (const ConfigError& problem) {
@@ -197,26 +200,53 @@ std::vector<PlanResult> Run::plans_of(const std::vector<Trial>& trials, const st
   return plans;
 }
 
-// Front and uniform plans, those that are timed here once more and beside each other.
-void Run::collect(Study& study, StudyId id) {
+// Trials that a second look may put on the front, which is timed: front and uniform plans, and those that a front
+// member beats by less than timings differ from one minute to the next.
+std::vector<Trial> Run::candidates(StudyId id) const {
+  constexpr double margin = 1.05;
+  constexpr std::size_t most_near = 24;
   std::vector<Trial> wanted = store_.front(id, Fidelity::measured);
-  const std::size_t on_front = wanted.size();
-  std::vector<std::optional<std::size_t>> uniform(config_.formats.size());  // in `wanted`
-  for (const Trial& trial : store_.load(id)) {
+  const std::vector<Trial> front = wanted;
+  std::vector<Trial> near;
+  for (Trial& trial : store_.load(id)) {
+    if (trial.status != Status::ok || std::ranges::find(front, trial.id, &Trial::id) != front.end()) continue;
     const auto [least, most] = std::ranges::minmax(trial.genome.genes);
-    if (least != most || trial.status != Status::ok) continue;
-    const auto there = std::ranges::find(wanted, trial.id, &Trial::id);
-    uniform[least] = static_cast<std::size_t>(there - wanted.begin());
-    if (there == wanted.end()) wanted.push_back(trial);
+    const bool beaten = std::ranges::any_of(front, [&](const Trial& other) {
+      return other.values[0] <= trial.values[0] && other.values[1] * margin < trial.values[1];
+    });
+    if (least == most) {
+      wanted.push_back(std::move(trial));
+    } else if (!beaten && config_.device.empty()) {
+      near.push_back(std::move(trial));
+    }
   }
+  std::ranges::stable_sort(near, {}, [](const Trial& trial) { return trial.values[1]; });
+  near.resize(std::min(near.size(), most_near));
+  std::ranges::move(near, std::back_inserter(wanted));
+  return wanted;
+}
+
+// The plans that may be on the front, those that are timed here once more and beside each other; the front of what that
+// gives.
+void Run::collect(Study& study, StudyId id) {
+  const std::vector<Trial> wanted = candidates(id);
   const bool again = config_.device.empty() && result_.end != StudyResult::End::interrupted;
   std::vector<PlanResult> plans = plans_of(wanted, again ? study.verify_front(wanted) : std::vector<Verified>());
-  for (PlanResult& plan : plans) plan.executed = config_.device.empty() || runs_here(space_->decode(plan.genome));
-  for (const std::optional<std::size_t>& place : uniform) {
-    result_.uniform.push_back(place ? std::optional(plans[*place]) : std::nullopt);
+  result_.uniform.resize(config_.formats.size());
+  for (PlanResult& plan : plans) {
+    plan.executed = config_.device.empty() || runs_here(space_->decode(plan.genome));
+    const auto [least, most] = std::ranges::minmax(plan.genome.genes);
+    if (least == most) result_.uniform[least] = plan;
   }
-  result_.front.assign(plans.begin(), plans.begin() + static_cast<std::ptrdiff_t>(on_front));
-  std::ranges::sort(result_.front, {}, &PlanResult::latency_s);
+  std::ranges::stable_sort(plans, {}, &PlanResult::latency_s);
+  for (PlanResult& plan : plans) {  // fastest first: on the front is who is better than all before
+    const auto as_good = [&](const PlanResult& other) { return !is_worse(other.quality, plan.quality); };
+    if (std::ranges::none_of(result_.front, as_good)) result_.front.push_back(std::move(plan));
+  }
+}
+
+bool Run::is_worse(double quality, double than) const {
+  return direction_of(config_.metric) == Direction::maximise ? quality < than : quality > than;
 }
 
 bool Run::keeps_quality(double quality, double baseline) const {
@@ -241,9 +271,7 @@ std::optional<std::size_t> Run::best_of(const std::vector<PlanResult>& front, bo
     goal_met = true;
     return i;
   }
-  const auto worse = [&](const PlanResult& a, const PlanResult& b) {
-    return direction_of(config_.metric) == Direction::maximise ? a.quality < b.quality : a.quality > b.quality;
-  };
+  const auto worse = [&](const PlanResult& a, const PlanResult& b) { return is_worse(a.quality, b.quality); };
   return static_cast<std::size_t>(std::ranges::max_element(front, worse) - front.begin());
 }
 
@@ -285,7 +313,8 @@ QuantizeResult Run::run() {
   result_.plan = folder_.plan.string();
   write_onnx(chosen);
   if (result_.end == StudyResult::End::interrupted || config_.formats.size() < 2) return std::move(result_);
-  KeptLayersTask task{*space_, *quality_, config_.formats, config_.threads, chosen.quality, {}, hooks_.phase};
+  KeptLayersTask task{*space_,        *quality_, config_.formats,      config_.threads,
+                      chosen.quality, {},        hooks_.study.measure, hooks_.phase};
   if (!config_.device.empty()) task.device = resources_.device(config_.device);
   result_.kept = kept_layers(chosen.genome, task);
   for (KeptLayer& layer : result_.kept) {

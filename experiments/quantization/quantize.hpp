@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "experiments/quantization/kept_layers.hpp"
+#include "experiments/quantization/layer_costs.hpp"
 #include "experiments/study.hpp"
 
 namespace ridgeline {
@@ -59,6 +60,7 @@ struct QuantizeResult {
 
 struct QuantizeHooks {
   StudyHooks study;
+  std::function<PlanTiming(const Design&)> time_layers;  // what times a plan step by step; empty: this machine
   // Of what comes before and after the search.
   std::function<void(const std::string& phase, std::size_t done, std::size_t total)> phase;
 };

@@ -127,6 +127,7 @@ LayerStudy study_layers(const QuantizeFolder& folder, const SearchSpace& space, 
   LayerStudy study;
   LayerCostOptions timing;
   timing.threads = options.threads;
+  timing.timer = options.timer;
   timing.progress = [&](double share) { show("layer costs", static_cast<std::size_t>(share * 100), 100); };
   study.costs = measure_layer_costs(plans, timing);
   study.penalties = sensitivities(plans, quality, normalisation, options);
