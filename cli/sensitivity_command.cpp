@@ -9,8 +9,10 @@
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
+#include "cli/post_training_options.hpp"
 #include "cli/progress.hpp"
 #include "cli/train_options.hpp"
+#include "experiments/quantization/post_training.hpp"
 #include "experiments/quantization/sensitivity_file.hpp"
 #include "experiments/report_units.hpp"
 #include "experiments/training/evaluate.hpp"
@@ -26,6 +28,7 @@ struct SensitivityFlags {
   std::string model, data, part = "both", rule = "positive", csv, problem;
   std::vector<std::string> methods, formats{"int8", "int4"};
   SensitivityOptions options;
+  PostTrainingFlags post_training;
   std::size_t images = 256;
   std::optional<double> target_bits;
   bool compare = false, json = false, quiet = false;
@@ -75,7 +78,8 @@ Sensitivity with_methods(Sensitivity sensitivity, const std::vector<std::string>
 }
 
 Found read(const SensitivityFlags& flags, const CLI::App& command) {
-  for (const char* name : {"--data", "--formats", "--part", "--images", "--sparsity", "--rule"}) {
+  for (const char* name : {"--data", "--formats", "--part", "--images", "--sparsity", "--rule", "--calibration",
+                           "--calibration-images", "--passes", "--migration"}) {
     if (command.count(name) == 0) continue;
     throw ConfigError({name, "", "a trained network, which is measured", "'" + flags.model + "', a table of measures",
                        "leave the option out, or name a checkpoint or an .onnx file"});
@@ -113,11 +117,9 @@ Found measure(const CommandLine& cli, SensitivityFlags& flags, const CLI::App& c
   adapt(model, data);
   const PinnedThreads pinned(options.threads);
   PhaseLine line(!flags.quiet && !flags.json, cli.progress_bar, 1.0);
-  Design design = with_folded_norms(model.design);
-  const LabelledImages train = calibration_images(data.train, 256);
-  design.quantization = std::make_shared<const Quantization>(
-      Quantization{image_ranges(design, train, model.normalisation, train.size(), options.threads)});
-  const DesignMaker make = planned(design);
+  model.design = with_folded_norms(model.design);
+  const PostTraining prepared(model, data.train, flags.post_training.options(), options.threads);
+  const DesignMaker make = [&](const PrecisionPlan& plan) { return prepared.quantized(plan); };
   Found found;
   const LabelledImages images = chosen_images(flags, command, data.validation);
   found.images = images.size();
@@ -370,6 +372,7 @@ void add_sensitivity_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--sparsity", flags->options.sparsity, "of prune: the share of a layer's weights that is removed")
       ->check(CLI::Range(0.01, 0.99))
       ->capture_default_str();
+  add_post_training_options(*command, flags->post_training);
   command->add_option("--rule", flags->rule, "of lrp: positive (the z+ rule) or epsilon")
       ->check(CLI::IsMember({"positive", "epsilon"}))
       ->capture_default_str();

@@ -111,6 +111,7 @@ void Run::prepare() {
     options.threads = config_.threads;
     options.progress = hooks_.phase;
     options.timer = hooks_.time_layers;
+    options.labelled = config_.metric != QualityMetric::agreement && config_.metric != QualityMetric::divergence;
     layers_ = study_layers(folder_, *space_, plans, *quality_, model_.normalisation, options);
     latency_.emplace(plans, layers_->costs);
   } catch (const ConfigError& problem) {

@@ -17,6 +17,7 @@ constexpr int file_version = 1;
 std::vector<std::vector<double>> sensitivities(const PlanSpace& plans, const PlanQuality& quality,
                                                const Normalisation& normalisation, const LayerStudyOptions& options) {
   SensitivityOptions asked;
+  asked.methods = {options.labelled ? SensitivityMethod::loss : SensitivityMethod::kl};
   asked.formats = plans.words;
   asked.threads = allowed_processors();
   const LabelledImages images = calibration_images(quality.images(), options.images);

@@ -19,7 +19,7 @@ PlanSpace plan_space(const SearchSpace& space, const Design& design, const std::
 
 struct LayerStudy {
   LayerCosts costs;
-  std::vector<std::vector<double>> penalties;  // [dimension][choice]: KL divergence of the network's answers, nats
+  std::vector<std::vector<double>> penalties;  // [dimension][choice]: growth of the loss, or divergence; nats, >= 0
   std::vector<Genome> plans;                   // allocated, fastest first, each once
 
   // What the layers' costs of a plan add up to; nothing for plans that do not run here.
