@@ -48,7 +48,7 @@ std::string joined(const std::vector<std::string>& words) {
 TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
               UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "explain", "space", "device",
-                                   "estimate", "measure", "allocate", "quantize", "data", "train", "evaluate",
+                                   "estimate", "measure", "allocate", "quantize", "sweep", "data", "train", "evaluate",
                                    "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
@@ -67,7 +67,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 36);
+  EXPECT_EQ(commands, 37);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.
