@@ -7,6 +7,7 @@
 
 #include "hwmodels/device_sources.hpp"
 #include "hwmodels/roofline.hpp"
+#include "spaces/quantization.hpp"
 
 namespace ridgeline {
 namespace {
@@ -40,6 +41,11 @@ std::int64_t buffered_bits(const LayerKey& key) {
   const std::int64_t lines = std::int64_t{key.dilation[0]} * (key.kernel[0] - 1);
   const std::int64_t places = std::int64_t{key.dilation[1]} * (key.kernel[1] - 1) + 1;
   return (lines * key.in[2] + places) * key.in[0] * bits;
+}
+
+Format as_executed(Format activations, bool never_negative) {
+  if (activations.kind == Format::Kind::integer && never_negative) activations.kind = Format::Kind::unsigned_integer;
+  return activations;
 }
 
 std::string misfit_text(const Cost& cost, const std::string& device) {
@@ -126,11 +132,13 @@ std::span<const std::string> FpgaModel::resources() const {
   return names;
 }
 
-std::optional<FpgaLayer> FpgaModel::layer(const ExecutedLayer& layer, std::string& why) const {
+std::optional<FpgaLayer> FpgaModel::layer(const ExecutedLayer& layer, std::array<bool, 2> unsigned_input,
+                                          std::string& why) const {
   const LayerKey& key = layer.key;
   const bool product = key.kind == OpKind::matmul;  // of two activations
-  const Format& right = product ? key.activations : key.weights;
-  const std::optional<FpgaOperand> a = fpga_operand(key.activations, why);
+  const Format left = as_executed(key.activations, unsigned_input[0]);
+  const Format right = product ? as_executed(key.activations, unsigned_input[1]) : key.weights;
+  const std::optional<FpgaOperand> a = fpga_operand(left, why);
   const std::optional<FpgaOperand> b = a ? fpga_operand(right, why) : std::nullopt;
   if (!b) return std::nullopt;
   FpgaLayer result;
@@ -158,6 +166,7 @@ void FpgaModel::estimate_one(const Design& design, Cost& cost) const {
   const std::vector<NodeId> live = network.live_nodes();
   const std::vector<Format> stored = stored_formats(network, design.precision);
   start_cost(design, live, cost);
+  const std::vector<bool> positive = never_negative(network);
   FpgaLayer sum;
   std::string why;
   for (const ExecutedLayer& one : executed_layers(network, design.precision, stored, live)) {
@@ -166,7 +175,8 @@ void FpgaModel::estimate_one(const Design& design, Cost& cost) const {
     row->macs = one.macs;
     row->bytes = one.weight_bytes + one.input_bytes + one.output_bytes;
     if (one.macs == 0) continue;
-    const std::optional<FpgaLayer> layer = this->layer(one, why);
+    const auto inputs = network.inputs(one.anchor);
+    const std::optional<FpgaLayer> layer = this->layer(one, {positive[inputs.front()], positive[inputs.back()]}, why);
     if (!layer) {
       cost.unsupported =
           fmt::format("{} has no unit for {} ({} '{}')", name(), why, name_of(one.key.kind), network.name(one.anchor));

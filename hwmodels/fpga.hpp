@@ -14,13 +14,15 @@
 //          shapes that a RAMB36 has (1 x 32768 ... 72 x 512, parity bits included). Convolutions over more than one
 //          position keep the lines they still need, matrix products their second matrix: bits over a block's.
 //
-// Formats as in fpga_unit.hpp; a network with another one is unsupported, and so is one that needs more of something
-// than the part has: Cost::resources then says how much. That a design fits by these numbers does not say that it can
-// be placed and routed at the clock. Not counted: pooling, activations, additions and normalisations that stay (they
-// take part in the constant a layer), buffers of residual branches, registers, and what brings images and takes
-// answers.
+// Formats as in fpga_unit.hpp; intN activations that can never be negative (after a ReLU, say) have no sign but N bits
+// of magnitude, as they are executed and emulated, and minifloats keep their sign. A network with another one is
+// unsupported, and so is one that needs more of something than the part has: Cost::resources then says how much. That a
+// design fits by these numbers does not say that it can be placed and routed at the clock. Not counted: pooling,
+// activations, additions and normalisations that stay (they take part in the constant a layer), buffers of residual
+// branches, registers, and what brings images and takes answers.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,8 +68,10 @@ class FpgaModel final : public HardwareModel {
   void estimate(std::span<const Design> designs, std::span<Cost> costs) const override;
 
   const FpgaDevice& device() const { return device_; }
-  // One executed layer with multiply-accumulates. nullopt: `why` says which format has no unit.
-  std::optional<FpgaLayer> layer(const ExecutedLayer& layer, std::string& why) const;
+  // One executed layer with multiply-accumulates; `unsigned_input`: what it reads is never negative. nullopt: `why`
+  // says which format has no unit.
+  std::optional<FpgaLayer> layer(const ExecutedLayer& layer, std::array<bool, 2> unsigned_input,
+                                 std::string& why) const;
 
  private:
   void estimate_one(const Design& design, Cost& cost) const;

@@ -75,7 +75,7 @@ FpgaUnit fpga_unit(const FpgaOperand& a, const FpgaOperand& b, std::int64_t prod
   const int product_bits = a.significand_bits + b.significand_bits;
   const int most_shift = a.most_shift + b.most_shift;
   const double around = exponent_luts(a, b, fabric) + shifter_luts(product_bits, most_shift, fabric);
-  const double sign = a.has_sign || b.has_sign ? 1 : 0;
+  const double sign = a.has_sign && b.has_sign ? 1 : 0;
   FpgaUnit unit;
   unit.accumulator_bits = product_bits + most_shift + ceil_log2(products) + 1;
   unit.accumulator_luts = unit.accumulator_bits * fabric.luts_per_adder_bit;

@@ -26,7 +26,7 @@
 //                                    is a 4:1 multiplexer (4 data, 2 selecting), a stage a LUT for every bit that it
 //                                    can reach. A product of 0 resets the register behind the shifter.
 //
-// and one LUT for the sign where an operand has one. What is not symmetric in a and b above is not in the hardware.
+// and one LUT for the sign where both operands have one. What is not symmetric in a and b above is not in the hardware.
 //
 // Sum of n products, in fixed point, so that nothing is ever rounded or lost (Kulisch, "Very fast and exact
 // accumulation of products", Computing 91, 2011): W = P + R + ceil(log2 n) bits of magnitude and a sign; a LUT a bit,

@@ -7,9 +7,10 @@
 // explained as any other. Weights have a scale an output channel and activations one a tensor, where a format does not
 // say otherwise.
 //
-// Pairs are in the order integer, mixed, minifloat: of equal values the first stays on the front. That matters because
-// e1mY holds the numbers of int(Y+2) and costs as much (hwmodels/fpga_unit.hpp): what is called a minifloat on the
-// front is none that an integer could replace.
+// What can never be negative is executed, emulated and costed as unsigned where its format is an integer; a minifloat
+// keeps its sign bit. Pairs are in the order integer, mixed, minifloat, and of equal values the first stays on the
+// front. That matters because e1mY as weights holds the numbers of int(Y+2) and costs as much (hwmodels/fpga_unit.hpp):
+// what is called a minifloat on the front is none that an integer could replace.
 #pragma once
 
 #include <optional>
@@ -40,7 +41,7 @@ struct FormatSweepConfig {
   std::string device = "alveo_u250";
   std::vector<std::string> weights, activations;
   std::string edges;                   // format of the first and the last operator; empty: the pair's, as all others
-  std::size_t images = 200;            // of the validation split; at most what there is
+  std::size_t images = 500;            // of the validation split; at most what there is
   std::optional<std::int64_t> trials;  // a budget below the number of pairs is searched by NSGA-II
   std::optional<double> wall_s;
   std::uint64_t seed = 1;

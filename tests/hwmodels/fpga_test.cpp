@@ -169,6 +169,22 @@ TEST(Fpga, FoldingByHand) {
   EXPECT_EQ(cost.resource("area"), nullptr);
 }
 
+// After a ReLU eight bits hold 0 ... 255: a magnitude bit more, and no sign. A minifloat stays as it is.
+TEST(Fpga, IntegersThatAreNeverNegativeUseTheirSignBit) {
+  const auto luts = [](const char* format, bool relu) {
+    Design design;
+    Network& n = design.network;
+    NodeId x = n.add_input({1, 64, 16, 16});
+    if (relu) x = n.add(test::simple(OpKind::relu), {x});
+    n.mark_output(n.add(test::conv(64, 3), {x}));
+    design.precision = PrecisionPlan::uniform(n, Format::parse(format), Format::parse(format));
+    return make(plain_device())->estimate(design).resource("luts")->used;
+  };
+  EXPECT_EQ(luts("int8", false), 10 + 2 * 95 * 68);
+  EXPECT_EQ(luts("int8", true), 10 + 2 * 95 * (8 * 6 + 26));
+  EXPECT_EQ(luts("e4m3", true), luts("e4m3", false));
+}
+
 TEST(Fpga, ShallowWeightsLieInLuts) {
   Json device = plain_device();
   device["images_per_s"] = 10000;  // 10,000 cycles: 944 units, weights 40 deep
