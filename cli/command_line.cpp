@@ -162,6 +162,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_allocate_command(app, cli);
   add_sensitivity_command(app, cli);
   add_quantize_command(app, cli);
+  add_sweep_command(app, cli);
   add_version_command(app, cli);
 }
 

@@ -53,6 +53,7 @@ void add_export_command(CLI::App& app, CommandLine& cli);           // export
 void add_allocate_command(CLI::App& app, CommandLine& cli);         // allocate
 void add_quantize_command(CLI::App& app, CommandLine& cli);         // quantize
 void add_sensitivity_command(CLI::App& app, CommandLine& cli);      // sensitivity
+void add_sweep_command(CLI::App& app, CommandLine& cli);            // sweep
 void add_version_command(CLI::App& app, CommandLine& cli);
 
 // A sub-command with its one-line description and an example, which --help shows last.

@@ -1,6 +1,8 @@
 // estimate, measure
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
@@ -39,13 +41,19 @@ std::vector<FormatCost> costs_by_format(DesignOptions options, const HardwareMod
 }
 
 std::string formats_text(const std::vector<FormatCost>& costs, const std::string& device, const TextStyle& style) {
-  TextTable table(
-      {{device, false}, {"latency", true}, {"energy", true}, {"weights", true}, {"activations at the peak", true}});
+  std::vector<TextTable::Column> columns{
+      {device, false}, {"latency", true}, {"energy", true}, {"weights", true}, {"activations at the peak", true}};
+  if (!costs.empty()) {
+    for (const ResourceUse& resource : costs.front().cost.resources) columns.push_back({resource.name, true});
+  }
+  TextTable table(columns);
   for (const FormatCost& one : costs) {
-    table.add({one.format, pretty(one.cost.latency_s, "s"),
-               one.cost.energy_j > 0 ? pretty(one.cost.energy_j, "J") : "not modelled",
-               pretty(static_cast<double>(one.cost.weight_bytes), "B"),
-               pretty(static_cast<double>(one.cost.peak_bytes), "B")});
+    std::vector<std::string> row{one.format, pretty(one.cost.latency_s, "s"),
+                                 one.cost.energy_j > 0 ? pretty(one.cost.energy_j, "J") : "not modelled",
+                                 pretty(static_cast<double>(one.cost.weight_bytes), "B"),
+                                 pretty(static_cast<double>(one.cost.peak_bytes), "B")};
+    for (const ResourceUse& resource : one.cost.resources) row.push_back(grouped(std::llround(resource.used)));
+    table.add(std::move(row));
   }
   return table.text(style);
 }
@@ -68,6 +76,9 @@ int estimate(const CommandLine& cli, const EstimateOptions& options) {
           {"energy_j", other.cost.energy_j > 0 ? Json(other.cost.energy_j) : Json()},
           {"weight_bytes", other.cost.weight_bytes},
           {"peak_bytes", other.cost.peak_bytes}};
+      for (const ResourceUse& resource : other.cost.resources) {
+        json["devices"][device]["formats"][other.format][resource.name] = resource.used;
+      }
     }
     estimates.push_back(std::move(one));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace ridgeline {
@@ -58,6 +59,18 @@ std::vector<NodeId> fused_chain(const Network& network, std::span<const DeviceEs
   return chain;
 }
 
+// "64,211 of 1,728,000 luts (3.7 %), 0 of 12,288 dsps (0.0 %)".
+std::string resources_text(const Cost& cost) {
+  std::string text;
+  for (const ResourceUse& one : cost.resources) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", grouped(std::llround(one.used)));
+    if (one.available > 0) text += fmt::format(" of {}", grouped(std::llround(one.available)));
+    text += " " + one.name;
+    if (one.available > 0) text += fmt::format(" ({})", percent(one.used / one.available));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string operators_text(const Design& design, std::span<const DeviceEstimate> estimates, const TextStyle& style) {
@@ -75,6 +88,8 @@ std::string operators_text(const Design& design, std::span<const DeviceEstimate>
     columns.push_back({"bound by", false});
     notes += fmt::format("{}: {} in all{}\n", estimate.device, pretty(estimate.cost.latency_s, "s"),
                          estimate.cost.energy_j > 0 ? ", " + pretty(estimate.cost.energy_j, "J") : "");
+    if (!estimate.cost.resources.empty())
+      notes += fmt::format("{}: {}\n", estimate.device, resources_text(estimate.cost));
   }
   TextTable table(columns);
   const Network& network = design.network;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
+#include <iterator>
 #include <sstream>
 
 #include "experiments/device_costs.hpp"
@@ -55,9 +57,14 @@ std::vector<const Cost*> DeviceCosts::estimate(const std::string& path, std::spa
 
 namespace {
 
-using Quantity = double (*)(const Cost&);
+using Quantity = std::function<double(const Cost&)>;
+
+const std::vector<std::string> every_models{"latency_s", "energy_j", "peak_bytes", "weight_bytes"};
 
 Quantity find_quantity(const std::string& name) {
+  if (std::ranges::find(every_models, name) == every_models.end()) {
+    return [name](const Cost& cost) { return cost.resource(name)->used; };
+  }
   if (name == "energy_j") return [](const Cost& cost) { return cost.energy_j; };
   if (name == "peak_bytes") return [](const Cost& cost) { return static_cast<double>(cost.peak_bytes); };
   if (name == "weight_bytes") return [](const Cost& cost) { return static_cast<double>(cost.weight_bytes); };
@@ -69,9 +76,10 @@ class CostEvaluator : public Evaluator {
   CostEvaluator(std::string path, const std::string& quantity, const EvaluatorSetup& setup)
       : path_(std::move(path)),
         quantity_(find_quantity(quantity)),
-        unit_(quantity == "latency_s"  ? "s"
-              : quantity == "energy_j" ? "J"
-                                       : "B"),
+        unit_(quantity == "latency_s"        ? "s"
+              : quantity == "energy_j"       ? "J"
+              : quantity.ends_with("_bytes") ? "B"
+                                             : ""),
         pool_(setup.pool),
         costs_(setup.costs ? setup.costs : std::make_shared<DeviceCosts>()) {}
 
@@ -87,12 +95,19 @@ class CostEvaluator : public Evaluator {
         scores[i].value = quantity_(*costs[i]);
       } else {
         scores[i].status = Status::unsupported;
-        scores[i].reason = costs[i]->unsupported;
+        scores[i].reason = reason_of(*costs[i]);
       }
     }
   }
 
  private:
+  // Without the design's own numbers, so that reasons can be counted.
+  std::string reason_of(const Cost& cost) const {
+    const auto scarce = std::ranges::find_if(cost.resources, [](const ResourceUse& one) { return !one.fits(); });
+    if (scarce == cost.resources.end()) return cost.unsupported;
+    return fmt::format("{} has too few {}", model().name(), scarce->name);
+  }
+
   std::string path_;
   Quantity quantity_;
   std::string unit_;
@@ -103,9 +118,8 @@ class CostEvaluator : public Evaluator {
 }  // namespace
 
 std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const EvaluatorSetup& setup) {
-  static const std::vector<std::string> quantities = {"latency_s", "energy_j", "peak_bytes", "weight_bytes"};
   const std::string device = options.string("device");
-  const std::string quantity = options.word("quantity", quantities, "latency_s");
+  const std::string quantity = options.string("quantity", "latency_s");
   options.finish();
   if (device.empty()) return nullptr;
   std::string path;
@@ -117,6 +131,13 @@ std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const Evaluat
     return nullptr;
   }
   auto evaluator = std::make_unique<CostEvaluator>(path, quantity, setup);
+  std::vector<std::string> quantities = every_models;
+  std::ranges::copy(evaluator->model().resources(), std::back_inserter(quantities));
+  if (std::ranges::find(quantities, quantity) == quantities.end()) {
+    options.note("quantity", "a quantity that the device's model gives", '"' + quantity + '"',
+                 known_words(quantity, quantities));
+    return nullptr;
+  }
   if (quantity == "energy_j" && !evaluator->model().has_energy()) {
     options.note("quantity", "a quantity that the device states", "'energy_j'",
                  fmt::format("{} gives no energy figures; use a device that does", path));

@@ -189,7 +189,11 @@ Json measurement_json(const Measurement& measurement) {
 }
 
 Json cost_json(const Cost& cost, const Network& network) {
-  if (!cost.unsupported.empty()) return {{"unsupported", cost.unsupported}};
+  Json resources = Json::object();
+  for (const ResourceUse& one : cost.resources) {
+    resources[one.name] = {{"used", one.used}, {"available", one.available > 0 ? Json(one.available) : Json()}};
+  }
+  if (!cost.unsupported.empty()) return {{"unsupported", cost.unsupported}, {"resources", std::move(resources)}};
   Json ops = Json::array();
   for (const OpCost& op : cost.ops) {
     ops.push_back({{"node", op.node},
@@ -201,11 +205,9 @@ Json cost_json(const Cost& cost, const Network& network) {
                    {"bytes", op.bytes},
                    {"bound_by", op.bound_by}});
   }
-  return {{"latency_s", cost.latency_s},
-          {"energy_j", cost.energy_j > 0 ? Json(cost.energy_j) : Json()},
-          {"peak_bytes", cost.peak_bytes},
-          {"weight_bytes", cost.weight_bytes},
-          {"operators", ops}};
+  return {{"latency_s", cost.latency_s},       {"energy_j", cost.energy_j > 0 ? Json(cost.energy_j) : Json()},
+          {"peak_bytes", cost.peak_bytes},     {"weight_bytes", cost.weight_bytes},
+          {"resources", std::move(resources)}, {"operators", ops}};
 }
 
 Json report_json(const StudyReport& report) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "spaces/counts.hpp"
@@ -23,13 +24,26 @@ struct OpCost {
   std::string bound_by;    // "compute", "DRAM", "L2", "overhead", "table"
 };
 
+// Something of which a device has so much and a design takes so much, where the design is laid out in hardware of its
+// own: "luts", "dsps", "brams" of an FPGA. Names are counts or carry their unit.
+struct ResourceUse {
+  std::string name;
+  double used = 0.0;
+  double available = 0.0;  // of the device; 0 = there is no limit
+  bool fits() const { return available <= 0 || used <= available; }
+};
+
 struct Cost {
   double latency_s = 0.0;
   double energy_j = 0.0;        // NaN never: a model without energy gives 0 and has_energy() == false
   std::int64_t peak_bytes = 0;  // activations, spaces/counts.hpp
   std::int64_t weight_bytes = 0;
   std::vector<OpCost> ops;  // live operators in topological order; fused ones carry 0 s
+  // In the order of HardwareModel::resources(). Also there where one does not fit and the design is unsupported.
+  std::vector<ResourceUse> resources;
   std::string unsupported;  // why this device cannot run the design; empty = it can
+
+  const ResourceUse* resource(std::string_view resource_name) const;  // nullptr: not modelled
 };
 
 // Pure: the same designs give the same costs, from any number of threads at once.
@@ -38,6 +52,8 @@ class HardwareModel {
   virtual ~HardwareModel() = default;
   virtual const std::string& name() const = 0;
   virtual bool has_energy() const { return false; }
+  // The names of Cost::resources; empty for models of machines that are there already.
+  virtual std::span<const std::string> resources() const { return {}; }
   // costs.size() == designs.size(). Never throws for a design it cannot run: Cost::unsupported says why.
   virtual void estimate(std::span<const Design> designs, std::span<Cost> costs) const = 0;
 
@@ -49,7 +65,7 @@ class HardwareModel {
 };
 
 struct HardwareModelEntry {
-  std::string kind;  // the device file's "model": "roofline", "table"
+  std::string kind;  // the device file's "model": "roofline", "table", "fpga"
   std::string about;
   std::unique_ptr<HardwareModel> (*make)(JsonDocument device);  // throws ConfigError
 };

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <array>
 
+#include "hwmodels/fpga.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "hwmodels/roofline.hpp"
 #include "hwmodels/table_model.hpp"
@@ -8,12 +10,19 @@
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 2> entries{{
+  static const std::array<HardwareModelEntry, 3> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
+      {"fpga", "an accelerator of its own for every network: multiply-accumulate units of LUTs, folded to a rate",
+       &FpgaModel::make},
   }};
   return entries;
+}
+
+const ResourceUse* Cost::resource(std::string_view resource_name) const {
+  const auto found = std::ranges::find(resources, resource_name, &ResourceUse::name);
+  return found == resources.end() ? nullptr : &*found;
 }
 
 std::unique_ptr<HardwareModel> load_device(const std::string& path) {

@@ -2,9 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
+#include "hwmodels/device_sources.hpp"
 #include "hwmodels/roofline.hpp"
 
 namespace ridgeline {
@@ -36,31 +35,7 @@ class RooflineReader {
     return device_;
   }
 
-  // Every number read must be named in "sources", itself or through a parent; every source must name a number.
-  void check_sources(bool required) {
-    std::map<std::string, std::string> sources;
-    for (const auto& [path, reader] : root_.members("sources", required)) {
-      if (reader.value().is_string() && !reader.value().get<std::string>().empty()) {
-        sources[path] = reader.value().get<std::string>();
-      } else {
-        root_.note("sources", "a text for '" + path + "'", describe(reader.value()));
-      }
-    }
-    if (!required) return;
-    std::set<std::string> used;
-    for (const std::string& number : numbers_) {
-      std::string path = number;
-      while (sources.count(path) == 0 && path.find('.') != std::string::npos) path.resize(path.rfind('.'));
-      if (sources.count(path) == 0) {
-        root_.note("sources", "where '" + number + "' comes from", "nothing",
-                   "add \"" + number + "\": \"datasheet, measurement or derivation\"");
-      }
-      used.insert(path);
-    }
-    for (const auto& [path, text] : sources) {
-      if (used.count(path) == 0) root_.note("sources", "the path of a number in this file", '"' + path + '"');
-    }
-  }
+  void check(bool sources_required) { check_sources(root_, numbers_, sources_required); }
 
  private:
   void unknown(const char* key, const std::string& name, std::span<const std::string> known) {
@@ -214,7 +189,7 @@ Json curve_json(const EfficiencyCurve& curve) {
 RooflineDevice read_roofline(JsonReader& reader, bool sources_required) {
   RooflineReader roofline(reader);
   RooflineDevice device = roofline.read();
-  roofline.check_sources(sources_required);
+  roofline.check(sources_required);
   return device;
 }
 

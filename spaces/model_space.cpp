@@ -42,24 +42,42 @@ std::vector<std::vector<std::string>> read_ties(JsonReader& root, const std::vec
   return ties;
 }
 
-std::vector<OperatorFormats> read_formats(JsonReader& root, std::vector<std::string>& words) {
-  words = root.strings("formats");
-  if (words.empty() && root.has("formats")) root.note("formats", "at least one number format", "none");
-  std::vector<OperatorFormats> formats;
-  Network one;  // a layer to ask what a word means
+// What a word means to an operator; notes problems at `key`.
+OperatorFormats read_format(JsonReader& root, const char* key, const std::string& word) {
+  Network one;
   Op op;
   op.kind = OpKind::linear;
   op.channels = 1;
   one.add(op, {one.add_input({1, 1})});
-  for (const std::string& word : words) {
-    try {
-      formats.push_back(PrecisionPlan::uniform(one, word).operators[1]);
-    } catch (const ConfigError& error) {
-      const Problem& problem = error.problems().front();
-      root.note("formats", problem.expected, problem.found, problem.remedy);
+  try {
+    return PrecisionPlan::uniform(one, word).operators[1];
+  } catch (const ConfigError& error) {
+    const Problem& problem = error.problems().front();
+    root.note(key, problem.expected, problem.found, problem.remedy);
+  }
+  return {};
+}
+
+std::vector<OperatorFormats> read_formats(JsonReader& root, std::vector<std::string>& words) {
+  words = root.strings("formats");
+  if (words.empty() && root.has("formats")) root.note("formats", "at least one number format", "none");
+  std::vector<OperatorFormats> formats;
+  for (const std::string& word : words) formats.push_back(read_format(root, "formats", word));
+  return formats;
+}
+
+std::map<std::string, OperatorFormats> read_fixed(JsonReader& root, const std::vector<std::string>& known) {
+  std::map<std::string, OperatorFormats> fixed;
+  for (const auto& [name, value] : root.members("fixed", false)) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      root.note("fixed", "operators of the model", '"' + name + '"', known_words(name, known));
+    } else if (!value.value().is_string()) {
+      root.note("fixed", "a number format for '" + name + "'", describe(value.value()));
+    } else {
+      fixed[name] = read_format(root, "fixed", value.value().get<std::string>());
     }
   }
-  return formats;
+  return fixed;
 }
 
 }  // namespace
@@ -87,6 +105,9 @@ ModelSpace read_model_space(JsonReader& root, const std::string& origin, std::in
   std::vector<std::string> known;
   for (const auto& [node, name] : names) known.push_back(name);
   if (known.empty()) root.note("model", "a network with convolutions, linear layers or matrix products", "none", "");
+  const std::map<std::string, OperatorFormats> fixed = read_fixed(root, known);
+  std::erase_if(known, [&](const std::string& name) { return fixed.contains(name); });
+  if (known.empty() && !fixed.empty()) root.note("fixed", "an operator that is left to choose for", "none");
   std::map<std::string, std::size_t> tie_of;
   const std::vector<std::vector<std::string>> ties = read_ties(root, known);
   for (std::size_t i = 0; i < ties.size(); ++i) {
@@ -95,6 +116,10 @@ ModelSpace read_model_space(JsonReader& root, const std::string& origin, std::in
   std::map<std::size_t, std::size_t> dimension_of;  // tie to dimension
   const std::vector<Json> choices(words.begin(), words.end());
   for (const auto& [node, name] : names) {
+    if (const auto kept = fixed.find(name); kept != fixed.end()) {
+      space.fixed.emplace_back(node, kept->second);
+      continue;
+    }
     const auto tie = tie_of.find(name);
     if (tie != tie_of.end()) {
       const auto [dimension, fresh] = dimension_of.emplace(tie->second, space.dims.size());
@@ -112,6 +137,7 @@ ModelSpace read_model_space(JsonReader& root, const std::string& origin, std::in
 Design ModelSpace::decode(const Genome& genome) const {
   Design decoded = design;
   decoded.precision.operators.resize(design.network.size());
+  for (const auto& [node, format] : fixed) decoded.precision.operators[node] = format;
   for (std::size_t i = 0; i < dims.size(); ++i) {
     for (const NodeId node : operators[i]) decoded.precision.operators[node] = formats[genome.genes[i]];
   }

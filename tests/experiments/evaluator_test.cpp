@@ -96,6 +96,25 @@ TEST_F(EvaluatorTest, CostsAreThoseOfTheDevice) {
   }
 }
 
+TEST_F(EvaluatorTest, ResourcesAreQuantitiesOfModelsThatHaveThem) {
+  const auto model = load_device(resources_.device("alveo_u250"));
+  for (const char* quantity : {"luts", "dsps", "brams"}) {
+    const std::vector<Score> got =
+        scores(*make({{"evaluator", "cost"}, {"device", "alveo_u250"}, {"quantity", quantity}}));
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const Cost cost = model->estimate(designs_[i]);
+      EXPECT_EQ(got[i].status, cost.unsupported.empty() ? Status::ok : Status::unsupported);
+      if (got[i].status != Status::ok) continue;
+      EXPECT_EQ(got[i].value, cost.resource(quantity)->used);
+    }
+  }
+  const auto refused = [&](const char* device, const char* quantity) {
+    return what_of([&] { make({{"evaluator", "cost"}, {"device", device}, {"quantity", quantity}}); });
+  };
+  EXPECT_THAT(refused("raspberry_pi_4", "luts"), HasSubstr("weight_bytes"));
+  EXPECT_THAT(refused("alveo_u250", "lut"), HasSubstr("did you mean 'luts'"));
+}
+
 TEST_F(EvaluatorTest, ObjectivesOfOneDeviceShareEstimates) {
   DeviceCosts costs;
   const std::string path = resources_.device("raspberry_pi_4");
