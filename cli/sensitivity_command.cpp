@@ -131,7 +131,7 @@ Found measure(const CommandLine& cli, SensitivityFlags& flags, const CLI::App& c
     found.plans = format_plans(found.sensitivity, *flags.target_bits);
     for (const FormatPlan& plan : found.plans) {
       line.show("plans", found.accuracies.size(), found.plans.size());
-      const Design made = make(precision_plan(design.network, found.sensitivity, plan));
+      const Design made = make(precision_plan(prepared.design().network, found.sensitivity, plan));
       found.accuracies.push_back(evaluate_classifier(made, images, model.normalisation,
                                                      {.threads = options.threads, .emulation = Emulation::missing})
                                      .accuracy);

@@ -28,7 +28,8 @@ struct LayerStudy {
 
 struct LayerStudyOptions {
   int threads = 1;
-  std::size_t images = 256;                          // of the validation split, that sensitivities are of
+  std::size_t images = 512;                          // of the validation split, that sensitivities are of
+  bool labelled = true;                              // sensitivity is of the loss; false: of what the network answers
   std::size_t most_plans = 20;                       // of the allocated ones, evenly spread
   std::function<PlanTiming(const Design&)> timer{};  // as LayerCostOptions has it
   std::function<void(const std::string& phase, std::size_t done, std::size_t total)> progress{};
