@@ -81,7 +81,8 @@ using Conv = dnnl::convolution_forward;
 // depthwise convolutions up to 2 times, images of one to three channels 1.1 to 1.6, small 8-bit kernels 1.1 to 1.3
 // (kernels/README.md). By shape and not by trying: the same network runs the same code every time.
 bool prefers_direct(const PrimitiveSpec& spec, std::string_view first) {
-  if (!first.starts_with("brg") || first.find("amx") != std::string_view::npos) return false;
+  const bool batch_reduced = first.starts_with("brg") || first.starts_with("brdg");
+  if (!batch_reduced || first.find("amx") != std::string_view::npos) return false;
   const Op& op = spec.op;
   const std::int64_t in_channels = spec.sources[0].data.dims[1];
   const DataType read = type_of(spec.sources[0]);
