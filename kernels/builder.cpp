@@ -4,9 +4,27 @@
 
 #include <algorithm>
 
+#include "kernels/conversion.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline {
+
+namespace {
+
+StoredType stored_type(DataType type) {
+  switch (type) {
+    case DataType::bf16:
+      return StoredType::bfloat;
+    case DataType::s8:
+      return StoredType::s8;
+    case DataType::u8:
+      return StoredType::u8;
+    default:
+      return StoredType::single;
+  }
+}
+
+}  // namespace
 
 Program build_program(const Design& design, const ExecutableOptions& options, std::span<const Range> ranges) {
   return Builder(design, options, ranges).run();
@@ -124,7 +142,7 @@ Builder::Slot Builder::convert(NodeId tensor, const Slot& from, DataType type, L
   info.format = is_int8(type) ? "int8" : text_of(type);
   info.macs = 0;
   std::vector<Operand> operands{operand(DNNL_ARG_FROM, from), operand(DNNL_ARG_TO, made)};
-  if (!emit_interleave(spec, operands, info)) emit(spec, std::move(operands), std::move(info));
+  if (!emit_conversion(spec, operands, info)) emit(spec, std::move(operands), std::move(info));
   copies_.emplace(key, made);
   return made;
 }
@@ -146,25 +164,28 @@ void Builder::emit(const PrimitiveSpec& spec, std::vector<Operand> operands, Ste
   append(std::move(step), spec);
 }
 
-// A plain colour image into pixels has a loop of its own.
-bool Builder::emit_interleave(const PrimitiveSpec& spec, const std::vector<Operand>& operands, const StepInfo& info) {
+// Conversions in place, and of a plain colour image into pixels, have loops of their own.
+bool Builder::emit_conversion(const PrimitiveSpec& spec, const std::vector<Operand>& operands, const StepInfo& info) {
   const MemoryDesc &from = operands[0].desc, &to = operands[1].desc;
   const Shape shape = shape_of(from);
-  const bool fits = shape.size() == 4 && shape[1] == 3 && type_of(from) == DataType::f32 &&
-                    type_of(to) != DataType::u8 && has_layout(from, Layout::plain) &&
-                    has_layout(to, Layout::channels_last);
-  if (!fits) return false;
+  const float scale = spec.output_scales.empty() ? 1.0F : spec.output_scales[0];
+  const auto both = [&](Layout layout) { return has_layout(from, layout) && has_layout(to, layout); };
   Step step;
   step.operands = operands;
   step.info = info;
-  step.info.implementation = interleave_name();
-  step.interleave.images = shape[0];
-  step.interleave.area = shape[2] * shape[3];
-  step.interleave.threads = options_.threads;
-  step.interleave.type = type_of(to) == DataType::f32    ? PixelType::single
-                         : type_of(to) == DataType::bf16 ? PixelType::bfloat
-                                                         : PixelType::byte;
-  if (!spec.output_scales.empty()) step.interleave.scale = spec.output_scales[0];
+  if (both(Layout::plain) || both(Layout::channels_last)) {
+    const ConversionJob job{stored_type(type_of(from)), stored_type(type_of(to)), elements(shape), scale,
+                            options_.threads};
+    step.job = [job](const std::byte* in, std::byte* out) { convert_numbers(job, in, out); };
+    step.info.implementation = conversion_name("conversion");
+  } else if (shape.size() == 4 && shape[1] == 3 && type_of(from) == DataType::f32 && type_of(to) != DataType::u8 &&
+             has_layout(from, Layout::plain) && has_layout(to, Layout::channels_last)) {
+    const InterleaveJob job{shape[0], shape[2] * shape[3], stored_type(type_of(to)), scale, options_.threads};
+    step.job = [job](const std::byte* in, std::byte* out) { interleave(job, reinterpret_cast<const float*>(in), out); };
+    step.info.implementation = conversion_name("interleave");
+  } else {
+    return false;
+  }
   append(std::move(step), spec);
   return true;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/program.hpp"
+#include "kernels/quantization/fake_quantize.hpp"
 
 namespace ridgeline {
 
@@ -37,7 +38,7 @@ class Builder {
   void define(NodeId tensor, const MemoryDesc& desc, std::size_t buffer);
   void store(const Group& group, const MemoryDesc& computed, std::size_t buffer);
   void emit(const PrimitiveSpec& spec, std::vector<Operand> operands, StepInfo info);
-  bool emit_interleave(const PrimitiveSpec& spec, const std::vector<Operand>& operands, const StepInfo& info);
+  bool emit_conversion(const PrimitiveSpec& spec, const std::vector<Operand>& operands, const StepInfo& info);
   void append(Step step, const PrimitiveSpec& spec);
   std::shared_ptr<const CompiledPrimitive> compile_for(const PrimitiveSpec& spec, NodeId node) const;
   [[noreturn]] void refuse(NodeId node, const std::string& reason) const;

@@ -50,13 +50,13 @@ Quantizer Builder::quantizer_for(NodeId tensor, const Format& format) const {
 }
 
 void Builder::emit_rounding(NodeId tensor, const Format& format, const Slot& from, const Slot& to) {
-  RoundingJob job;
-  job.quantizer = quantizer_for(tensor, format);
   const Shape& shape = network_.shape(tensor);
-  job.axis = channel_axis(shape, !has_layout(from.desc, Layout::plain));
-  job.size = static_cast<std::size_t>(elements(shape));
   Step step;
-  step.rounding = std::make_shared<const RoundingJob>(std::move(job));
+  step.job = [quantizer = quantizer_for(tensor, format), size = static_cast<std::size_t>(elements(shape)),
+              axis = channel_axis(shape, !has_layout(from.desc, Layout::plain))](const std::byte* in, std::byte* out) {
+    fake_quantize_along({reinterpret_cast<const float*>(in), size}, {reinterpret_cast<float*>(out), size}, axis,
+                        quantizer);
+  };
   step.operands = {operand(DNNL_ARG_FROM, from), operand(DNNL_ARG_TO, to)};
   step.info.node = tensor;
   step.info.kind = "rounding";

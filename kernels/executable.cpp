@@ -29,12 +29,11 @@ void check(dnnl_status_t status) {
 
 // A step with the addresses filled in. The memory objects are kept by the Impl.
 struct BoundStep {
-  const_dnnl_primitive_t primitive;  // null: a job
+  const_dnnl_primitive_t primitive;  // null: the job
   std::vector<dnnl_exec_arg_t> arguments;
-  InterleaveJob interleave_job;
-  std::shared_ptr<const RoundingJob> rounding;  // of `from` into `to`
-  const float* from = nullptr;
-  float* to = nullptr;
+  StepJob job{};
+  const std::byte* from = nullptr;
+  std::byte* to = nullptr;
 };
 
 struct Executable::Impl {
@@ -45,11 +44,7 @@ struct Executable::Impl {
   void run();
   void execute(std::size_t index) {
     const BoundStep& step = bound[index];
-    if (step.rounding) {
-      const std::size_t size = step.rounding->size;
-      return fake_quantize_along({step.from, size}, {step.to, size}, step.rounding->axis, step.rounding->quantizer);
-    }
-    if (step.primitive == nullptr) return interleave(step.interleave_job);
+    if (step.primitive == nullptr) return step.job(step.from, step.to);
     check(dnnl_primitive_execute(step.primitive, cpu_stream().get(), static_cast<int>(step.arguments.size()),
                                  step.arguments.data()));
   }
@@ -153,19 +148,11 @@ void Executable::Impl::bind() {
   }
   scratch = std::make_unique<AlignedBytes>(scratch_bytes);
   for (const Step& step : program.steps) {
-    if (step.rounding) {
-      const auto floats_at = [&](std::size_t i) { return reinterpret_cast<float*>(pointers[step.operands[i].index]); };
-      bound.push_back({nullptr, {}, {}, step.rounding, floats_at(0), floats_at(1)});
-      continue;
-    }
     if (!step.compiled) {
-      BoundStep made{nullptr, {}, step.interleave, nullptr};
-      made.interleave_job.planes = reinterpret_cast<const float*>(pointers[step.operands[0].index]);
-      made.interleave_job.pixels = pointers[step.operands[1].index];
-      bound.push_back(std::move(made));
+      bound.push_back({nullptr, {}, step.job, pointers[step.operands[0].index], pointers[step.operands[1].index]});
       continue;
     }
-    BoundStep made{step.compiled->primitive.get(), {}, {}, nullptr};
+    BoundStep made{step.compiled->primitive.get(), {}};
     for (const Operand& operand : step.operands) {
       void* pointer =
           operand.is_weights ? const_cast<std::byte*>(program.weights[operand.index]->data()) : pointers[operand.index];

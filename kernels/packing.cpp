@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "kernels/program.hpp"
+#include "kernels/quantization/fake_quantize.hpp"
 #include "kernels/reference.hpp"
 
 namespace ridgeline {

@@ -1,17 +1,17 @@
 // A design as a list of oneDNN primitives over numbered buffers, before memory is given to them. Internal.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
 #include <vector>
 
 #include "kernels/executable.hpp"
-#include "kernels/interleave.hpp"
 #include "kernels/lower.hpp"
 #include "kernels/onednn.hpp"
-#include "kernels/quantization/fake_quantize.hpp"
 #include "spaces/quantization.hpp"
 
 namespace ridgeline {
@@ -33,17 +33,12 @@ struct Operand {
   std::size_t index;
 };
 
-// Numbers of the first operand rounded into the second.
-struct RoundingJob {
-  Quantizer quantizer;
-  QuantizedAxis axis;
-  std::size_t size = 0;  // numbers
-};
+// Work of the project's own, from the memory of a step's first operand to that of its second.
+using StepJob = std::function<void(const std::byte* from, std::byte* to)>;
 
 struct Step {
-  std::shared_ptr<const CompiledPrimitive> compiled;  // null: one of the jobs, from the first operand to the second
-  InterleaveJob interleave;
-  std::shared_ptr<const RoundingJob> rounding;  // null: interleave
+  std::shared_ptr<const CompiledPrimitive> compiled;  // null: the job
+  StepJob job;
   std::vector<Operand> operands;
   StepInfo info;
 };
