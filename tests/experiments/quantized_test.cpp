@@ -2,12 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 
 #include "experiments/quantization/quantize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
+#include "hwmodels/hardware_model.hpp"
 #include "kernels/quantization/folded_norms.hpp"
 #include "spaces/hash.hpp"
 #include "spaces/onnx/export.hpp"
@@ -247,6 +250,135 @@ TEST(Quantize, BadInputLeavesNothing) {
   EXPECT_THAT(refused([](QuantizeConfig& config) { config.model = "gone.onnx"; }), HasSubstr("gone.onnx"));
   EXPECT_THAT(refused([](QuantizeConfig& config) { config.data = "nowhere"; }), HasSubstr("nowhere"));
   EXPECT_THAT(refused([&](QuantizeConfig& config) { config.folder = data.scratch.path("."); }), HasSubstr("--out"));
+}
+
+TEST(Quantize, LossesAreMinimised) {
+  const StripedData data;
+  Command command(data);
+  command.config.metric = QualityMetric::nll;
+  const QuantizeResult result = command.run({.max_drop = 0.05});
+  ASSERT_TRUE(result.goal_met);
+  EXPECT_LE(result.front[*result.chosen].quality, result.uniform[0]->quality + 0.05 + 1e-9);
+  for (std::size_t i = 1; i < result.front.size(); ++i) {  // slower plans are better ones
+    EXPECT_GT(result.front[i].latency_s, result.front[i - 1].latency_s);
+    EXPECT_LT(result.front[i].quality, result.front[i - 1].quality);
+  }
+  EXPECT_TRUE(JsonDocument::load(result.plan).value().contains("nll"));
+}
+
+TEST(Quantize, TheSumOfLayersIsThatOfTheirSteps) {
+  const StripedData data;
+  Command command(data);
+  const QuantizeResult result = command.run();
+  const SearchSpace space = SearchSpace::load(data.scratch.path("quantized/plans.json"));
+  for (const std::optional<PlanResult>& plan : result.uniform) {
+    ASSERT_TRUE(plan.has_value());
+    ASSERT_TRUE(plan->sum_of_layers_s.has_value());
+    EXPECT_NEAR(*plan->sum_of_layers_s, timed_by_signature(space.decode(plan->genome)).whole_s, 1e-12);
+  }
+}
+
+TEST(Quantize, TheSearchBeginsWithUniformAndAllocatedPlans) {
+  const StripedData data;
+  const Command command(data);
+  command.run();
+  const Json layers = JsonDocument::load(data.scratch.path("quantized/layers.json")).value();
+  ASSERT_FALSE(layers.at("plans").empty());
+  const std::vector<Trial> trials = testing::trials_of(command.database, "q");
+  const auto tried = [&](const std::vector<std::uint16_t>& genes) {
+    return std::ranges::any_of(trials, [&](const Trial& trial) { return trial.genome.genes == genes; });
+  };
+  for (std::uint16_t format = 0; format < 3; ++format) EXPECT_TRUE(tried(std::vector<std::uint16_t>(3, format)));
+  for (const Json& genes : layers.at("plans")) EXPECT_TRUE(tried(genes.get<std::vector<std::uint16_t>>()));
+}
+
+TEST(Quantize, ALayersFileOfAnotherSpaceIsMeasuredAnew) {
+  const StripedData data;
+  const Command command(data);
+  command.run();
+  const std::string path = data.scratch.path("quantized/layers.json");
+  const Json before = JsonDocument::load(path).value();
+  data.scratch.write("quantized/layers.json", "{\"ridgeline_quantize_layers\": 1");  // cut off
+  command.run();
+  EXPECT_EQ(JsonDocument::load(path).value().at("plans"), before.at("plans"));
+}
+
+TEST(Quantize, WhatFewerBitsWouldChangeIsMeasured) {
+  const StripedData data;
+  Command command(data);
+  command.config.formats = {"int8", "f32"};
+  const QuantizeResult result = command.run({.max_drop = 100, .max_weight_bytes = {}});
+  ASSERT_TRUE(result.chosen.has_value());
+  const Genome& chosen = result.front[*result.chosen].genome;
+  const SearchSpace space = SearchSpace::load(data.scratch.path("quantized/plans.json"));
+  const Design plan = space.decode(chosen);
+  std::size_t high = 0;
+  for (std::size_t d = 0; d < chosen.genes.size(); ++d) {
+    if (chosen.genes[d] == 0) continue;
+    ++high;
+    const auto kept = std::ranges::find(result.kept, space.dims()[d].name, &KeptLayer::layer);
+    ASSERT_NE(kept, result.kept.end());
+    Genome other = chosen;
+    other.genes[d] = 0;
+    ASSERT_TRUE(kept->latency_change_s.has_value());
+    EXPECT_DOUBLE_EQ(*kept->latency_change_s,
+                     testing::fake_timing(space.decode(other), {}).median_s - testing::fake_timing(plan, {}).median_s);
+  }
+  EXPECT_EQ(result.kept.size(), high);
+}
+
+TEST(Quantize, ADescribedDevicePricesWhatThisMachineDoesNotExecute) {
+  const StripedData data;
+  Command command(data);
+  command.hooks = {};
+  command.config.formats = {"f32", "int8", "int4@channel/int8"};
+  command.config.device = "snapdragon_8_gen_2";
+  const QuantizeResult result = command.run({.max_drop = 100});
+  ASSERT_TRUE(result.goal_met);
+  for (std::size_t format = 0; format < 3; ++format) {
+    ASSERT_TRUE(result.uniform[format].has_value());
+    EXPECT_EQ(result.uniform[format]->executed, format < 2);
+    const SearchSpace space = SearchSpace::load(data.scratch.path("quantized/plans.json"));
+    const Cost cost =
+        load_device(resources().device("snapdragon_8_gen_2"))->estimate(space.decode(result.uniform[format]->genome));
+    EXPECT_DOUBLE_EQ(result.uniform[format]->latency_s, cost.latency_s);
+  }
+}
+
+TEST(Quantize, AnInterruptedRunLeavesItsBestPlan) {
+  const StripedData data;
+  Command command(data);
+  std::atomic<bool> stop = false;
+  command.hooks.study.stop = &stop;
+  command.hooks.study.progress = [&](const StudyProgress& progress) { stop = progress.trials >= 8; };
+  const QuantizeResult result = command.run();
+  EXPECT_EQ(result.end, StudyResult::End::interrupted);
+  ASSERT_TRUE(result.chosen.has_value());
+  EXPECT_TRUE(std::filesystem::exists(result.plan));
+  EXPECT_TRUE(std::filesystem::exists(result.onnx));
+  stop = false;
+  command.hooks.study.progress = {};
+  EXPECT_EQ(command.run().end, StudyResult::End::budget);
+}
+
+TEST(Quantize, PassesAreAppliedAndRecorded) {
+  const StripedData data;
+  Command command(data);
+  const std::vector<std::string> names{"equalize", "gptq", "correct-bias"};
+  command.config.post_training.passes = parse_passes(names, "test");
+  command.config.post_training.calibration = CalibrationMethod::mse;
+  const QuantizeResult result = command.run();
+  const Json plan = JsonDocument::load(result.plan).value();
+  EXPECT_EQ(plan.at("post_training").at("passes"), Json({"fold", "equalize", "gptq", "correct-bias"}));
+  EXPECT_EQ(plan.at("post_training").at("calibration"), "mse");
+  const Store store(command.database, Store::Mode::read);
+  const Json study = Json::parse(store.find("q")->config);
+  EXPECT_EQ(study.at("objectives")[0].at("from").at("passes"), Json({"fold", "gptq", "correct-bias"}));
+  const Dataset set = load_dataset(data.folder);
+  TrainedModel written = load_trained_model(result.onnx, resources());
+  adapt(written, set);
+  const ClassificationScores scores = evaluate_classifier(written.design, set.validation, written.normalisation, {});
+  EXPECT_NEAR(100 * scores.accuracy, result.front[*result.chosen].quality, 100.0 / 60 + 1e-9);
 }
 
 TEST(Quantize, EmulatedFormatsHaveNoTimeHere) {
