@@ -304,7 +304,7 @@ std::string progress_note(const StudyReport& report) {
 
 }  // namespace
 
-std::string report_html(const StudyReport& report) {
+std::string report_html(const StudyReport& report, const std::string& opening) {
   const bool single = report.optimised.size() == 1;
   const std::string front_heading = single ? "Candidates" : "Pareto front";
   const std::string progress_heading = single ? "Best value over evaluations" : "Hypervolume over evaluations";
@@ -315,6 +315,7 @@ std::string report_html(const StudyReport& report) {
           {"summary", html_escaped(summary_text(report))},
           {"warnings", warnings(report)},
           {"figures", figures(report)},
+          {"opening", opening},
           {"front_heading", front_heading},
           {"front_panel", report.points.empty() ? "" : html_panel("front-chart", front_heading, "front-controls")},
           {"front_note", front_note(report)},

@@ -9,6 +9,7 @@
 
 namespace ridgeline {
 
-std::string report_html(const StudyReport& report);
+// `opening`: markup of sections that come first, of what the study was made for.
+std::string report_html(const StudyReport& report, const std::string& opening = {});
 
 }  // namespace ridgeline
