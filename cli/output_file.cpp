@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "experiments/training/checkpoint.hpp"
+#include "experiments/whole_file.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
@@ -75,24 +76,7 @@ void check_different(const std::string& path, const std::string& flag, const std
 
 void write_file(const std::string& path, const std::string& text, const std::string& flag) {
   check_writable(path, flag);
-  const fs::path target = target_of(path);
-  const bool device = is_device(target);
-  const fs::path fresh = device ? target : fs::path(target.string() + ".new");
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  std::error_code error;
-  if (file && !device) {
-    std::error_code absent;
-    const fs::file_status before = fs::status(target, absent);
-    if (fs::exists(before)) fs::permissions(fresh, before.permissions(), error);
-    fs::rename(fresh, target, error);
-  }
-  if (!file || error) {
-    std::error_code ignored;
-    if (!device) fs::remove(fresh, ignored);
-    throw ConfigError({flag, "", "a file that can be written", path, error ? error.message() : "is the disk full?"});
-  }
+  write_whole_file(target_of(path).string(), text, flag);
 }
 
 }  // namespace ridgeline

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <system_error>
 
@@ -44,6 +45,27 @@ std::string read_whole_file(const std::string& path, const WholeFileRule& rule) 
                        "fetch the file again"});
   }
   return text;
+}
+
+void write_whole_file(const std::string& path, std::string_view text, const std::string& flag) {
+  namespace fs = std::filesystem;
+  const fs::path target(path);
+  std::error_code absent;
+  const fs::file_status before = fs::status(target, absent);
+  const bool beside = !fs::exists(before) || fs::is_regular_file(before);
+  const fs::path fresh = beside ? fs::path(path + ".new") : target;
+  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
+  file.write(text.data(), static_cast<std::streamsize>(text.size()));
+  file.close();
+  std::error_code error;
+  if (file && beside) {
+    if (fs::exists(before)) fs::permissions(fresh, before.permissions(), error);
+    fs::rename(fresh, target, error);
+  }
+  if (file && !error) return;
+  std::error_code ignored;
+  if (beside) fs::remove(fresh, ignored);
+  throw ConfigError({flag, "", "a file that can be written", path, error ? error.message() : "is the disk full?"});
 }
 
 }  // namespace ridgeline

@@ -8,6 +8,7 @@
 #include "experiments/quantization/quantize_layers.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
+#include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/onnx/check.hpp"
@@ -284,7 +285,7 @@ void Run::write_plan(const PlanResult& plan) const {
                   {"weight_bytes", plan.weight_bytes},
                   {"post_training", config_.post_training.json()},
                   {"formats", space_->describe(plan.genome)}};
-  write_whole(folder_.plan, json.dump(2) + "\n");
+  write_whole_file(folder_.plan.string(), json.dump(2) + "\n", "--out");
 }
 
 void Run::write_onnx(const PlanResult& plan) {
@@ -296,7 +297,7 @@ void Run::write_onnx(const PlanResult& plan) {
     return;
   }
   check_onnx_model(bytes, onnx_tensors(design.network));
-  write_whole(folder_.quantized, bytes);
+  write_whole_file(folder_.quantized.string(), bytes, "--out");
   result_.onnx = folder_.quantized.string();
 }
 

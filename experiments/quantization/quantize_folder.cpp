@@ -3,23 +3,11 @@
 #include <algorithm>
 #include <fstream>
 
+#include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
 
 namespace ridgeline {
 namespace fs = std::filesystem;
-
-void write_whole(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new";
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(fresh, path, error);
-  if (!file || error) {
-    throw ConfigError(Problem{path.string(), "", "a file that can be written", error ? error.message() : "it cannot",
-                              "choose another folder"});
-  }
-}
 
 QuantizeFolder::QuantizeFolder(const std::string& path, const std::string& flag)
     : folder(path),
@@ -59,12 +47,12 @@ PostTrainingOptions write_plan_space(const QuantizeFolder& folder, TrainedModel 
   const PostTraining transformed(model, data.train, whole, allowed_processors());
   std::error_code error;
   fs::create_directories(folder.folder, error);
-  write_whole(folder.model, onnx_model(transformed.design(), onnx_options_of(model, version)));
+  write_whole_file(folder.model.string(), onnx_model(transformed.design(), onnx_options_of(model, version)), "--out");
   const Json space{{"ridgeline_space", 1},
                    {"name", model.name + "_plans"},
                    {"model", folder.model.filename().string()},
                    {"formats", formats}};
-  write_whole(folder.space, space.dump(2) + "\n");
+  write_whole_file(folder.space.string(), space.dump(2) + "\n", "--out");
   return left;
 }
 

@@ -17,9 +17,6 @@ struct QuantizeFolder {
   std::filesystem::path folder, model, space, layers, quantized, plan;
 };
 
-// Throws ConfigError where the file cannot be written.
-void write_whole(const std::filesystem::path& path, const std::string& text);
-
 OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version);
 
 // Writes the network after those passes of `options` that keep its function, and the space of its plans; makes the

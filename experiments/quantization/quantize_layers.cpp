@@ -6,6 +6,7 @@
 #include "experiments/quantization/plan_allocation.hpp"
 #include "experiments/quantization/sensitivity.hpp"
 #include "experiments/training/evaluate.hpp"
+#include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
 #include "spaces/hash.hpp"
 
@@ -136,7 +137,7 @@ LayerStudy study_layers(const QuantizeFolder& folder, const SearchSpace& space, 
   const PlanLatency latency(plans, study.costs);
   study.plans = spread(allocated_plans(latency, study.penalties), options.most_plans);
   show("allocation", 1, 1);
-  write_whole(folder.layers, to_json(study, space).dump(1) + "\n");
+  write_whole_file(folder.layers.string(), to_json(study, space).dump(1) + "\n", "--out");
   return study;
 }
 

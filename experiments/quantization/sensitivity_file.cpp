@@ -10,6 +10,7 @@
 #include <set>
 
 #include "experiments/table_reader.hpp"
+#include "experiments/whole_file.hpp"
 #include "search/greedy_allocation.hpp"
 #include "spaces/config_error.hpp"
 
@@ -153,19 +154,6 @@ class TableParser {
   Sensitivity sensitivity_;
 };
 
-void write(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new";
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(fresh, path, error);
-  if (!file || error) {
-    throw ConfigError({"--problem", "", "a folder that can be written", path.string(),
-                       error ? error.message() : "choose another folder"});
-  }
-}
-
 // Nothing of somebody else's is written over: the folder is new, empty, or holds a table and problems as written here.
 void check_folder(const fs::path& folder, std::span<const std::string> names) {
   std::error_code error;
@@ -256,10 +244,11 @@ ProblemFiles write_allocation_problems(const std::string& folder, const Sensitiv
   fs::create_directories(folder, error);
   if (error) throw ConfigError({"--problem", "", "a folder that can be made", folder, error.message()});
   ProblemFiles files{(fs::path(folder) / table_name).string(), {}};
-  write(files.csv, sensitivity_csv(sensitivity));
+  write_whole_file(files.csv, sensitivity_csv(sensitivity), "--problem");
   for (const std::string& method : sensitivity.methods) {
     files.problems.push_back((fs::path(folder) / (method + ".json")).string());
-    write(files.problems.back(), allocation_description(sensitivity, method, table_name).dump(2) + "\n");
+    write_whole_file(files.problems.back(), allocation_description(sensitivity, method, table_name).dump(2) + "\n",
+                     "--problem");
   }
   return files;
 }
