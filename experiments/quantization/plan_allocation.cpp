@@ -298,10 +298,14 @@ std::vector<AllocatedPlan> allocated_plans(const PlanLatency& latency, std::span
     const Allocation best = exact_allocation(with_latency_limit(problem, limit), exact);
     if (best.plan) add(*best.plan, true);
   }
-  std::vector<AllocatedPlan> plans;
-  for (auto& [genome, plan] : found) plans.push_back(std::move(plan));
-  std::ranges::stable_sort(plans, {},
+  std::vector<AllocatedPlan> all;
+  for (auto& [genome, plan] : found) all.push_back(std::move(plan));
+  std::ranges::stable_sort(all, {},
                            [](const AllocatedPlan& plan) { return std::pair(plan.predicted_s, plan.penalty); });
+  std::vector<AllocatedPlan> plans;  // fastest first: worth keeping is what loses less than all before
+  for (AllocatedPlan& plan : all) {
+    if (plans.empty() || plan.penalty < plans.back().penalty) plans.push_back(std::move(plan));
+  }
   return plans;
 }
 

@@ -46,9 +46,9 @@ struct AllocatedPlansOptions {
 };
 
 // The plans of least penalty at `count` latency limits, evenly spread from the least latency that a plan reaches to
-// that of the plan of least penalty, and every plan of the greedy descent between the two; each once, fastest first.
-// A limit that could not be solved in its time gives the best plan found. Deterministic while no time limit is reached.
-// Throws ConfigError as allocation_problem does.
+// that of the plan of least penalty, and every plan of the greedy descent between the two; each once, fastest first;
+// none that is slower than another and loses no less. A limit that could not be solved in its time gives the best plan
+// found. Deterministic while no time limit is reached. Throws ConfigError as allocation_problem does.
 std::vector<AllocatedPlan> allocated_plans(const PlanLatency& latency, std::span<const std::vector<double>> penalties,
                                            const AllocatedPlansOptions& options = {});
 
