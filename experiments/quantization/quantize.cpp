@@ -88,15 +88,18 @@ void Run::prepare() {
   data_ = load_dataset(config_.data);
   TrainedModel original = load_trained_model(config_.model, resources_);
   adapt(original, data_);
+  const auto calibrating = [this](std::size_t done, std::size_t total) {
+    if (hooks_.phase) hooks_.phase("calibration", done, total);
+  };
   of_plans_ = write_plan_space(folder_, std::move(original), data_, config_.formats, config_.post_training,
-                               hooks_.study.program_version);
+                               hooks_.study.program_version, calibrating);
   model_ = load_trained_model(folder_.model.string(), resources_);
   adapt(model_, data_);
   space_.emplace(SearchSpace::load(folder_.space.string()));
   for (const Dimension& dimension : space_->dims()) result_.operators.push_back(dimension.name);
   const int threads = allowed_processors();
-  quality_.emplace(PostTraining(model_, data_.train, of_plans_, threads), data_.validation, model_.normalisation,
-                   config_.metric, threads);
+  quality_.emplace(PostTraining(model_, data_.train, of_plans_, threads, calibrating), data_.validation,
+                   model_.normalisation, config_.metric, threads);
   if (!config_.device.empty()) {
     result_.allocated = "a device prices plans, not layers";
     return;

@@ -37,14 +37,14 @@ OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& produc
 
 PostTrainingOptions write_plan_space(const QuantizeFolder& folder, TrainedModel model, const Dataset& data,
                                      const std::vector<std::string>& formats, const PostTrainingOptions& options,
-                                     const std::string& version) {
+                                     const std::string& version, const PostTraining::Progress& progress) {
   PostTrainingOptions whole = options, left = options;
   std::erase_if(whole.passes, [](QuantizationPass pass) { return !keeps_function(pass); });
   std::erase_if(left.passes, [](QuantizationPass pass) { return keeps_function(pass); });
   if (!left.passes.empty()) left.passes.insert(left.passes.begin(), QuantizationPass::fold);
   if (whole.passes.empty()) whole.passes = {QuantizationPass::fold};
   whole.calibration = CalibrationMethod::minmax;
-  const PostTraining transformed(model, data.train, whole, allowed_processors());
+  const PostTraining transformed(model, data.train, whole, allowed_processors(), progress);
   std::error_code error;
   fs::create_directories(folder.folder, error);
   write_whole_file(folder.model.string(), onnx_model(transformed.design(), onnx_options_of(model, version)), "--out");

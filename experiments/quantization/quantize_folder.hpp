@@ -23,6 +23,6 @@ OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& produc
 // folder. Returns the passes that are left to do for a plan.
 PostTrainingOptions write_plan_space(const QuantizeFolder& folder, TrainedModel model, const Dataset& data,
                                      const std::vector<std::string>& formats, const PostTrainingOptions& options,
-                                     const std::string& version);
+                                     const std::string& version, const PostTraining::Progress& progress = {});
 
 }  // namespace ridgeline
