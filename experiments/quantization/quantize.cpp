@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "experiments/quantization/kept_layers.hpp"
-#include "experiments/quantization/quantize_folder.hpp"
+#include "experiments/quantization/plan_folder.hpp"
 #include "experiments/quantization/quantize_layers.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
@@ -44,7 +44,7 @@ class Run {
         store_(store),
         command_(command),
         hooks_(hooks),
-        folder_(config.folder, "--out") {}
+        folder_(config.folder) {}
 
   QuantizeResult run();
 
@@ -87,8 +87,13 @@ void Run::prepare() {
   data_ = load_dataset(config_.data);
   TrainedModel original = load_trained_model(config_.model, resources_);
   adapt(original, data_);
-  of_plans_ = write_plan_space(folder_, std::move(original), data_, config_.formats, config_.post_training,
-                               hooks_.study.program_version);
+  of_plans_ = write_plan_space(folder_, original, data_,
+                               {.store = store_,
+                                .study = config_.name,
+                                .name = original.name + "_plans",
+                                .formats = config_.formats,
+                                .post_training = config_.post_training,
+                                .version = hooks_.study.program_version});
   model_ = load_trained_model(folder_.model.string(), resources_);
   adapt(model_, data_);
   space_.emplace(SearchSpace::load(folder_.space.string()));
