@@ -198,8 +198,10 @@ TEST(FormatSweep, ABudgetTriesFewerPairs) {
 TEST(FormatSweep, PassesAreDoneForEveryPairAndRecorded) {
   const StripedData data;
   Sweep sweep(data);
-  sweep.config.weights = {"int3", "e2m1"};
-  sweep.config.activations = {"int4"};
+  data.train(data.config(1), "weak.ckpt");  // one with errors
+  sweep.config.model = data.scratch.path("weak.ckpt");
+  sweep.config.weights = {"int2", "e1m0"};
+  sweep.config.activations = {"int2"};
   sweep.config.post_training.passes =
       parse_passes(std::vector<std::string>{"equalize", "gptq", "correct-bias"}, "here");
   sweep.config.post_training.calibration = CalibrationMethod::mse;
@@ -215,8 +217,9 @@ TEST(FormatSweep, PassesAreDoneForEveryPairAndRecorded) {
         evaluate_classifier(made, set.validation, model.normalisation, {.emulation = Emulation::missing}).accuracy;
     ASSERT_TRUE(pair.error) << pair.reason;
     EXPECT_NEAR(*pair.error, 100 - 100 * accuracy, 1e-6) << pair.weights;
+    EXPECT_GT(*pair.error, 0) << pair.weights;
   }
-  EXPECT_THAT(sweep_csv(result), HasSubstr("\r\nint3,int4,integer,fold+equalize+gptq+correct-bias,mse,"));
+  EXPECT_THAT(sweep_csv(result), HasSubstr("\r\nint2,int2,integer,fold+equalize+gptq+correct-bias,mse,"));
   // What keeps the function is in the written network, the rest in the study.
   const TrainedModel written = load_trained_model(sweep.config.folder + "/model.onnx", resources());
   EXPECT_NE((*written.design.weights)[1].kernel, (*with_folded_norms(model.design).weights)[1].kernel);
