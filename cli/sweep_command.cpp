@@ -6,6 +6,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
+#include "cli/post_training_options.hpp"
 #include "cli/progress.hpp"
 #include "cli/version.hpp"
 #include "experiments/quantization/format_sweep.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 struct SweepFlags {
   FormatSweepConfig config;
+  PostTrainingFlags post_training;
   std::string database, weights = "all", activations = "all", csv, html;
   bool json = false, quiet = false;
 };
@@ -50,6 +52,8 @@ std::string result_text(const FormatSweepResult& result, const SweepFlags& flags
   std::string text = table.text(style) + "\n";
   text += fmt::format("error on {} validation images; {:.2f} % as it is, in f32; LUTs on {}\n",
                       grouped(static_cast<std::int64_t>(result.images)), result.baseline_error, flags.config.device);
+  text += fmt::format("passes {}; calibration {}\n", result.post_training.text(),
+                      calibration_method_names()[static_cast<std::size_t>(result.post_training.calibration)]);
   text += fmt::format("on the front: {} of {} integer pairs, {} of {} mixed, {} of {} minifloat\n", on_front[0],
                       in_all[0], on_front[1], in_all[1], on_front[2], in_all[2]);
   std::string where;
@@ -57,10 +61,12 @@ std::string result_text(const FormatSweepResult& result, const SweepFlags& flags
   return text + "which family wins where: " + where + "\n";
 }
 
-Json pair_json(const SweepPair& pair) {
+Json pair_json(const SweepPair& pair, const PostTrainingOptions& options) {
   return {{"weights", pair.weights},
           {"activations", pair.activations},
           {"family", name_of(pair.family)},
+          {"passes", options.text()},
+          {"calibration", calibration_method_names()[static_cast<std::size_t>(options.calibration)]},
           {"error_percent", pair.error ? Json(*pair.error) : Json()},
           {"luts", pair.luts},
           {"dsps", pair.dsps},
@@ -71,11 +77,15 @@ Json pair_json(const SweepPair& pair) {
 }
 
 Json result_json(const FormatSweepResult& result, const SweepFlags& flags) {
-  Json json{{"study", flags.config.name}, {"device", flags.config.device},
-            {"images", result.images},    {"baseline_error_percent", result.baseline_error},
-            {"front", Json::array()},     {"pairs", Json::array()}};
-  for (const std::size_t i : result.front) json["front"].push_back(pair_json(result.pairs[i]));
-  for (const SweepPair& pair : result.pairs) json["pairs"].push_back(pair_json(pair));
+  Json json{{"study", flags.config.name},
+            {"device", flags.config.device},
+            {"images", result.images},
+            {"baseline_error_percent", result.baseline_error},
+            {"post_training", result.post_training.json()},
+            {"front", Json::array()},
+            {"pairs", Json::array()}};
+  for (const std::size_t i : result.front) json["front"].push_back(pair_json(result.pairs[i], result.post_training));
+  for (const SweepPair& pair : result.pairs) json["pairs"].push_back(pair_json(pair, result.post_training));
   return json;
 }
 
@@ -83,6 +93,7 @@ void fill_names(SweepFlags& flags) {
   FormatSweepConfig& config = flags.config;
   config.weights = sweep_formats(flags.weights, "--weights");
   config.activations = sweep_formats(flags.activations, "--activations");
+  config.post_training = flags.post_training.options();
   if (config.name.empty()) config.name = std::filesystem::path(config.model).stem().string() + "_sweep";
   if (config.folder.empty())
     config.folder = (std::filesystem::path(flags.database).parent_path() / config.name).string();
@@ -152,6 +163,7 @@ void add_sweep_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--weights", flags->weights, "formats" + words + "an output channel")->capture_default_str();
   command->add_option("--activations", flags->activations, "formats" + words + "a tensor")->capture_default_str();
   command->add_option("--edges", config.edges, "a format that the first and the last operator keep, as int8");
+  add_post_training_options(*command, flags->post_training);
   command->add_option("--images", config.images, "validation images, at most what there is")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -3,41 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
+#include <cmath>
 
+#include "experiments/quantization/plan_folder.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "kernels/pinning.hpp"
-#include "kernels/quantization/folded_norms.hpp"
 #include "spaces/config_error.hpp"
-#include "spaces/onnx/export.hpp"
 
 namespace ridgeline {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::size_t most_choices = 65535;  // of a dimension
-
-void write(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new";
-  std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(fresh, path, error);
-  if (!file || error) {
-    throw ConfigError(Problem{path.string(), "", "a file that can be written", error ? error.message() : "it cannot",
-                              "choose another folder"});
-  }
-}
-
-struct Files {
-  explicit Files(const fs::path& folder) : model(folder / "model.onnx"), space(folder / "formats.json") {}
-  fs::path model, space;
-};
 
 bool is_integer(const Format& format) {
   return format.kind == Format::Kind::integer || format.kind == Format::Kind::unsigned_integer;
@@ -71,8 +49,8 @@ std::vector<SweepPair> pairs_of(const FormatSweepConfig& config) {
   return pairs;
 }
 
-// Before anything is written: what can be refused, and a folder that holds nothing of somebody else's.
-void check(const FormatSweepConfig& config, const Files& files, const Resources& resources) {
+// Before anything is read or written: what can be refused.
+void check(const FormatSweepConfig& config, const Resources& resources) {
   if (config.weights.empty() || config.activations.empty() ||
       config.weights.size() * config.activations.size() > most_choices) {
     throw ConfigError(Problem{"--weights", "", fmt::format("1 to {} pairs of formats", most_choices),
@@ -92,74 +70,48 @@ void check(const FormatSweepConfig& config, const Files& files, const Resources&
     throw ConfigError(Problem{"--device", "", "a device that is laid out in LUTs (model \"fpga\")",
                               "'" + config.device + "'", "alveo_u250 and zcu104 are"});
   }
-  std::error_code error;
-  const fs::path folder(config.folder);
-  if (!fs::exists(folder, error) || (fs::is_directory(folder, error) && fs::is_empty(folder, error))) return;
-  std::ifstream space(files.space, std::ios::binary);
-  const Json made = Json::parse(space, nullptr, false);
-  if (made.is_object() && made.contains("ridgeline_space") && made.value("model", "") == files.model.filename()) return;
-  throw ConfigError(Problem{"--out", "", "a new folder, an empty one, or one that this command made",
-                            "'" + config.folder + "'", "choose another name"});
-}
-
-void write_model(const TrainedModel& model, const Files& files, const std::string& version) {
-  OnnxOptions options;
-  options.graph_name = model.name;
-  options.producer_version = version;
-  options.class_names = model.class_names;
-  options.mean = model.normalisation.mean;
-  options.stddev = model.normalisation.stddev;
-  write(files.model, onnx_model(with_folded_norms(model.design), options));
 }
 
 // All operators tied to one dimension of pairs; with `edges` the first and the last keep that format.
-void write_space(const FormatSweepConfig& config, const std::string& name, std::span<const SweepPair> pairs,
-                 const Files& files) {
-  Json space{{"ridgeline_space", 1},
-             {"name", name + "_formats"},
-             {"model", files.model.filename().string()},
-             {"formats", Json::array({"f32"})}};
-  std::vector<std::string> operators;
-  const SearchSpace every = SearchSpace::parse(JsonDocument::from_value(space, files.space.string()));
-  for (const Dimension& dimension : every.dims()) operators.push_back(dimension.name);
-  if (!config.edges.empty()) {
+void tie(Json& space, std::vector<std::string> operators, const std::string& edges) {
+  if (!edges.empty()) {
     if (operators.size() < 3) {
       throw ConfigError(Problem{"--edges", "", "a network with operators between the first and the last",
                                 std::to_string(operators.size()) + " in all", "leave it out"});
     }
-    space["fixed"] = {{operators.front(), config.edges}, {operators.back(), config.edges}};
+    space["fixed"] = {{operators.front(), edges}, {operators.back(), edges}};
     operators.pop_back();
     operators.erase(operators.begin());
   }
   space["ties"] = Json::array({operators});
-  space["formats"] = Json::array();
-  for (const SweepPair& pair : pairs) space["formats"].push_back(plan_word(pair.weights, pair.activations));
-  write(files.space, space.dump(2) + "\n");
 }
 
-StudyConfig study_of(const FormatSweepConfig& config, const Files& files, std::size_t pairs, std::size_t images) {
-  const auto all = static_cast<std::int64_t>(pairs);
+StudyConfig study_of(const FormatSweepConfig& config, const PlanFolder& folder, const PostTrainingOptions& of_pairs,
+                     const FormatSweepResult& result) {
+  const auto all = static_cast<std::int64_t>(result.pairs.size());
   const std::int64_t trials = std::min(all, config.trials.value_or(all));
   Json study{{"ridgeline_study", 1},
              {"name", config.name},
-             {"space", files.space.string()},
+             {"space", folder.space.string()},
              {"seed", config.seed},
              {"searcher", {{"name", trials < all ? "nsga2" : "exhaustive"}}},
              {"batch", 8},  // what an interruption loses at most
              {"verify_front", false},
              {"stop", {{"trials", trials}}}};
   if (config.wall_s) study["stop"]["wall_s"] = *config.wall_s;
-  study["objectives"] = Json::array(
-      {{{"name", "accuracy"},
-        {"unit", "%"},
-        {"direction", "maximise"},
-        {"from",
-         {{"evaluator", "quantized"}, {"model", files.model.string()}, {"data", config.data}, {"images", images}}}},
-       {{"name", "luts"},
-        {"direction", "minimise"},
-        {"from", {{"evaluator", "cost"}, {"device", config.device}, {"quantity", "luts"}}}}});
+  Json accuracy{
+      {"evaluator", "quantized"}, {"model", folder.model.string()}, {"data", config.data}, {"images", result.images}};
+  accuracy.update(of_pairs.json());
+  study["objectives"] =
+      Json::array({{{"name", "accuracy"}, {"unit", "%"}, {"direction", "maximise"}, {"from", std::move(accuracy)}},
+                   {{"name", "luts"},
+                    {"direction", "minimise"},
+                    {"from", {{"evaluator", "cost"}, {"device", config.device}, {"quantity", "luts"}}}}});
   return parse_study(JsonDocument::from_value(std::move(study), "ridgeline sweep"));
 }
+
+// What is left to 100 %, without the noise of the last digits: no error is 0, not -1e-13.
+double error_of(double accuracy_percent) { return std::round((100.0 - accuracy_percent) * 1e9) / 1e9 + 0.0; }
 
 void collect(FormatSweepResult& result, const FormatSweepConfig& config, const Resources& resources,
              const SearchSpace& space, const Store& store, StudyId id) {
@@ -176,7 +128,7 @@ void collect(FormatSweepResult& result, const FormatSweepConfig& config, const R
     SweepPair& pair = result.pairs[trial.genome.genes.front()];
     pair.trial = trial.id;
     if (trial.status == Status::ok) {
-      pair.error = 100.0 + trial.values[0];  // minus the accuracy
+      pair.error = error_of(-trial.values[0]);
     } else if (pair.reason.empty()) {
       pair.reason = trial.reason;
     }
@@ -259,42 +211,53 @@ std::vector<FamilyStretch> stretches(const FormatSweepResult& result) {
 }
 
 std::string sweep_csv(const FormatSweepResult& result) {
-  std::string text = "weights,activations,family,error_percent,luts,dsps,brams,front,trial,reason\r\n";
+  std::string text =
+      "weights,activations,family,passes,calibration,error_percent,luts,dsps,brams,front,trial,reason\r\n";
+  const std::string passes = result.post_training.text();
+  const std::string& calibration =
+      calibration_method_names()[static_cast<std::size_t>(result.post_training.calibration)];
   for (const SweepPair& pair : result.pairs) {
     std::string reason = pair.reason;
     for (std::size_t at = 0; (at = reason.find('"', at)) != std::string::npos; at += 2) reason.insert(at, 1, '"');
-    text += fmt::format("{},{},{},{},{:.1f},{:.0f},{:.0f},{},{},{}\r\n", pair.weights, pair.activations,
-                        name_of(pair.family), pair.error ? fmt::format("{:.6g}", *pair.error) : "", pair.luts,
-                        pair.dsps, pair.brams, pair.on_front ? 1 : 0, pair.trial ? std::to_string(*pair.trial) : "",
-                        reason.empty() ? "" : '"' + reason + '"');
+    text += fmt::format("{},{},{},{},{},{},{:.1f},{:.0f},{:.0f},{},{},{}\r\n", pair.weights, pair.activations,
+                        name_of(pair.family), passes, calibration, pair.error ? fmt::format("{:.6g}", *pair.error) : "",
+                        pair.luts, pair.dsps, pair.brams, pair.on_front ? 1 : 0,
+                        pair.trial ? std::to_string(*pair.trial) : "", reason.empty() ? "" : '"' + reason + '"');
   }
   return text;
 }
 
 FormatSweepResult sweep_pairs(const FormatSweepConfig& config, const Resources& resources, Store& store,
                               const std::string& command, const StudyHooks& hooks) {
-  const Files files{fs::path(config.folder)};
-  check(config, files, resources);
+  check(config, resources);
+  const PlanFolder folder(config.folder, "formats.json");
   TrainedModel model = load_trained_model(config.model, resources);
   const Dataset data = load_dataset(config.data);
   adapt(model, data);
   FormatSweepResult result;
   result.pairs = pairs_of(config);
   result.images = std::min(config.images, data.validation.size());
-  std::error_code error;
-  fs::create_directories(config.folder, error);
-  write_model(model, files, hooks.program_version);
-  write_space(config, model.name, result.pairs, files);
-  Study study(study_of(config, files, result.pairs.size(), result.images), resources, store, command, hooks);
+  result.post_training = config.post_training;
+  PlanSpaceRequest request{.store = store,
+                           .study = config.name,
+                           .name = model.name + "_formats",
+                           .formats = {},
+                           .post_training = config.post_training,
+                           .version = hooks.program_version,
+                           .rules = [&](Json& space, std::vector<std::string> operators) {
+                             tie(space, std::move(operators), config.edges);
+                           }};
+  for (const SweepPair& pair : result.pairs) request.formats.push_back(plan_word(pair.weights, pair.activations));
+  const PostTrainingOptions of_pairs = write_plan_space(folder, model, data, request);
+  Study study(study_of(config, folder, of_pairs, result), resources, store, command, hooks);
   const StudyResult searched = study.run();
   result.end = searched.end;
   if (searched.end == StudyResult::End::interrupted) return result;
   collect(result, config, resources, study.space(), store, searched.study);
   const LabelledImages images = calibration_images(data.validation, result.images);
-  result.baseline_error =
-      100.0 -
+  result.baseline_error = error_of(
       100.0 *
-          evaluate_classifier(model.design, images, model.normalisation, {.threads = allowed_processors()}).accuracy;
+      evaluate_classifier(model.design, images, model.normalisation, {.threads = allowed_processors()}).accuracy);
   return result;
 }
 

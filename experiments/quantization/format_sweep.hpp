@@ -5,7 +5,8 @@
 // The sweep is an ordinary study: a space of one dimension whose choices are the pairs, every operator tied to it;
 // searched exhaustively, or by NSGA-II with a budget below the number of pairs. It is stored, resumed, reported and
 // explained as any other. Weights have a scale an output channel and activations one a tensor, where a format does not
-// say otherwise.
+// say otherwise. Equalization, SmoothQuant, bias correction, learned rounding and GPTQ are passes that it takes or
+// leaves (passes.hpp).
 //
 // What can never be negative is executed, emulated and costed as unsigned where its format is an integer; a minifloat
 // keeps its sign bit. Pairs are in the order integer, mixed, minifloat, and of equal values the first stays on the
@@ -19,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "experiments/quantization/passes.hpp"
 #include "experiments/study.hpp"
 
 namespace ridgeline {
@@ -40,6 +42,7 @@ struct FormatSweepConfig {
   std::string name;         // of the study
   std::string device = "alveo_u250";
   std::vector<std::string> weights, activations;
+  PostTrainingOptions post_training;   // done for every pair
   std::string edges;                   // format of the first and the last operator; empty: the pair's, as all others
   std::size_t images = 500;            // of the validation split; at most what there is
   std::optional<std::int64_t> trials;  // a budget below the number of pairs is searched by NSGA-II
@@ -68,17 +71,21 @@ struct FamilyStretch {
 struct FormatSweepResult {
   StudyResult::End end = StudyResult::End::budget;
   std::size_t images = 0;
+  PostTrainingOptions post_training;
   std::vector<SweepPair> pairs;    // in the order of the space
   std::vector<std::size_t> front;  // of `pairs`, by ascending LUTs
   double baseline_error = 0;       // of the network as it is, in f32, on the same images
 };
 
 std::vector<FamilyStretch> stretches(const FormatSweepResult& result);
-// One line a pair: weights, activations, family, error_percent, luts, dsps, brams, front, trial, reason.
+// One line a pair: weights, activations, family, passes ("fold+gptq", "none"), calibration, error_percent, luts,
+// dsps, brams, front, trial, reason.
 std::string sweep_csv(const FormatSweepResult& result);
 
-// Writes FOLDER/model.onnx (f32, batch norms folded) and FOLDER/formats.json, and searches. A study of that name in the
-// store goes on. Throws ConfigError (before anything is written, where the input says so) and StoreError.
+// Writes FOLDER/model.onnx (f32, batch norms folded, after the passes that keep the function) and FOLDER/formats.json,
+// and searches; the other passes are done for each pair, learned rounding once a layer and format of weights. A study
+// of that name in the store goes on. Throws ConfigError (before anything is written, where the input says so) and
+// StoreError.
 FormatSweepResult sweep_pairs(const FormatSweepConfig& config, const Resources& resources, Store& store,
                               const std::string& command, const StudyHooks& hooks);
 

@@ -18,6 +18,14 @@ std::span<const std::string> quantization_pass_names() {
 
 bool PostTrainingOptions::has(QuantizationPass pass) const { return std::ranges::binary_search(passes, pass); }
 
+std::string PostTrainingOptions::text() const {
+  std::string text;
+  for (const QuantizationPass pass : passes) {
+    text += (text.empty() ? "" : "+") + quantization_pass_names()[static_cast<std::size_t>(pass)];
+  }
+  return text.empty() ? "none" : text;
+}
+
 Json PostTrainingOptions::json() const {
   Json made = Json::object();
   if (calibration != usual.calibration) {

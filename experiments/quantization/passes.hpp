@@ -37,6 +37,7 @@ struct PostTrainingOptions {
   double migration = 0.5;                                     // alpha of smooth, 0 to 1
 
   bool has(QuantizationPass pass) const;
+  std::string text() const;  // of the passes: "fold+gptq", "none"
   // What is not as it is by default: {"calibration": "mse", "passes": ["fold", "gptq"]}; read_post_training's keys.
   Json json() const;
 };

@@ -4,7 +4,7 @@
 #include <chrono>
 
 #include "experiments/quantization/kept_layers.hpp"
-#include "experiments/quantization/quantize_folder.hpp"
+#include "experiments/quantization/plan_folder.hpp"
 #include "experiments/quantization/quantize_layers.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
@@ -45,7 +45,7 @@ class Run {
         store_(store),
         command_(command),
         hooks_(hooks),
-        folder_(config.folder, "--out") {}
+        folder_(config.folder) {}
 
   QuantizeResult run();
 
@@ -91,8 +91,14 @@ void Run::prepare() {
   const auto calibrating = [this](std::size_t done, std::size_t total) {
     if (hooks_.phase) hooks_.phase("calibration", done, total);
   };
-  of_plans_ = write_plan_space(folder_, std::move(original), data_, config_.formats, config_.post_training,
-                               hooks_.study.program_version, calibrating);
+  of_plans_ = write_plan_space(folder_, original, data_,
+                               {.store = store_,
+                                .study = config_.name,
+                                .name = original.name + "_plans",
+                                .formats = config_.formats,
+                                .post_training = config_.post_training,
+                                .version = hooks_.study.program_version,
+                                .progress = calibrating});
   model_ = load_trained_model(folder_.model.string(), resources_);
   adapt(model_, data_);
   space_.emplace(SearchSpace::load(folder_.space.string()));

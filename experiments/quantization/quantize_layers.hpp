@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "experiments/quantization/layer_costs.hpp"
+#include "experiments/quantization/plan_folder.hpp"
 #include "experiments/quantization/plan_quality.hpp"
-#include "experiments/quantization/quantize_folder.hpp"
 #include "spaces/search_space.hpp"
 
 namespace ridgeline {

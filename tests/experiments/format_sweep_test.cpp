@@ -6,8 +6,11 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 
+#include "experiments/quantization/post_training.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "hwmodels/hardware_model.hpp"
@@ -21,6 +24,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::resources;
 using testing::StripedData;
 using testing::what_of;
@@ -185,8 +189,72 @@ TEST(FormatSweep, ABudgetTriesFewerPairs) {
   EXPECT_FALSE(result.front.empty());
   const std::string csv = sweep_csv(result);
   EXPECT_EQ(std::ranges::count(csv, '\n'), 13);
-  EXPECT_THAT(csv, HasSubstr("weights,activations,family,error_percent,luts,dsps,brams,front,trial,reason\r\n"));
-  EXPECT_THAT(csv, HasSubstr("\r\nint4,int8,integer,"));
+  EXPECT_THAT(csv, HasSubstr("weights,activations,family,passes,calibration,error_percent,luts,dsps,brams,"
+                             "front,trial,reason\r\n"));
+  EXPECT_THAT(csv, HasSubstr("\r\nint4,int8,integer,none,minmax,"));
+  EXPECT_THAT(csv, Not(HasSubstr("e-")));  // no error is 0
+}
+
+TEST(FormatSweep, PassesAreDoneForEveryPairAndRecorded) {
+  const StripedData data;
+  Sweep sweep(data);
+  data.train(data.config(1), "weak.ckpt");  // one with errors
+  sweep.config.model = data.scratch.path("weak.ckpt");
+  sweep.config.weights = {"int2", "e1m0"};
+  sweep.config.activations = {"int2"};
+  sweep.config.post_training.passes =
+      parse_passes(std::vector<std::string>{"equalize", "gptq", "correct-bias"}, "here");
+  sweep.config.post_training.calibration = CalibrationMethod::mse;
+  const FormatSweepResult result = sweep.run();
+  const Dataset set = load_dataset(data.folder);
+  TrainedModel model = load_trained_model(sweep.config.model, resources());
+  adapt(model, set);
+  const PostTraining whole(model, set.train, sweep.config.post_training, 1);  // all passes at once, without the files
+  for (const SweepPair& pair : result.pairs) {
+    const Design made =
+        whole.quantized(PrecisionPlan::uniform(model.design.network, pair.weights + "@channel/" + pair.activations));
+    const double accuracy =
+        evaluate_classifier(made, set.validation, model.normalisation, {.emulation = Emulation::missing}).accuracy;
+    ASSERT_TRUE(pair.error) << pair.reason;
+    EXPECT_NEAR(*pair.error, 100 - 100 * accuracy, 1e-6) << pair.weights;
+    EXPECT_GT(*pair.error, 0) << pair.weights;
+  }
+  EXPECT_THAT(sweep_csv(result), HasSubstr("\r\nint2,int2,integer,fold+equalize+gptq+correct-bias,mse,"));
+  // What keeps the function is in the written network, the rest in the study.
+  const TrainedModel written = load_trained_model(sweep.config.folder + "/model.onnx", resources());
+  EXPECT_NE((*written.design.weights)[1].kernel, (*with_folded_norms(model.design).weights)[1].kernel);
+  const Store store(sweep.database, Store::Mode::read);
+  const Json from = Json::parse(store.find("s")->config)["objectives"][0]["from"];
+  EXPECT_EQ(from["passes"], Json({"fold", "gptq", "correct-bias"}));
+  EXPECT_EQ(from["calibration"], "mse");
+}
+
+// A stored study could not go on without its network and its space.
+TEST(FormatSweep, AnotherSweepOfThatNameLeavesTheFolder) {
+  const StripedData data;
+  const Sweep sweep(data);
+  sweep.run();
+  const auto bytes = [&](const char* name) {
+    std::ifstream file(sweep.config.folder + name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string model = bytes("/model.onnx"), space = bytes("/formats.json");
+  const auto refused = [&](const auto& change) {
+    Sweep other = sweep;
+    change(other.config);
+    const std::string why = what_of([&] { other.run(); });
+    EXPECT_EQ(bytes("/model.onnx"), model);
+    EXPECT_EQ(bytes("/formats.json"), space);
+    return why;
+  };
+  const auto named = AllOf(HasSubstr("--name"), HasSubstr("'s'"), HasSubstr("runs delete"));
+  EXPECT_THAT(refused([](FormatSweepConfig& config) { config.weights = {"int5"}; }), named);
+  EXPECT_THAT(refused([](FormatSweepConfig& config) {
+                config.post_training.passes = {QuantizationPass::fold, QuantizationPass::equalize};
+              }),
+              named);
+  EXPECT_EQ(sweep.run().pairs.size(), 12U);
+  EXPECT_FALSE(std::filesystem::exists(sweep.config.folder + "/draft"));
 }
 
 TEST(FormatSweep, WhatDoesNotFitHasNoErrorAndSaysWhy) {
