@@ -12,7 +12,9 @@
 #include "experiments/training/trained_model.hpp"
 #include "experiments/whole_file.hpp"
 #include "kernels/quantization/folded_norms.hpp"
+#include "predictors/classification.hpp"
 #include "support.hpp"
+#include "tests/experiments/striped_data.hpp"
 #include "tests/spaces/published_data.hpp"
 
 namespace ridgeline {
@@ -112,15 +114,10 @@ TEST_F(PublishedModels, UniformInt8LosesLittleAndIsEmulatedAlike) {
         answers(design, data.validation, model.normalisation, {.threads = 2, .emulation = Emulation::all});
     EXPECT_GE(top1(executed, data.validation), one.accuracy - 0.005);
     const std::size_t classes = executed.size() / data.validation.size();
-    std::size_t equal = 0;
-    for (std::size_t i = 0; i < data.validation.size(); ++i) {
-      const auto best = [&](const std::vector<float>& values) {
-        const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * classes);
-        return std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row;
-      };
-      equal += best(executed) == best(emulated) ? 1U : 0U;
-    }
-    EXPECT_GE(static_cast<double>(equal) / static_cast<double>(data.validation.size()), 0.995);
+    EXPECT_GE(agreement(executed, emulated, classes), 0.995);
+    // Both round the same sums, in another order: what is rounded the other way somewhere moves an answer by steps of
+    // 8 bits over all answers, the largest / 127.
+    EXPECT_LE(testing::most_difference(executed, emulated), 2 * range_of(executed).magnitude() / 127);
   }
 }
 
