@@ -33,41 +33,61 @@ double squared_error(const Histogram& histogram, const std::vector<float>& round
   return sum;
 }
 
-// Of the distribution within `range`, what lies outside counted at its ends, from what is left of it when all bins that
-// are rounded to one value share their mass evenly, those without any left out.
-double divergence(const Histogram& histogram, const std::vector<float>& rounded, const Range& range) {
-  const std::span<const std::uint64_t> counts = histogram.counts();
+// The histogram without the values that are 0 behind a relu: the bin of 0 has no more than its neighbours on average.
+std::vector<double> counts_without_zeros(const Histogram& histogram) {
+  std::vector<double> counts(histogram.counts().begin(), histogram.counts().end());
+  const Range range = histogram.range();
+  if (counts.size() < 2 || range.low > 0 || range.high < 0) return counts;
+  const double span = static_cast<double>(range.high) - static_cast<double>(range.low);
+  const double place = -static_cast<double>(range.low) / span * static_cast<double>(counts.size());
+  const std::size_t zero = std::min(static_cast<std::size_t>(place), counts.size() - 1);
+  const double below = counts[zero > 0 ? zero - 1 : zero + 1];
+  const double above = counts[zero + 1 < counts.size() ? zero + 1 : zero - 1];
+  counts[zero] = std::min(counts[zero], (below + above) / 2);
+  return counts;
+}
+
+// Has every value of the format a bin of its own, or more, over `range`? With fewer there is nothing to be lost.
+bool resolves(const Histogram& histogram, const Format& format, const Range& range) {
+  const auto extent = [&](const Range& one) { return static_cast<double>(one.high) - static_cast<double>(one.low); };
+  const bool affine = format.kind == Format::Kind::unsigned_integer;
+  const double grid = affine ? extent(range) : 2.0 * static_cast<double>(range.magnitude());
+  const double bins = grid / extent(histogram.range()) * static_cast<double>(histogram.counts().size());
+  return bins * (1 + 1e-6) >= std::ldexp(1.0, format.width_bits);
+}
+
+// The divergence that calibration.hpp states, of `counts` within `range`; `rounded` is what becomes of every bin.
+double divergence(const Histogram& histogram, std::span<const double> counts, const std::vector<float>& rounded,
+                  const Range& range) {
   std::size_t first = 0, last = counts.size() - 1;
   while (first < last && histogram.centre(first) < range.low) ++first;
   while (last > first && histogram.centre(last) > range.high) --last;
   std::vector<double> reference(counts.begin() + static_cast<std::ptrdiff_t>(first),
                                 counts.begin() + static_cast<std::ptrdiff_t>(last) + 1);
   std::vector<double> kept = reference;
-  for (std::size_t bin = 0; bin < first; ++bin) reference.front() += static_cast<double>(counts[bin]);
-  for (std::size_t bin = last + 1; bin < counts.size(); ++bin) reference.back() += static_cast<double>(counts[bin]);
+  for (std::size_t bin = 0; bin < first; ++bin) reference.front() += counts[bin];
+  for (std::size_t bin = last + 1; bin < counts.size(); ++bin) reference.back() += counts[bin];
+  double total = 0, kept_total = 0, spare_bins = 0;    // bins beyond one a value
   for (std::size_t begin = 0; begin < kept.size();) {  // bins of one value lie together
     std::size_t end = begin;
-    double mass = 0;
-    std::size_t filled = 0;
+    double mass = 0, filled = 0;
     for (; end < kept.size() && rounded[first + end] == rounded[first + begin]; ++end) {
       mass += kept[end];
-      filled += reference[end] > 0 ? 1U : 0U;
+      total += reference[end];
+      filled += reference[end] > 0 ? 1 : 0;
     }
-    for (std::size_t i = begin; i < end; ++i) {
-      kept[i] = reference[i] > 0 ? mass / static_cast<double>(filled) : 0;
-    }
+    if (filled > 0 && mass == 0) mass = 0.5;  // nothing but what was cut off
+    for (std::size_t i = begin; i < end; ++i) kept[i] = reference[i] > 0 ? mass / filled : 0;
+    kept_total += mass;
+    spare_bins += std::max(0.0, filled - 1);
     begin = end;
   }
-  double kept_total = 0;
-  for (const double mass : kept) kept_total += mass;
-  const auto total = static_cast<double>(histogram.total());
+  if (total == 0) return 0;
   double sum = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
-    if (reference[i] <= 0) continue;
-    if (kept[i] <= 0) return std::numeric_limits<double>::infinity();
-    sum += reference[i] / total * std::log(reference[i] / total / (kept[i] / kept_total));
+    if (reference[i] > 0) sum += reference[i] / total * std::log(reference[i] / total / (kept[i] / kept_total));
   }
-  return sum;
+  return sum - spare_bins / (2 * total);
 }
 
 Range percentile_range(const Histogram& histogram) {
@@ -137,14 +157,16 @@ Range calibrated_range(const Histogram& histogram, const Format& format, Calibra
   const bool has_choice = format.is_quantized() && !scales_by_numbers(format) && histogram.total() > 0;
   if (method == CalibrationMethod::minmax || !has_choice || whole.magnitude() == 0) return whole;
   if (method == CalibrationMethod::percentile) return percentile_range(histogram);
+  const bool entropy = method == CalibrationMethod::entropy;
+  const std::vector<double> counts = entropy ? counts_without_zeros(histogram) : std::vector<double>{};
   Range best = whole;
   double least = std::numeric_limits<double>::infinity();
   for (int i = 0; i < candidates; ++i) {
     const double share = 1.0 - (1.0 - least_share) * i / (candidates - 1);
     const Range range = shrunk(whole, share);
+    if (entropy && !resolves(histogram, format, range)) break;
     const std::vector<float> rounded = rounded_centres(histogram, format, range);
-    const double loss =
-        method == CalibrationMethod::mse ? squared_error(histogram, rounded) : divergence(histogram, rounded, range);
+    const double loss = entropy ? divergence(histogram, counts, rounded, range) : squared_error(histogram, rounded);
     if (loss < least) {
       least = loss;
       best = range;

@@ -1,6 +1,9 @@
 // A data set and a space that train in milliseconds.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <span>
 #include <string>
 
 #include "experiments/training/train.hpp"
@@ -72,5 +75,11 @@ struct StripedData {
   Scratch scratch;
   std::string folder, space;
 };
+
+inline float most_difference(std::span<const float> a, std::span<const float> b) {
+  float most = a.size() == b.size() ? 0.0F : INFINITY;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
 
 }  // namespace ridgeline::testing

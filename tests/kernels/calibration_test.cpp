@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "kernels/quantization/fake_quantize.hpp"
 #include "spaces/rng.hpp"
@@ -120,6 +121,128 @@ TEST(Calibration, EntropyPassesOverRareOutliers) {
   EXPECT_GT(plain, 3.0F);
   EXPECT_LT(outlier, 10.0F);
   EXPECT_EQ(calibrated_range(with, int8, CalibrationMethod::minmax).magnitude(), 40.0F);
+}
+
+// The definition in calibration.hpp, by maps: bins grouped by the value that the scalar codec gives them.
+double plain_divergence(const Histogram& histogram, const Format& format, const Range& range) {
+  const std::size_t bins = histogram.counts().size();
+  std::vector<double> counts(histogram.counts().begin(), histogram.counts().end());
+  const double width = (static_cast<double>(histogram.range().high) - static_cast<double>(histogram.range().low)) /
+                       static_cast<double>(bins);
+  const auto zero = static_cast<std::size_t>(-static_cast<double>(histogram.range().low) / width);
+  const double left = zero == 0 ? counts[1] : counts[zero - 1];
+  counts[zero] = std::min(counts[zero], (left + counts[zero + 1]) / 2);
+  std::vector<float> centres(bins), values(bins);
+  for (std::size_t bin = 0; bin < bins; ++bin) centres[bin] = histogram.centre(bin);
+  fake_quantize_by_codec(centres, values, bins, {.format = format, .ranges = {range}});
+  std::map<std::size_t, double> p, q;  // by bin
+  double cut_below = 0, cut_above = 0;
+  for (std::size_t bin = 0; bin < bins; ++bin) {
+    if (centres[bin] < range.low) {
+      cut_below += counts[bin];
+    } else if (centres[bin] > range.high) {
+      cut_above += counts[bin];
+    } else {
+      p[bin] = q[bin] = counts[bin];
+    }
+  }
+  p.begin()->second += cut_below;
+  p.rbegin()->second += cut_above;
+  std::map<float, std::pair<double, double>> of_value;  // counts, filled bins
+  for (const auto& [bin, mass] : p) {
+    of_value[values[bin]].first += q[bin];
+    of_value[values[bin]].second += mass > 0 ? 1 : 0;
+  }
+  double p_sum = 0, q_sum = 0, filled_bins = 0, filled_values = 0, sum = 0;
+  for (auto& [value, group] : of_value) {
+    if (group.second > 0 && group.first == 0) group.first = 0.5;
+    q_sum += group.first;
+    filled_bins += group.second;
+    filled_values += group.second > 0 ? 1 : 0;
+  }
+  for (const auto& [bin, mass] : p) p_sum += mass;
+  for (const auto& [bin, mass] : p) {
+    const auto& [kept, filled] = of_value[values[bin]];
+    if (mass > 0) sum += mass / p_sum * (std::log(mass / p_sum) - std::log(kept / filled / q_sum));
+  }
+  return sum - (filled_bins - filled_values) / (2 * p_sum);
+}
+
+// Values of the usual kinds: with a relu or without, with tails or without.
+std::vector<std::pair<std::string, std::vector<float>>> usual_values(std::size_t count) {
+  std::vector<float> mixture = gaussian(count, 10), narrow = gaussian(count, 11), tails = laplace(count);
+  for (std::size_t i = 0; i < count; ++i) mixture[i] = i % 4 == 0 ? 3 * mixture[i] - 0.5F : mixture[i] - 0.5F;
+  std::vector<std::pair<std::string, std::vector<float>>> made{
+      {"gaussian", narrow}, {"laplace", tails}, {"mixture", mixture}};
+  for (auto* values : {&narrow, &tails, &mixture}) {
+    for (float& value : *values) value = std::max(value, 0.0F);
+  }
+  made.emplace_back("gaussian, relu", narrow);
+  made.emplace_back("laplace, relu", tails);
+  made.emplace_back("mixture, relu", mixture);
+  return made;
+}
+
+TEST(Calibration, EntropyIsTheLeastDivergenceByDefinition) {
+  for (const auto& [name, values] : usual_values(50'000)) {
+    const Histogram histogram = histogram_of(values);
+    const Range whole = histogram.range();
+    for (const char* bits : {"int8", "int4"}) {
+      SCOPED_TRACE(name + " " + bits);
+      const Format format = Format::parse((whole.low < 0 ? "" : "u") + std::string(bits));
+      const Range range = calibrated_range(histogram, format, CalibrationMethod::entropy);
+      double least = 1e30;
+      Range best = whole;
+      for (int step = 0; step < 120; ++step) {  // from the whole range to 5 % of it
+        const auto bound = static_cast<float>((1 - 0.95 * step / 119) * static_cast<double>(whole.magnitude()));
+        if (whole.low < 0 && bound < 0.14F * whole.magnitude()) break;  // less than a bin a value of int8
+        if (whole.low >= 0 && bound < 0.125F * whole.magnitude()) break;
+        const Range other{std::max(whole.low, -bound), std::min(whole.high, bound)};
+        const double divergence = plain_divergence(histogram, format, other);
+        if (divergence < least) best = other;
+        least = std::min(least, divergence);
+      }
+      EXPECT_FLOAT_EQ(range.high, best.high);
+      EXPECT_FLOAT_EQ(range.low, best.low);
+    }
+  }
+}
+
+TEST(Calibration, EntropyLosesLittleMoreThanTheLeastSquaredError) {
+  for (const std::size_t count : {20'000U, 200'000U}) {
+    for (const auto& [name, values] : usual_values(count)) {
+      const Histogram histogram = histogram_of(values);
+      for (const char* bits : {"int8", "int4"}) {
+        SCOPED_TRACE(name + " " + bits);
+        const Format format = Format::parse((histogram.range().low < 0 ? "" : "u") + std::string(bits));
+        const double least = squared_error(values, format, calibrated_range(histogram, format, CalibrationMethod::mse));
+        const double found =
+            squared_error(values, format, calibrated_range(histogram, format, CalibrationMethod::entropy));
+        EXPECT_LE(found, (format.width_bits == 8 ? 3 : 2) * least);
+      }
+    }
+  }
+}
+
+TEST(Calibration, EntropyDoesNotDependOnHowOftenAReluCuts) {
+  const Format format = Format::parse("uint8");
+  std::vector<float> values = gaussian(100'000, 12);
+  std::erase_if(values, [](float value) { return value <= 0; });
+  const Histogram none = histogram_of(values);
+  const Range expected = calibrated_range(none, format, CalibrationMethod::entropy);
+  for (const std::size_t zeros : {50'000U, 2'000'000U}) {
+    Histogram some = none;
+    some.add(std::vector<float>(zeros, 0.0F));
+    EXPECT_NEAR(calibrated_range(some, format, CalibrationMethod::entropy).high, expected.high, 0.03F * expected.high);
+  }
+}
+
+// 2048 bins say nothing of what 12 bits lose.
+TEST(Calibration, EntropyCutsNothingThatBinsDoNotResolve) {
+  const Histogram histogram = histogram_of(laplace(50'000));
+  EXPECT_EQ(calibrated_range(histogram, Format::parse("int12"), CalibrationMethod::entropy), histogram.range());
+  const Histogram few = histogram_of({0.0F, 0.0F, 0.0F, 1.0F});
+  EXPECT_EQ(calibrated_range(few, Format::parse("uint8"), CalibrationMethod::entropy), few.range());
 }
 
 TEST(Calibration, WhatHasNoScaleKeepsItsRange) {

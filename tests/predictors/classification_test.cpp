@@ -31,6 +31,36 @@ TEST(Classification, ConfidenceOnABorderIsInTheLowerBin) {
   EXPECT_NEAR(calibration_error(bins), 0.25, 1e-9);
 }
 
+TEST(Classification, TopKByHand) {
+  // Ranks of the labels: 2nd, 1st, 3rd; in the last row two classes tie, and the lower one comes first.
+  const std::vector<float> three{0.5F, 0.3F, 0.2F, 0.1F, 0.1F, 0.8F, 0.4F, 0.2F, 0.4F, 0.4F, 0.2F, 0.4F};
+  const std::vector<std::int32_t> of_three{1, 2, 1, 2};
+  EXPECT_DOUBLE_EQ(top_k_accuracy(three, of_three, 3, 1), 0.25);
+  EXPECT_DOUBLE_EQ(top_k_accuracy(three, of_three, 3, 2), 0.75);
+  EXPECT_DOUBLE_EQ(top_k_accuracy(three, of_three, 3, 3), 1.0);
+  EXPECT_DOUBLE_EQ(top_k_accuracy(three, of_three, 3, 9), 1.0);
+  EXPECT_DOUBLE_EQ(top_k_accuracy(three, std::vector<std::int32_t>{0, 2, 0, 0}, 3, 1),
+                   score_classification(three, std::vector<std::int32_t>{0, 2, 0, 0}, 3).accuracy);
+  EXPECT_THROW(top_k_accuracy(three, of_three, 3, 0), std::invalid_argument);
+  EXPECT_THROW(top_k_accuracy(three, of_three, 2, 1), std::invalid_argument);
+  EXPECT_THROW(top_k_accuracy(three, std::vector<std::int32_t>{0, 1, 2, 3}, 3, 1), std::invalid_argument);
+}
+
+TEST(Classification, TwoClassifiersByHand) {
+  const std::vector<float> p{0.75F, 0.25F, 0.5F, 0.5F, 0.0F, 1.0F}, q{0.5F, 0.5F, 0.25F, 0.75F, 0.25F, 0.75F};
+  EXPECT_DOUBLE_EQ(agreement(p, q, 2), 2.0 / 3);  // ties go to the lower class
+  EXPECT_DOUBLE_EQ(agreement(p, p, 2), 1.0);
+  const double expected =
+      0.75 * std::log(1.5) + 0.25 * std::log(0.5) + 0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3) + std::log(4.0 / 3);
+  EXPECT_NEAR(mean_divergence(p, q, 2), expected / 3, 1e-12);
+  EXPECT_DOUBLE_EQ(mean_divergence(p, p, 2), 0.0);
+  const std::vector<float> one{1.0F, 0.0F}, other{0.0F, 1.0F};
+  EXPECT_NEAR(mean_divergence(one, other, 2), std::log(1e12), 1e-9);
+  EXPECT_THROW(agreement(p, one, 2), std::invalid_argument);
+  EXPECT_THROW(mean_divergence({}, {}, 2), std::invalid_argument);
+  EXPECT_THROW(mean_divergence(p, q, 4), std::invalid_argument);
+}
+
 TEST(Classification, PerfectIsZeroAndBadSizesAreRefused) {
   const std::vector<float> sure{1.0F, 0.0F, 0.0F, 1.0F};
   const ClassificationScores scores = score_classification(sure, std::vector<std::int32_t>{0, 1}, 2);
