@@ -86,8 +86,21 @@ Found read(const SensitivityFlags& flags, const CLI::App& command) {
   }
   Found found;
   found.sensitivity = with_methods(read_sensitivity(flags.model), flags.methods);
+  if (!flags.problem.empty()) check_problem_folder(flags.problem, found.sensitivity.methods);
   if (flags.target_bits) found.plans = format_plans(found.sensitivity, *flags.target_bits);
   return found;
+}
+
+// What can be known of --target-bits and --problem before anything is measured.
+void check_wishes(const SensitivityFlags& flags) {
+  if (!flags.problem.empty()) {
+    std::vector<std::string> names;
+    for (const SensitivityMethod method : flags.options.methods) {
+      names.push_back(sensitivity_method_names()[static_cast<std::size_t>(method)]);
+    }
+    check_problem_folder(flags.problem, names);
+  }
+  if (flags.target_bits) check_target_bits(flags.options, *flags.target_bits);
 }
 
 LabelledImages chosen_images(const SensitivityFlags& flags, const CLI::App& command, const LabelledImages& all) {
@@ -112,6 +125,7 @@ Found measure(const CommandLine& cli, SensitivityFlags& flags, const CLI::App& c
   const std::span<const std::string> parts = sensitivity_part_names();
   options.part = static_cast<SensitivityPart>(std::ranges::find(parts, flags.part) - parts.begin());
   options.relevance.rule = flags.rule == "epsilon" ? RelevanceRule::epsilon : RelevanceRule::positive;
+  check_wishes(flags);
   const Dataset data = load_dataset(flags.data);
   TrainedModel model = load_trained_model(flags.model, cli.resources);
   adapt(model, data);

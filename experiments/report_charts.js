@@ -52,9 +52,25 @@
     element("b", tip, "Trial " + d.trial);
     drawing.rows(tip, [["predicted", d.predicted], ["measured", d.measured], ["error", d.error]]);
   }
-  const state = { x: null, y: null, all: true, zoom: false };
+  // A study of one decision is coloured by it from the start.
+  const state = { x: null, y: null, all: true, zoom: false,
+                  colouring: data.dimension_names.length === 1 && data.colourings.length ? 0 : -1 };
   const optimised = data.optimised;
   if (optimised.length > 1) { state.y = optimised[0]; state.x = optimised[1]; }
+
+  // The scale of the chosen colouring; gives every point its category. Null: points are coloured by what became of them.
+  const palette = ["#3f74d8", "#d9822b", "#2f9e6e", "#a65bc0", "#c9a227", "#c8504f", "#3aa6b9", "#8a7a68"];
+  function categoryScale() {
+    if (state.colouring < 0) return null;
+    const chosen = data.colourings[state.colouring];
+    points.forEach((p) => {
+      const gene = p.genes.split(".")[chosen.dimension];
+      p.category = gene === undefined || gene === "" ? "not used" : chosen.categories[chosen.category_of[+gene]];
+    });
+    const unused = points.some((p) => p.category === "not used");
+    return { name: "category", type: "ordinal", domain: unused ? [...chosen.categories, "not used"] : chosen.categories,
+             range: [...palette.slice(0, chosen.categories.length), colour("dot")] };
+  }
 
   function frontRows() {
     const rows = points.filter((p) => p.front);
@@ -68,6 +84,8 @@
     const xo = single ? null : data.objectives[state.x];
     const xf = single ? "trial" : "v" + state.x;
     const yf = "v" + yi;
+    const category = categoryScale();
+    const byCategory = { scale: "category", field: "category" };
     const front = frontRows();
     const visible = state.all ? points : front;
     const inView = state.zoom && front.length ? front : visible;
@@ -90,9 +108,9 @@
       scales: [number("x", "width", padded(inView.map((p) => p[xf]))), number("y", "height", padded(inView.map((p) => p[yf])))],
       axes: [axis("bottom", "x", single ? "trial" : xo.heading, 8), axis("left", "y", yo.heading)],
       marks: [
-        symbol("others", Object.assign({ size: { value: 22 }, opacity: { value: 0.75 },
-          fill: [{ test: "datum.group === 'ok'", value: colour("dot") }, { value: "transparent" }],
-          stroke: [{ test: "datum.group === 'ok'", value: colour("dot") }, { value: colour("bad") }],
+        symbol("others", Object.assign({ size: { value: 22 }, opacity: { value: category ? 0.45 : 0.75 },
+          fill: [Object.assign({ test: "datum.group === 'ok'" }, category ? byCategory : { value: colour("dot") }), { value: "transparent" }],
+          stroke: [Object.assign({ test: "datum.group === 'ok'" }, category ? byCategory : { value: colour("dot") }), { value: colour("bad") }],
           strokeWidth: { value: 1 }, tooltip: { field: "trial" } }, across)),
         { type: "line", clip: true, from: { data: "step" }, encode: { update: { x: { scale: "x", field: "x" }, y: { scale: "y", field: "y" },
           stroke: { value: colour("accent") }, strokeOpacity: { value: 0.55 }, strokeWidth: { value: 1.5 },
@@ -101,10 +119,13 @@
           { x: { scale: "x", field: "trial" }, y: { scale: "y", field: "low" }, y2: { scale: "y", field: "high" }, stroke: { value: colour("accent") } } :
           { x: { scale: "x", field: "low" }, x2: { scale: "x", field: "high" }, y: { scale: "y", field: yf }, stroke: { value: colour("accent") } } } },
         symbol("front", Object.assign({ size: { value: 62 }, stroke: { value: colour("panel") }, strokeWidth: { value: 1.2 },
-          fill: third === undefined ? { value: colour("accent") } : { scale: "third", field: "v" + third }, tooltip: { field: "trial" } }, across)),
+          fill: category ? byCategory : third === undefined ? { value: colour("accent") } : { scale: "third", field: "v" + third }, tooltip: { field: "trial" } }, across)),
       ],
     };
-    if (third !== undefined && front.length) {
+    if (category) {
+      spec.scales.push(category);
+      spec.legends = [{ fill: "category", title: data.colourings[state.colouring].label, orient: "right", symbolSize: 70, titlePadding: 8, titleLimit: 150, labelLimit: 170, labelColor: colour("soft") }];
+    } else if (third !== undefined && front.length) {
       const o = data.objectives[third];
       spec.scales.push({ name: "third", type: "linear", domain: padded(front.map((p) => p["v" + third])), range: [colour("third-low") || "#c9a227", colour("accent")], interpolate: "lab" });
       spec.legends = [{ fill: "third", title: o.heading, type: "gradient", orient: "right", gradientLength: 160, titlePadding: 8, titleLimit: 150, labelColor: colour("soft") }];
@@ -167,6 +188,8 @@
   function buildControls() {
     const bar = document.getElementById("front-controls");
     if (!bar) return;
+    const fates = [];  // entries that hold only without a colouring
+    const showLegend = () => fates.forEach((entry) => { entry.style.display = state.colouring < 0 ? "" : "none"; });
     if (optimised.length > 1) {
       [["y", "Up"], ["x", "Across"]].forEach(([key, text]) => {
         if (optimised.length < 3 && data.objectives.length < 3) return;
@@ -175,6 +198,12 @@
         data.objectives.forEach((o, i) => { const option = element("option", select, o.label); option.value = i; option.selected = state[key] === i; });
         select.addEventListener("change", () => { state[key] = +select.value; drawFront(); });
       });
+    }
+    if (data.colourings.length) {
+      const label = element("label", bar, "Colour");
+      const select = element("select", label);
+      [{ label: "front" }, ...data.colourings].forEach((one, i) => { const option = element("option", select, one.label); option.value = i - 1; option.selected = state.colouring === i - 1; });
+      select.addEventListener("change", () => { state.colouring = +select.value; showLegend(); drawFront(); });
     }
     const check = (text, key) => {
       const label = element("label", bar);
@@ -188,8 +217,12 @@
     const legend = element("div", bar);
     legend.className = "legend";
     [["front", "front", data.front_label], ["ok", "", "feasible"], ["broken", "broken", "breaks a limit"]].forEach(([group, style, text]) => {
-      if (points.some((p) => p.group === group)) element("span", legend, text).className = style;
+      if (!points.some((p) => p.group === group)) return;
+      const entry = element("span", legend, text);
+      entry.className = style;
+      if (group !== "broken") fates.push(entry);
     });
+    showLegend();
   }
 
   const drawFront = () => { if (points.length && optimised.length) draw("front-chart", frontSpec(), handler("trial", fillTip)); };

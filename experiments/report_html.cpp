@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "experiments/report_assets.hpp"
+#include "experiments/report_colours.hpp"
 #include "experiments/report_markup.hpp"
 #include "experiments/report_text.hpp"
 
@@ -248,6 +249,13 @@ Json chart_data(const StudyReport& report) {
       fmt::format("ridgeline explain {} --db {}", shell_quoted(report.record.name), shell_quoted(report.database));
   data["dimension_names"] = report.dimension_names;
   data["dimension_choices"] = report.dimension_choices;
+  data["colourings"] = Json::array();
+  for (const Colouring& one : colourings(report.dimension_names, report.dimension_choices)) {
+    data["colourings"].push_back({{"dimension", one.dimension},
+                                  {"label", one.label},
+                                  {"categories", one.categories},
+                                  {"category_of", one.category_of}});
+  }
   data["points"] = Json::array();
   for (const ReportPoint& p : report.points) {
     data["points"].push_back({p.trial, status_names()[static_cast<std::size_t>(p.status)],

@@ -21,7 +21,12 @@ std::vector<std::size_t> find_columns(const std::string& path, const std::vector
   for (const std::string& column : wanted) {
     const auto it = std::find(known.begin(), known.end(), column);
     if (it == known.end()) {
-      problems.push_back({path, "header", fmt::format("a column '{}'", column), "none", known_words(column, known)});
+      const bool whole = known.size() == 1 && known.front().find_first_of(";\t") != std::string::npos;
+      problems.push_back({path, "header", fmt::format("a column '{}'", column), "none",
+                          whole ? "separate cells by commas" : known_words(column, known)});
+    } else if (std::count(it, known.end(), column) > 1) {
+      problems.push_back({path, "header", fmt::format("one column '{}'", column),
+                          std::to_string(std::count(it, known.end(), column)), "leave out or rename the others"});
     }
     indices.push_back(static_cast<std::size_t>(it - known.begin()));
   }
@@ -56,9 +61,23 @@ std::size_t read_record(const std::string& text, std::size_t at, std::vector<std
   return at;
 }
 
+// Reads the names of columns; returns where the rows begin.
+std::size_t read_header(const std::string& path, const std::string& text, std::vector<std::string>& columns) {
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
+    throw ConfigError({path, "", "a table: a header and rows", "an empty file", "fetch the file again"});
+  }
+  const std::size_t rows = read_record(text, text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, columns);
+  const auto control = [](char c) { return c >= 0 && c < ' ' && c != '\t' && c != '\r' && c != '\n'; };
+  if (std::any_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(rows), control)) {
+    throw ConfigError({path, "header", "text in UTF-8, cells separated by commas", "other bytes",
+                       "is it a CSV or JSON file, and in UTF-8?"});
+  }
+  return rows;
+}
+
 RawTable read_csv(const std::string& path, const std::string& text, const std::vector<std::string>& columns) {
   std::vector<std::string> fields;
-  std::size_t at = read_record(text, text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, fields);
+  std::size_t at = read_header(path, text, fields);
   const std::size_t width = fields.size();
   const std::vector<std::size_t> wanted = find_columns(path, columns, fields);
   RawTable table;
@@ -139,7 +158,7 @@ std::vector<std::string> table_columns(const std::string& path) {
   const std::string text = read_whole_file(path, {.kind = "table"});
   std::vector<std::string> columns;
   if (!is_json(text)) {
-    read_record(text, text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0, columns);
+    read_header(path, text, columns);
     return columns;
   }
   const JsonDocument document = JsonDocument::parse(text, path);

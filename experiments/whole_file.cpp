@@ -25,8 +25,10 @@ std::string read_whole_file(const std::string& path, const WholeFileRule& rule) 
   const auto close = [](gzFile file) { gzclose(file); };
   const std::unique_ptr<gzFile_s, decltype(close)> file(gzopen(path.c_str(), "rb"), close);
   if (!file) {
-    throw ConfigError(
-        {path, "", fmt::format("a readable {}", rule.kind), "a file that cannot be opened", "check its rights"});
+    const bool there = std::filesystem::exists(path, ignored);
+    throw ConfigError({path, "", fmt::format("a readable {}", rule.kind),
+                       there ? "a file that cannot be opened" : "no file of that name",
+                       there ? "check its rights" : "check the path"});
   }
   std::string text;
   std::array<char, 1 << 16> buffer{};

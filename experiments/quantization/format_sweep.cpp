@@ -178,6 +178,10 @@ std::vector<std::string> sweep_formats(const std::string& list, const std::strin
     const std::size_t comma = std::min(list.find(',', from), list.size());
     const std::string word = list.substr(from, comma - from);
     from = comma + 1;
+    if (word.empty()) {
+      throw ConfigError(Problem{flag, "", "number formats, with commas", "'" + list + "'",
+                                "integers, minifloats, all, or names such as int4,e2m1"});
+    }
     if (word == "integers" || word == "all") std::ranges::for_each(sweep_integers(), add);
     if (word == "minifloats" || word == "all") std::ranges::for_each(sweep_minifloats(), add);
     if (word == "integers" || word == "minifloats" || word == "all") continue;

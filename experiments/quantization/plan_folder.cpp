@@ -18,19 +18,16 @@ namespace {
   throw ConfigError(Problem{flag, "", expected, found, remedy});
 }
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error)
-    refuse("--out", "a folder that can be made", fmt::format("'{}': {}", folder.string(), error.message()),
-           "choose another name");
-}
-
 // Files beside those of the folder, until it is known that they may take their place.
 struct Draft {
   explicit Draft(const PlanFolder& of)
       : folder(of.folder / "draft"), model(folder / of.model.filename()), space(folder / of.space.filename()) {
-    make_folder(folder);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) {
+      refuse("--out", "a folder that can be made and written",
+             fmt::format("'{}': {}", of.folder.string(), error.message()), "choose another name");
+    }
   }
   ~Draft() {
     std::error_code ignored;
@@ -110,9 +107,10 @@ PostTrainingOptions write_plan_space(const PlanFolder& folder, const TrainedMode
   const std::uint64_t fingerprint = SearchSpace::load(draft.space.string()).fingerprint();
   const std::optional<StudyRecord> stored = request.store.find(request.study);
   if (stored && stored->space_fingerprint != fingerprint) {
-    refuse("--name", "a study of this network, these formats and these passes, or a new name",
-           fmt::format("'{}', begun with others by: {}", request.study, stored->command),
-           fmt::format("choose another name, or 'ridgeline runs delete {}'", request.study));
+    throw StoreError(fmt::format(
+        "{}: study '{}' was begun with another network, other formats or other passes, by: {}; give the new "
+        "one another name, or delete the study with 'ridgeline runs delete {}'",
+        request.store.path(), request.study, stored->command, request.study));
   }
   draft.publish(folder);
   return left;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "experiments/table_reader.hpp"
@@ -63,7 +64,7 @@ class TableParser {
       }
     }
     for (const std::string& column : columns_) {
-      if (is_known(column)) continue;
+      if (is_known(column) || std::ranges::find(wanted_, column) != wanted_.end()) continue;
       sensitivity_.methods.push_back(column);
       wanted_.push_back(column);
     }
@@ -128,7 +129,18 @@ class TableParser {
         has("bit_operations") ? number("bit_operations", false) : static_cast<double>(row.macs) * weights * activations;
     row.weight_bytes = has("weight_bytes") ? number("weight_bytes", false)
                                            : std::ceil(static_cast<double>(row.parameters) * weights / 8.0);
+    check_layer(row);
     sensitivity_.rows.push_back(std::move(row));
+  }
+
+  // What is of a layer, whatever its format.
+  void check_layer(const SensitivityRow& row) {
+    if (!problems_.empty()) return;
+    const auto [first, fresh] = layers_.emplace(row.layer, std::pair{row.parameters, row.macs});
+    if (fresh) return;
+    const auto& [parameters, macs] = first->second;
+    if (row.parameters != parameters) note("parameters", fmt::format("{}, as the layer's first row has", parameters));
+    if (row.macs != macs) note("macs", fmt::format("{}, as the layer's first row has", macs));
   }
 
   void parse_part() {
@@ -150,9 +162,15 @@ class TableParser {
   RawTable table_;
   std::size_t row_ = 0;
   std::set<std::pair<std::string, std::string>> seen_;
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> layers_;  // parameters and MACs of the first row
   std::vector<Problem> problems_;
   Sensitivity sensitivity_;
 };
+
+[[noreturn]] void refuse_target(double least, double average_bits) {
+  throw ConfigError({"--target-bits", "", fmt::format("at least {:.4g}, what the formats can do", least),
+                     fmt::format("{:.4g}", average_bits), "name a smaller format, or take a higher target"});
+}
 
 // Nothing of somebody else's is written over: the folder is new, empty, or holds a table and problems as written here.
 void check_folder(const fs::path& folder, std::span<const std::string> names) {
@@ -230,9 +248,9 @@ Json allocation_description(const Sensitivity& sensitivity, std::string_view met
       {"tables", Json::array({table})}};
 }
 
-ProblemFiles write_allocation_problems(const std::string& folder, const Sensitivity& sensitivity) {
+void check_problem_folder(const std::string& folder, std::span<const std::string> methods) {
   std::vector<std::string> names{table_name};
-  for (const std::string& method : sensitivity.methods) {
+  for (const std::string& method : methods) {
     if (method.find_first_of("/\\") != std::string::npos) {
       throw ConfigError(
           {"--problem", "", "methods whose names can be files'", "'" + method + "'", "rename the column"});
@@ -240,6 +258,10 @@ ProblemFiles write_allocation_problems(const std::string& folder, const Sensitiv
     names.push_back(method + ".json");
   }
   check_folder(folder, names);
+}
+
+ProblemFiles write_allocation_problems(const std::string& folder, const Sensitivity& sensitivity) {
+  check_problem_folder(folder, sensitivity.methods);
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) throw ConfigError({"--problem", "", "a folder that can be made", folder, error.message()});
@@ -251,6 +273,25 @@ ProblemFiles write_allocation_problems(const std::string& folder, const Sensitiv
                      "--problem");
   }
   return files;
+}
+
+void check_target_bits(const SensitivityOptions& options, double average_bits) {
+  std::optional<int> least;
+  for (const std::string& word : options.formats) {
+    OperatorFormats formats;
+    try {
+      formats = formats_of(word);
+    } catch (const ConfigError& error) {
+      const Problem& problem = error.problems().front();
+      throw ConfigError({"--formats", "", problem.expected, problem.found, problem.remedy});
+    }
+    const bool of_weights = options.part != SensitivityPart::activations;
+    // An operator without weights, a product of two matrices, counts by its activations.
+    const int bits = of_weights ? std::min(formats.weights.width_bits, formats.activations.width_bits)
+                                : formats.activations.width_bits;
+    least = std::min(least.value_or(bits), bits);
+  }
+  if (least && average_bits < *least) refuse_target(*least, average_bits);
 }
 
 std::vector<FormatPlan> format_plans(const Sensitivity& sensitivity, double average_bits) {
@@ -265,9 +306,7 @@ std::vector<FormatPlan> format_plans(const Sensitivity& sensitivity, double aver
     problem.budgets[0].limit = average_bits;
     const GreedyAllocation greedy = greedy_allocation(problem);
     if (!greedy.result.plan) {
-      throw ConfigError({"--target-bits", "",
-                         fmt::format("at least {:.4g}, what the formats can do", greedy.result.least[0]),
-                         fmt::format("{:.4g}", average_bits), "name a smaller format, or take a higher target"});
+      refuse_target(greedy.result.least[0], average_bits);
     }
     const AllocationPlan& found = *greedy.result.plan;
     FormatPlan plan{method, {}, found.penalty, found.costs[0], found.costs[2], 0.0};

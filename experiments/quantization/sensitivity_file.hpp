@@ -29,6 +29,9 @@ AllocationProblem allocation_problem(const Sensitivity& sensitivity, std::string
 // The same as a description of the table `csv` (experiments/allocation/README.md).
 Json allocation_description(const Sensitivity& sensitivity, std::string_view method, const std::string& csv);
 
+// Throws ConfigError at --problem as write_allocation_problems does, before anything is measured.
+void check_problem_folder(const std::string& folder, std::span<const std::string> methods);
+
 struct ProblemFiles {
   std::string csv;
   std::vector<std::string> problems;  // FOLDER/METHOD.json, one a method
@@ -36,6 +39,9 @@ struct ProblemFiles {
 // Writes sensitivity.csv and a problem for each method into `folder`, which is made. Throws ConfigError where it
 // cannot, and where the folder holds files that this function did not write.
 ProblemFiles write_allocation_problems(const std::string& folder, const Sensitivity& sensitivity);
+
+// Throws ConfigError where no format has so few bits, or a word is no format, before anything is measured.
+void check_target_bits(const SensitivityOptions& options, double average_bits);
 
 // What greedy descent (search/greedy_allocation.hpp) makes of one method's penalties: the first of its steps that has
 // at most so many bits a weight. A lower target takes more of the same steps, so that it never raises a layer's bits.

@@ -108,7 +108,7 @@ class Rows {
       const float rate = learning_rate * std::sqrt(1 - power_bias) / (1 - momentum_bias);
       run_widest([&]() __attribute__((always_inline)) {
         for (std::size_t row = 0; row < rows_; ++row) {
-          const float unit = unit_[row] > 0 ? 2 / unit_[row] : 0;
+          const float unit = unit_[row] >= std::numeric_limits<float>::min() ? 2 / unit_[row] : 0;
 #pragma omp simd
           for (std::size_t i = row * taps_; i < (row + 1) * taps_; ++i) {
             const float inner = sigmoid(v[i]);
@@ -215,10 +215,11 @@ class Rows {
   std::size_t taps_, rows_;
   const float* gram_;
   const float* kernel_;
-  std::vector<float> below_, step_;            // the value below each weight, and how far above it the next is
-  std::vector<float> share_;                   // of the step that is taken: h
-  std::vector<float> change_, seen_;           // d, and d G
-  std::vector<float> unit_;                    // one a row
+  std::vector<float> below_, step_;   // the value below each weight, and how far above it the next is
+  std::vector<float> share_;          // of the step that is taken: h
+  std::vector<float> change_, seen_;  // d, and d G
+  // One a row; where it is subnormal, as of a row of 1 and zeros in e6m1, there is nothing that rounding could change.
+  std::vector<float> unit_;
   std::vector<float> moves_, gains_, totals_;  // of the row that is looked at
 };
 

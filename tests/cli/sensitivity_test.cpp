@@ -76,6 +76,28 @@ TEST_F(SensitivityOfTables, BadInputNamesTheRemedy) {
     EXPECT_EQ(outcome.out, "");
     for (const std::string& part : said) EXPECT_THAT(outcome.err, HasSubstr(part));
   }
+  const std::string head = "layer,format,kl,parameters,macs\n";
+  const std::vector<std::pair<std::string, std::vector<std::string>>> tables = {
+      {"", {"an empty file"}},
+      {"layer,format,kl,macs\na,int8,1,1\n", {"header", "'parameters'"}},
+      {"layer,format,kl,parameters,macs,kl\na,int8,1,1,1,2\n", {"one column 'kl'", "found 2"}},
+      {"layer;format;kl\na;int8;1\n", {"separate cells by commas"}},
+      {std::string("\xff\xfe\0l\0a", 6), {"UTF-8"}},
+      {head + "a,int8,1,10,10\na,int4,2", {"row 3", "expected 5 cells", "found 3"}},
+      {head + "a,int8,1,10,10\na,int8,2,10,10\n", {"row 3", "each format of a layer once"}},
+      {head + "a,int8,nan,10,10\n", {"row 2", "'kl'", "a finite number", "'nan'"}},
+      {head + "a,int99,1,10,10\n", {"row 2", "'format'", "int99"}},
+      {head + "a,int8,1,10,10\na,int4,2,20,10\n", {"row 3", "'parameters'", "10, as the layer's first row has"}}};
+  for (const auto& [text, said] : tables) {
+    folder_.write("bad.csv", text);
+    const Outcome outcome = run({"bad.csv"});
+    EXPECT_EQ(outcome.code, 2) << text << outcome.out;
+    EXPECT_THAT(outcome.err, HasSubstr("bad.csv: "));
+    for (const std::string& part : said) EXPECT_THAT(outcome.err, HasSubstr(part));
+  }
+  EXPECT_THAT(run({"s.csv", "--target-bits", "0"}).err, HasSubstr("a number above 0 was expected, found '0'"));
+  EXPECT_THAT(run({"s.csv", "--target-bits", "inf"}).err, HasSubstr("found 'inf'"));
+  EXPECT_EQ(run({"s.csv", "--target-bits", "inf"}).code, 2);
   folder_.write("alone.csv", "layer,format,kl,parameters,macs\na,int8,1,1,1\n");
   EXPECT_THAT(run({"alone.csv", "--compare"}).err, AllOf(HasSubstr("--compare"), HasSubstr("'task'")));
 }
@@ -107,6 +129,20 @@ TEST(SensitivityCommand, MeasuresATrainedNetwork) {
   const Outcome again = run_ridgeline({"sensitivity", "s.csv", "--json"}, here);
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(Json::parse(again.out)["rows"], json["rows"]);
+  const auto refused = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"sensitivity", "cnn.ckpt", "--data", "set"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = run_ridgeline(words, here);
+    EXPECT_EQ(outcome.code, 2) << outcome.out;
+    return outcome.err;
+  };
+  // Before anything is measured: a network that cannot be read would have been named else.
+  folder.write("broken.ckpt", "none");
+  const std::string low =
+      run_ridgeline({"sensitivity", "broken.ckpt", "--data", "set", "--target-bits", "3"}, here).err;
+  EXPECT_THAT(low, AllOf(HasSubstr("--target-bits"), HasSubstr("at least 4")));
+  EXPECT_THAT(refused({"--problem", "cnn.ckpt"}), AllOf(HasSubstr("--problem"), HasSubstr("which is a file")));
+  EXPECT_THAT(refused({"--formats", "int8,int99"}), AllOf(HasSubstr("--formats"), HasSubstr("int99")));
   const Outcome many = run_ridgeline({"sensitivity", "cnn.ckpt", "--data", "set", "--images", "1000"}, here);
   EXPECT_EQ(many.code, 2);
   EXPECT_THAT(many.err, AllOf(HasSubstr("--images"), HasSubstr("at most 94")));

@@ -247,7 +247,7 @@ TEST(FormatSweep, AnotherSweepOfThatNameLeavesTheFolder) {
     EXPECT_EQ(bytes("/formats.json"), space);
     return why;
   };
-  const auto named = AllOf(HasSubstr("--name"), HasSubstr("'s'"), HasSubstr("runs delete"));
+  const auto named = AllOf(HasSubstr("another name"), HasSubstr("'s'"), HasSubstr("runs delete s"));
   EXPECT_THAT(refused([](FormatSweepConfig& config) { config.weights = {"int5"}; }), named);
   EXPECT_THAT(refused([](FormatSweepConfig& config) {
                 config.post_training.passes = {QuantizationPass::fold, QuantizationPass::equalize};

@@ -71,6 +71,8 @@ TEST(RoundedKernel, EveryValueIsOneOfTheFormat) {
   const std::size_t channels = 6, taps = 45;
   std::vector<float> kernel = normals(channels * taps, 1);
   std::fill_n(kernel.begin() + 2 * taps, taps, 0.0F);  // a pruned channel
+  std::fill_n(kernel.begin() + 3 * taps, taps, 0.0F);  // one that selects an input: the next value to 0 may be 1e-20
+  kernel[3 * taps + 7] = 0.25F;
   const LayerMoments moments = correlated(1, taps, 2);
   for (const char* name : {"int2",
                            "int4@channel",
@@ -93,6 +95,8 @@ TEST(RoundedKernel, EveryValueIsOneOfTheFormat) {
                            "bfp5@16",
                            "bfp2@8",
                            "e1m2@channel",
+                           "e6m1@channel",
+                           "e7m0@channel",
                            "e8m3",
                            "e4m0@channel",
                            "pot4@channel",
