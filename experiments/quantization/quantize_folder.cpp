@@ -1,7 +1,13 @@
 #include "experiments/quantization/quantize_folder.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
+#include <system_error>
 
 #include "kernels/pinning.hpp"
 
@@ -10,15 +16,38 @@ namespace fs = std::filesystem;
 
 void write_whole(const fs::path& path, const std::string& text) {
   const fs::path fresh = path.string() + ".new";
+  errno = 0;
   std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
   file.close();
   std::error_code error;
-  if (file) fs::rename(fresh, path, error);
-  if (!file || error) {
-    throw ConfigError(Problem{path.string(), "", "a file that can be written", error ? error.message() : "it cannot",
-                              "choose another folder"});
+  if (!file) error.assign(errno != 0 ? errno : EIO, std::generic_category());
+  if (!error) fs::rename(fresh, path, error);
+  if (!error) return;
+  std::error_code ignored;
+  fs::remove(fresh, ignored);
+  throw ConfigError(
+      Problem{path.string(), "", "a file that can be written", error.message(), "make room, or choose another folder"});
+}
+
+// The lock is the system's, on the folder itself: it ends with the process, however that ends.
+FolderLock::FolderLock(const fs::path& folder, const std::string& flag) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder)) {
+    throw ConfigError(Problem{flag, "", "a folder that can be made", "'" + folder.string() + "'",
+                              error ? error.message() : "choose another name"});
   }
+  descriptor_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ < 0 || flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  close(descriptor_);
+  throw ConfigError(Problem{flag, "", "a folder that no other process works in",
+                            "'" + folder.string() + "' in use by another ridgeline quantize",
+                            "wait until it has ended, or choose another folder"});
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) close(descriptor_);
 }
 
 QuantizeFolder::QuantizeFolder(const std::string& path, const std::string& flag)
@@ -28,8 +57,12 @@ QuantizeFolder::QuantizeFolder(const std::string& path, const std::string& flag)
       layers(folder / "layers.json"),
       quantized(folder / "quantized.onnx"),
       plan(folder / "quantized_plan.json") {
+  if (path.empty()) throw ConfigError(Problem{flag, "", "the path of a folder", "nothing", ""});
   std::error_code error;
-  if (!fs::exists(folder, error) || (fs::is_directory(folder, error) && fs::is_empty(folder, error))) return;
+  if (!fs::exists(folder, error)) return;
+  const std::string unfinished = space.filename().string() + ".new";  // what is written first
+  const auto left = [&](const fs::directory_entry& entry) { return entry.path().filename() == unfinished; };
+  if (fs::is_directory(folder, error) && std::ranges::all_of(fs::directory_iterator(folder, error), left)) return;
   std::ifstream file(space, std::ios::binary);
   const Json made = Json::parse(file, nullptr, false);
   if (made.is_object() && made.contains("ridgeline_space") && made.value("model", "") == model.filename()) return;
@@ -47,25 +80,28 @@ OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& produc
   return options;
 }
 
-PostTrainingOptions write_plan_space(const QuantizeFolder& folder, TrainedModel model, const Dataset& data,
-                                     const std::vector<std::string>& formats, const PostTrainingOptions& options,
-                                     const std::string& version) {
-  PostTrainingOptions whole = options, left = options;
-  std::erase_if(whole.passes, [](QuantizationPass pass) { return !keeps_function(pass); });
+PostTrainingOptions passes_of_plans(const PostTrainingOptions& options) {
+  PostTrainingOptions left = options;
   std::erase_if(left.passes, [](QuantizationPass pass) { return keeps_function(pass); });
   if (!left.passes.empty()) left.passes.insert(left.passes.begin(), QuantizationPass::fold);
+  return left;
+}
+
+void write_plan_space(const QuantizeFolder& folder, TrainedModel model, const Dataset& data,
+                      const std::vector<std::string>& formats, const PostTrainingOptions& options,
+                      const std::string& version) {
+  PostTrainingOptions whole = options;
+  std::erase_if(whole.passes, [](QuantizationPass pass) { return !keeps_function(pass); });
   if (whole.passes.empty()) whole.passes = {QuantizationPass::fold};
   whole.calibration = CalibrationMethod::minmax;
   const PostTraining transformed(model, data.train, whole, allowed_processors());
-  std::error_code error;
-  fs::create_directories(folder.folder, error);
-  write_whole(folder.model, onnx_model(transformed.design(), onnx_options_of(model, version)));
+  const std::string bytes = onnx_model(transformed.design(), onnx_options_of(model, version));
   const Json space{{"ridgeline_space", 1},
                    {"name", model.name + "_plans"},
                    {"model", folder.model.filename().string()},
                    {"formats", formats}};
   write_whole(folder.space, space.dump(2) + "\n");
-  return left;
+  write_whole(folder.model, bytes);
 }
 
 }  // namespace ridgeline
