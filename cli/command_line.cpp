@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <string_view>
 
 #include "experiments/store.hpp"
@@ -119,13 +120,24 @@ std::string unknown_argument(const CLI::App& app, const CLI::App& at) {
   return known.empty() ? found : found + "; " + known_words(word, known);
 }
 
+// "--trials: Value 0 is not above 0": for a range without an end CLI11 prints all digits of the largest double.
+std::string without_endless_range(const std::string& message) {
+  constexpr std::string_view begins = "Value ", lies = " not in range ";
+  const std::string endless = fmt::format(" to {:f}", std::numeric_limits<double>::max());
+  const std::size_t value = message.find(begins), range = message.find(lies), end = message.find(endless);
+  if (value == std::string::npos || range == std::string::npos || end == std::string::npos) return message;
+  const double number = std::strtod(message.c_str() + value + begins.size(), nullptr);
+  const char* wrong = number > 0 ? " is too large" : number < 0 ? " is below 0" : " is not above 0";
+  return message.substr(0, range) + wrong + message.substr(end + endless.size());
+}
+
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {  // --help
     return app.exit(error, std::cout, std::cerr) == 0 ? exit_done : exit_bad_input;
   }
   const CLI::App* at = innermost(app);
   std::string message = unknown_argument(app, *at);
-  if (message.empty()) message = error.what();
+  if (message.empty()) message = without_endless_range(error.what());
   std::cerr << full_name(*at) << ": " << message << "\nsee " << full_name(*at) << " --help\n";
   return exit_bad_input;
 }

@@ -25,16 +25,6 @@ struct QuantizeFlags {
   bool json = false, quiet = false;
 };
 
-std::string missed_goal(const QuantizeResult& result, const std::vector<std::string>& formats) {
-  if (!result.chosen) return "no plan could be run and timed here";
-  if (result.uniform.front()) return "no plan keeps the goal; the most accurate one of the front was taken";
-  return fmt::format(
-      "the goal could not be compared: the uniform plan in {} was not timed here; is the machine busy, or is that "
-      "format "
-      "not executed here? the most accurate plan of the front was taken",
-      formats[0]);
-}
-
 Objective objective_of(const QuantizeConfig& config) {
   Objective objective;
   objective.name = quality_metric_names()[static_cast<std::size_t>(config.metric)];
@@ -71,6 +61,7 @@ int run_quantize(const CommandLine& cli, QuantizeFlags flags) {
     line.finish();
     phase.show(name, done, total);
   };
+  check(flags.config, cli.resources);
   Store store(flags.database, Store::Mode::write);
   const QuantizeResult result = quantize(flags.config, flags.goal, cli.resources, store, cli.command, hooks);
   line.finish();
@@ -89,7 +80,7 @@ int run_quantize(const CommandLine& cli, QuantizeFlags flags) {
     cli.print(found.text(cli.style) + "report: " + report + "\n");
   }
   if (result.goal_met) return exit_done;
-  std::fputs(fmt::format("{}\n", missed_goal(result, flags.config.formats)).c_str(), stderr);
+  std::fputs(fmt::format("{}\n", found.missed(flags.goal)).c_str(), stderr);
   return exit_infeasible;
 }
 

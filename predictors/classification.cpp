@@ -133,9 +133,10 @@ ClassificationScores score_classification(std::span<const float> probabilities, 
   ClassificationScores scores;
   scores.confusion.resize(classes * classes);
   const double count = static_cast<double>(labels.size());
+  const auto right = std::count_if(all.begin(), all.end(), [](const Answer& answer) { return answer.right; });
+  scores.accuracy = static_cast<double>(right) / count;  // not a sum of shares, which rounds
   for (std::size_t r = 0; r < labels.size(); ++r) {
     const auto label = static_cast<std::size_t>(labels[r]);
-    scores.accuracy += all[r].right ? 1.0 / count : 0.0;
     ++scores.confusion[label * classes + all[r].predicted];
     const auto row = probabilities.subspan(r * classes, classes);
     scores.nll -= std::log(std::max(1e-12, static_cast<double>(row[label]))) / count;

@@ -252,8 +252,10 @@ FormatSweepResult sweep_pairs(const FormatSweepConfig& config, const Resources& 
                              tie(space, std::move(operators), config.edges);
                            }};
   for (const SweepPair& pair : result.pairs) request.formats.push_back(plan_word(pair.weights, pair.activations));
-  const PostTrainingOptions of_pairs = write_plan_space(folder, model, data, request);
-  Study study(study_of(config, folder, of_pairs, result), resources, store, command, hooks);
+  const FolderLock lock(folder.folder);
+  write_plan_space(folder, model, data, request);
+  Study study(study_of(config, folder, passes_of_plans(config.post_training), result), resources, store, command,
+              hooks);
   const StudyResult searched = study.run();
   result.end = searched.end;
   if (searched.end == StudyResult::End::interrupted) return result;

@@ -1,8 +1,12 @@
 #include "experiments/quantization/plan_folder.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 
 #include "experiments/whole_file.hpp"
@@ -13,6 +17,8 @@ namespace ridgeline {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* draft_name = "draft";
+
 [[noreturn]] void refuse(const std::string& flag, const std::string& expected, const std::string& found,
                          const std::string& remedy) {
   throw ConfigError(Problem{flag, "", expected, found, remedy});
@@ -21,7 +27,7 @@ namespace {
 // Files beside those of the folder, until it is known that they may take their place.
 struct Draft {
   explicit Draft(const PlanFolder& of)
-      : folder(of.folder / "draft"), model(folder / of.model.filename()), space(folder / of.space.filename()) {
+      : folder(of.folder / draft_name), model(folder / of.model.filename()), space(folder / of.space.filename()) {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) {
@@ -36,8 +42,9 @@ struct Draft {
   Draft(const Draft&) = delete;
   Draft& operator=(const Draft&) = delete;
 
+  // The space first: it tells whose folder this is, wherever a run is stopped.
   void publish(const PlanFolder& to_folder) const {
-    for (const auto& [from, to] : {std::pair{model, to_folder.model}, {space, to_folder.space}}) {
+    for (const auto& [from, to] : {std::pair{space, to_folder.space}, {model, to_folder.model}}) {
       std::error_code error;
       fs::rename(from, to, error);
       if (error)
@@ -67,12 +74,16 @@ Json space_of(const Draft& draft, const PlanSpaceRequest& request) {
 
 PlanFolder::PlanFolder(const std::string& path, const std::string& space_name)
     : folder(path), model(folder / "model.onnx"), space(folder / space_name) {
+  if (path.empty()) refuse("--out", "the path of a folder", "nothing", "");
   std::error_code error;
-  if (!fs::exists(folder, error) || (fs::is_directory(folder, error) && fs::is_empty(folder, error))) return;
+  if (!fs::exists(folder, error)) return;
+  const auto is_draft = [](const fs::directory_entry& entry) { return entry.path().filename() == draft_name; };
+  if (fs::is_directory(folder, error) && std::ranges::all_of(fs::directory_iterator(folder, error), is_draft)) return;
   std::ifstream file(space, std::ios::binary);
   const Json made = Json::parse(file, nullptr, false);
   if (made.is_object() && made.contains("ridgeline_space") && made.value("model", "") == model.filename()) return;
-  refuse("--out", "a new folder, an empty one, or one that this command made", "'" + path + "'", "choose another name");
+  refuse("--out", "a new folder, an empty one, or one that this command made", fmt::format("'{}'", path),
+         "choose another name");
 }
 
 QuantizeFolder::QuantizeFolder(const std::string& path)
@@ -80,6 +91,33 @@ QuantizeFolder::QuantizeFolder(const std::string& path)
       layers(folder / "layers.json"),
       quantized(folder / "quantized.onnx"),
       plan(folder / "quantized_plan.json") {}
+
+// The lock is the system's, on the folder itself: it ends with the process, however that ends.
+FolderLock::FolderLock(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder)) {
+    refuse("--out", "a folder that can be made", fmt::format("'{}'", folder.string()),
+           error ? error.message() : "choose another name");
+  }
+  descriptor_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ < 0 || flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+  close(descriptor_);
+  refuse("--out", "a folder that no other process works in",
+         fmt::format("'{}', in use by another ridgeline", folder.string()),
+         "wait until it has ended, or choose another folder");
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+PostTrainingOptions passes_of_plans(const PostTrainingOptions& options) {
+  PostTrainingOptions left = options;
+  std::erase_if(left.passes, [](QuantizationPass pass) { return keeps_function(pass); });
+  if (!left.passes.empty()) left.passes.insert(left.passes.begin(), QuantizationPass::fold);
+  return left;
+}
 
 OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version) {
   OnnxOptions options;
@@ -91,12 +129,10 @@ OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& produc
   return options;
 }
 
-PostTrainingOptions write_plan_space(const PlanFolder& folder, const TrainedModel& model, const Dataset& data,
-                                     const PlanSpaceRequest& request) {
-  PostTrainingOptions whole = request.post_training, left = request.post_training;
+void write_plan_space(const PlanFolder& folder, const TrainedModel& model, const Dataset& data,
+                      const PlanSpaceRequest& request) {
+  PostTrainingOptions whole = request.post_training;
   std::erase_if(whole.passes, [](QuantizationPass pass) { return !keeps_function(pass); });
-  std::erase_if(left.passes, [](QuantizationPass pass) { return keeps_function(pass); });
-  if (!left.passes.empty()) left.passes.insert(left.passes.begin(), QuantizationPass::fold);
   if (whole.passes.empty()) whole.passes = {QuantizationPass::fold};
   whole.calibration = CalibrationMethod::minmax;
   const PostTraining transformed(model, data.train, whole, allowed_processors(), request.progress);
@@ -113,7 +149,6 @@ PostTrainingOptions write_plan_space(const PlanFolder& folder, const TrainedMode
         request.store.path(), request.study, stored->command, request.study));
   }
   draft.publish(folder);
-  return left;
 }
 
 }  // namespace ridgeline

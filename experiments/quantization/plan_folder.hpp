@@ -14,7 +14,8 @@
 namespace ridgeline {
 
 struct PlanFolder {
-  // Throws ConfigError at --out where the folder holds what was not made for a space of this file name.
+  // Throws ConfigError at --out where the path is empty or the folder holds what was not made for a space of this file
+  // name.
   PlanFolder(const std::string& path, const std::string& space_name);
 
   std::filesystem::path folder, model, space;
@@ -25,6 +26,22 @@ struct QuantizeFolder : PlanFolder {
 
   std::filesystem::path layers, quantized, plan;
 };
+
+// Keeps other processes from working in a folder, which it makes, as long as it lives. Throws ConfigError at --out
+// where there is another, or where no folder can be made.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::filesystem::path& folder);
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock();
+
+ private:
+  int descriptor_ = -1;  // less than 0 where the file system has no such locks
+};
+
+// The passes that are left to do for a plan, after those that keep the network's function.
+PostTrainingOptions passes_of_plans(const PostTrainingOptions& options);
 
 OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version);
 
@@ -41,9 +58,9 @@ struct PlanSpaceRequest {
 };
 
 // Writes the network after those passes that keep its function, batch norms folded, and the space of its plans; makes
-// the folder. Returns the passes that are left to do for a plan. Throws ConfigError, and leaves the folder as it was:
+// the folder. Throws ConfigError, and leaves the folder as it was:
 // it cannot be written; the study is stored and of another network or space, which it could not go on without.
-PostTrainingOptions write_plan_space(const PlanFolder& folder, const TrainedModel& model, const Dataset& data,
-                                     const PlanSpaceRequest& request);
+void write_plan_space(const PlanFolder& folder, const TrainedModel& model, const Dataset& data,
+                      const PlanSpaceRequest& request);
 
 }  // namespace ridgeline

@@ -50,12 +50,13 @@ struct QuantizeResult {
   std::vector<std::string> operators;  // by gene
   // One a format, in their order; empty where the plan could not be run or timed here.
   std::vector<std::optional<PlanResult>> uniform;
-  std::vector<PlanResult> front;      // fastest first
-  std::optional<std::size_t> chosen;  // of the front: the fastest that keeps the goal; else the best in quality
-  bool goal_met = false;              // never where the first format's uniform plan could not be timed
-  std::vector<KeptLayer> kept;        // of the chosen plan
-  std::string onnx, plan;             // files of the chosen plan; `onnx` is empty where no ONNX file holds its formats
-  std::string allocated;              // why no plans were allocated, where none were
+  std::vector<PlanResult> front;           // fastest first; of the plans within the goal's weights, where there are any
+  std::optional<std::size_t> chosen;       // of the front: the fastest that keeps the goal; else the best in quality
+  bool goal_met = false;                   // no speedup is met where the first format's uniform plan has no latency
+  std::optional<double> baseline_quality;  // of the first format's uniform plan, also where it has no latency
+  std::vector<KeptLayer> kept;             // of the chosen plan
+  std::string onnx, plan;  // files of the chosen plan; `onnx` is empty where no ONNX file holds its formats
+  std::string allocated;   // why no plans were allocated, where none were
 };
 
 struct QuantizeHooks {
@@ -65,12 +66,18 @@ struct QuantizeHooks {
   std::function<void(const std::string& phase, std::size_t done, std::size_t total)> phase;
 };
 
+// Throws ConfigError for flags, a folder, a model or a description of data that `quantize` refuses: before a database
+// is made.
+void check(const QuantizeConfig& config, const Resources& resources);
+
 // Writes FOLDER/model.onnx (f32, batch norms folded, after the passes that keep the function) and FOLDER/plans.json;
 // measures what each layer costs and loses in each format and allocates plans (FOLDER/layers.json, once); searches
 // quality on validation images against latency, beginning with the uniform and the allocated plans; times front and
 // uniform plans again, taking turns; writes FOLDER/quantized.onnx and FOLDER/quantized_plan.json for the chosen one.
 // The plan file is there as soon as one plan has been evaluated, and always of the best so far. A study of that name in
-// the store goes on. Throws ConfigError, StoreError.
+// the store goes on, from the plans that it began with; before anything is measured or written over, StoreError where
+// it was begun with something else. hooks.study.stop ends it in every phase: End::interrupted, with what there is by
+// then. Throws ConfigError, StoreError.
 QuantizeResult quantize(const QuantizeConfig& config, const QuantizeGoal& goal, const Resources& resources,
                         Store& store, const std::string& command, const QuantizeHooks& hooks);
 

@@ -13,7 +13,20 @@
 namespace ridgeline {
 namespace {
 
-constexpr int file_version = 1;
+constexpr int file_version = 2;
+
+// Of everything that the file's numbers depend on: another machine, other threads, data or rounding are another study.
+std::string key_of(const SearchSpace& space, const PlanQuality& quality, const LayerStudyOptions& options) {
+  const LabelledImages& images = quality.images();
+  Hasher hasher;
+  hasher.add(space.fingerprint()).add(std::string_view(this_environment().fingerprint()));
+  hasher.add(images.fingerprint()).add(static_cast<std::uint64_t>(options.threads));
+  hasher.add(static_cast<std::uint64_t>(options.images)).add(static_cast<std::uint64_t>(options.labelled));
+  for (const Range& range : quality.post_training().ranges()) {
+    hasher.add(static_cast<double>(range.low)).add(static_cast<double>(range.high));
+  }
+  return hex64(hasher.add(std::string_view(quality.post_training().options().json().dump())).value());
+}
 
 std::vector<std::vector<double>> sensitivities(const PlanSpace& plans, const PlanQuality& quality,
                                                const Normalisation& normalisation, const LayerStudyOptions& options) {
@@ -45,25 +58,26 @@ std::vector<Genome> spread(const std::vector<AllocatedPlan>& plans, std::size_t 
   return some;
 }
 
-Json to_json(const LayerStudy& study, const SearchSpace& space) {
+Json to_json(const LayerStudy& study, const std::string& key) {
   Json plans = Json::array();
   for (const Genome& genome : study.plans) plans.push_back(genome.genes);
   return {{"ridgeline_quantize_layers", file_version},
-          {"space", hex64(space.fingerprint())},
+          {"of", key},
           {"costs", to_json(study.costs)},
           {"penalties_nat", study.penalties},
           {"plans", std::move(plans)}};
 }
 
-// What the file holds, where it is of this space; files are only read back, so that any other is as good as none.
-std::optional<LayerStudy> read_study(const QuantizeFolder& folder, const SearchSpace& space, const PlanSpace& plans) {
+// What the file holds, where it is of this key; files are only read back, so that any other is as good as none.
+std::optional<LayerStudy> read_study(const QuantizeFolder& folder, const std::string& key, const SearchSpace& space,
+                                     const PlanSpace& plans) {
   std::error_code error;
   if (!std::filesystem::exists(folder.layers, error)) return std::nullopt;
   try {
     const JsonDocument document = JsonDocument::load(folder.layers.string());
     const Json& value = document.value();
     if (value.value("ridgeline_quantize_layers", 0) != file_version) return std::nullopt;
-    if (value.value("space", "") != hex64(space.fingerprint())) return std::nullopt;
+    if (value.value("of", "") != key) return std::nullopt;
     LayerStudy study;
     study.costs = read_layer_costs(JsonDocument::from_value(value.at("costs"), folder.layers.string()));
     study.penalties = value.at("penalties_nat").get<std::vector<std::vector<double>>>();
@@ -122,7 +136,8 @@ std::optional<double> LayerStudy::sum_s(const PlanLatency& latency, const Genome
 LayerStudy study_layers(const QuantizeFolder& folder, const SearchSpace& space, const PlanSpace& plans,
                         const PlanQuality& quality, const Normalisation& normalisation,
                         const LayerStudyOptions& options) {
-  if (std::optional<LayerStudy> known = read_study(folder, space, plans)) return std::move(*known);
+  const std::string key = key_of(space, quality, options);
+  if (std::optional<LayerStudy> known = read_study(folder, key, space, plans)) return std::move(*known);
   const auto show = [&](const std::string& phase, std::size_t done, std::size_t total) {
     if (options.progress) options.progress(phase, done, total);
   };
@@ -137,7 +152,7 @@ LayerStudy study_layers(const QuantizeFolder& folder, const SearchSpace& space, 
   const PlanLatency latency(plans, study.costs);
   study.plans = spread(allocated_plans(latency, study.penalties), options.most_plans);
   show("allocation", 1, 1);
-  write_whole_file(folder.layers.string(), to_json(study, space).dump(1) + "\n", "--out");
+  write_whole_file(folder.layers.string(), to_json(study, key).dump(1) + "\n", "--out");
   return study;
 }
 

@@ -35,8 +35,9 @@ struct LayerStudyOptions {
   std::function<void(const std::string& phase, std::size_t done, std::size_t total)> progress{};
 };
 
-// Reads folder.layers where it is of this space; else measures, allocates and writes it: a run that goes on searches
-// from the same plans. Throws ConfigError where no format of the space runs here.
+// Reads folder.layers where it is of this space, data, machine and number of threads; else measures, allocates and
+// writes it: a run that goes on searches from the same plans. Throws ConfigError where no format of the space runs
+// here.
 LayerStudy study_layers(const QuantizeFolder& folder, const SearchSpace& space, const PlanSpace& plans,
                         const PlanQuality& quality, const Normalisation& normalisation,
                         const LayerStudyOptions& options);

@@ -36,11 +36,15 @@ struct PlanRow {
   std::string name, quality, latency_us, of, sum_us, times, weights, formats;
 };
 
+std::string quality_text(double quality, QualityMetric metric) {
+  return fmt::format("{:.{}f}", quality, unit_of(metric) == "%" ? 2 : 4);
+}
+
 PlanRow row_of(const std::string& name, const PlanResult& plan, const std::string& formats,
                const QuantizeReport& report) {
   const bool here = report.config.device.empty();
   PlanRow row{name,
-              fmt::format("{:.{}f}", plan.quality, unit_of(report.config.metric) == "%" ? 2 : 4),
+              quality_text(plan.quality, report.config.metric),
               fmt::format("{:.2f}", plan.latency_s * 1e6),
               "in the search only",
               plan.sum_of_layers_s ? fmt::format("{:.2f}", *plan.sum_of_layers_s * 1e6) : "-",
@@ -59,8 +63,15 @@ std::vector<PlanRow> rows_of(const QuantizeReport& report) {
   const std::vector<std::string>& formats = report.config.formats;
   for (std::size_t i = 0; i < formats.size(); ++i) {
     const std::optional<PlanResult>& plan = report.result.uniform[i];
-    rows.push_back(plan ? row_of("uniform", *plan, formats[i], report)
-                        : PlanRow{"uniform", "", "not here", "", "", "", "", formats[i]});
+    if (plan) {
+      rows.push_back(row_of("uniform", *plan, formats[i], report));
+      continue;
+    }
+    rows.push_back(
+        {"uniform", "", report.config.device.empty() ? "not here" : "not there", "", "", "", "", formats[i]});
+    if (i == 0 && report.result.baseline_quality) {
+      rows.back().quality = quality_text(*report.result.baseline_quality, report.config.metric);
+    }
   }
   for (std::size_t i = 0; i < report.result.front.size(); ++i) {
     const PlanResult& plan = report.result.front[i];
@@ -162,12 +173,47 @@ std::string QuantizeReport::text(const TextStyle& style) const {
   return has_bf16 ? text + "operators in bf16 are f32 in the file\n" : text;
 }
 
+std::string QuantizeReport::missed(const QuantizeGoal& goal) const {
+  if (!result.chosen) {
+    return result.end == StudyResult::End::wall_clock
+               ? "the time was used before a plan was timed; the same command goes on"
+           : config.device.empty() ? "no plan could be run and timed here"
+                                   : "no plan runs on the device";
+  }
+  std::vector<std::string> nearest;
+  const bool more = direction_of(config.metric) == Direction::maximise;
+  const std::string unit = unit_of(config.metric) == "%" ? "points" : unit_of(config.metric);
+  if (result.baseline_quality) {
+    const double base = *result.baseline_quality;
+    const auto drop = [&](const PlanResult& plan) { return more ? base - plan.quality : plan.quality - base; };
+    const double least = drop(*std::ranges::min_element(result.front, {}, drop));
+    nearest.push_back(fmt::format("the least loss is {:.3g} {} (at most {:.3g})", least, unit, goal.max_drop));
+  } else {
+    nearest.push_back(fmt::format("the quality of uniform {} is not known", config.formats[0]));
+  }
+  if (goal.min_speedup && result.uniform.front()) {
+    const double most = result.uniform.front()->latency_s / result.front.front().latency_s;
+    nearest.push_back(fmt::format("the fastest is {:.3g} times as fast (at least {:.3g})", most, *goal.min_speedup));
+  } else if (goal.min_speedup) {
+    nearest.push_back(fmt::format("uniform {} has no latency {} to compare with", config.formats[0],
+                                  config.device.empty() ? "here" : "on the device"));
+  }
+  if (goal.max_weight_bytes) {
+    const PlanResult& least = *std::ranges::min_element(result.front, {}, &PlanResult::weight_bytes);
+    nearest.push_back(
+        fmt::format("the smallest has {} bytes of weights (at most {})", least.weight_bytes, *goal.max_weight_bytes));
+  }
+  return fmt::format("no plan keeps the goal: {}; the {} one of the front was taken", fmt::join(nearest, ", "),
+                     unit_of(config.metric) == "%" ? "most accurate" : "least lossy");
+}
+
 Json QuantizeReport::json() const {
   Json json{{"study", config.name},
             {"metric", metric_name(config)},
             {"device", config.device.empty() ? Json() : Json(config.device)},
             {"post_training", config.post_training.json()},
             {"goal_met", result.goal_met},
+            {"baseline_quality", result.baseline_quality ? Json(*result.baseline_quality) : Json()},
             {"uniform", Json::object()},
             {"front", Json::array()},
             {"high_precision", Json::array()},

@@ -18,8 +18,9 @@ struct QuantizeReport {
   // Uniform plans, then the front; then what fewer bits would change in the chosen plan. What is executed nowhere here
   // says so.
   std::string text(const TextStyle& style) const;
-  Json json() const;         // SI units; stable keys
-  std::string html() const;  // sections for report_html()
+  std::string missed(const QuantizeGoal& goal) const;  // what of a goal is not met, and the nearest that was reached
+  Json json() const;                                   // SI units; stable keys
+  std::string html() const;                            // sections for report_html()
 };
 
 // Why a layer keeps its bits, from what the plan was measured to be without them: "int8 would save 1.67 us and lose

@@ -7,11 +7,15 @@
 #include <cmath>
 #include <filesystem>
 
+#include "experiments/quantization/plan_folder.hpp"
 #include "experiments/quantization/quantize.hpp"
+#include "experiments/quantization/quantize_report.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
+#include "experiments/whole_file.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "kernels/quantization/folded_norms.hpp"
+#include "spaces/counts.hpp"
 #include "spaces/hash.hpp"
 #include "spaces/onnx/export.hpp"
 #include "tests/experiments/striped_data.hpp"
@@ -390,6 +394,152 @@ TEST(Quantize, EmulatedFormatsHaveNoTimeHere) {
   const QuantizeResult result = command.run();
   EXPECT_TRUE(result.uniform[0].has_value());
   EXPECT_FALSE(result.uniform[1].has_value());
+}
+
+TEST(Quantize, ADeletedFolderDoesNotChangeTheSearch) {
+  const StripedData data;
+  Command whole(data), parts(data);
+  whole.run();
+  parts.database = data.scratch.path("parts.db");
+  parts.config.trials = 8;
+  parts.run();
+  std::filesystem::remove_all(parts.config.folder);
+  parts.hooks.time_layers = [](const Design& design) {  // the layers take other times now
+    PlanTiming timing = timed_by_signature(design);
+    timing.whole_s = 0;
+    for (double& step_s : timing.step_s) timing.whole_s += step_s = 60e-6 - step_s;
+    return timing;
+  };
+  parts.config.trials = whole.config.trials;
+  parts.run();
+  testing::expect_same_trials(testing::trials_of(whole.database, "q"), testing::trials_of(parts.database, "q"));
+}
+
+TEST(Quantize, AnotherConfigurationIsRefusedBeforeAnythingIsWritten) {
+  const StripedData data;
+  Command command(data);
+  command.run();
+  const auto bytes = [&] { return read_whole_file(data.scratch.path("quantized/model.onnx")); };
+  const std::string before = bytes();
+  const auto why = [&](const QuantizeConfig& config) {
+    Command other = command;
+    other.config = config;
+    other.hooks.time_layers = [](const Design&) -> PlanTiming { throw std::logic_error("layers were measured"); };
+    return what_of([&] { other.run(); });
+  };
+  QuantizeConfig elsewhere = command.config;
+  elsewhere.folder = data.scratch.path("elsewhere");
+  EXPECT_THAT(why(elsewhere), AllOf(HasSubstr("'q'"), HasSubstr("elsewhere/model.onnx"), HasSubstr("--name")));
+  EXPECT_FALSE(std::filesystem::exists(elsewhere.folder));
+  QuantizeConfig seeded = command.config;
+  seeded.seed = 7;
+  EXPECT_THAT(why(seeded), HasSubstr("seed: 1 is now 7"));
+  data.train(data.config(7), "retrained.ckpt");
+  QuantizeConfig retrained = command.config;
+  retrained.model = data.scratch.path("retrained.ckpt");
+  EXPECT_THAT(why(retrained), HasSubstr("another network"));
+  EXPECT_EQ(bytes(), before);
+}
+
+TEST(Quantize, ItStopsInEveryPhase) {
+  const StripedData data;
+  Command command(data);
+  std::atomic<bool> stop = false;
+  command.config.formats = {"int8", "f32"};
+  command.hooks.study.stop = &stop;
+  for (const std::string last : {"operators", "allocation", "what fewer bits would change"}) {
+    stop = false;
+    command.hooks.phase = [&](const std::string& phase, std::size_t, std::size_t) { stop = stop || phase == last; };
+    const QuantizeResult result = command.run({.max_drop = 100, .max_weight_bytes = {}});
+    EXPECT_EQ(result.end, StudyResult::End::interrupted) << last;
+    EXPECT_EQ(result.chosen.has_value(), last == "what fewer bits would change");
+    EXPECT_EQ(result.chosen.has_value(), std::filesystem::exists(data.scratch.path("quantized/quantized.onnx")));
+  }
+  stop = false;
+  command.hooks.phase = {};
+  EXPECT_EQ(command.run().end, StudyResult::End::exhausted);  // all eight plans
+}
+
+TEST(Quantize, AFolderIsOneProcess) {
+  const StripedData data;
+  const Command command(data);
+  {
+    const FolderLock other(command.config.folder);
+    EXPECT_THAT(what_of([&] { command.run(); }), AllOf(HasSubstr("--out"), HasSubstr("in use")));
+  }
+  EXPECT_EQ(command.run().end, StudyResult::End::budget);
+}
+
+TEST(Quantize, AFolderThatWasLeftUnfinishedIsTaken) {
+  const StripedData data;
+  const Command command(data);
+  std::filesystem::create_directories(command.config.folder + "/draft");
+  data.scratch.write("quantized/draft/plans.json", "{\"ridgeline_sp");
+  EXPECT_EQ(command.run().end, StudyResult::End::budget);
+  EXPECT_FALSE(std::filesystem::exists(command.config.folder + "/draft"));
+  std::filesystem::remove(command.config.folder + "/model.onnx");  // as when only the space had been put in its place
+  EXPECT_EQ(command.run().end, StudyResult::End::budget);
+}
+
+TEST(Quantize, LayersOfOtherThreadsAreMeasuredAnew) {
+  const StripedData data;
+  Command command(data);
+  command.run();
+  command.run();
+  const auto threads = [&] {
+    return JsonDocument::load(data.scratch.path("quantized/layers.json")).value().at("costs").at("threads").get<int>();
+  };
+  EXPECT_EQ(threads(), 1);
+  command.config.name = "two";
+  command.config.threads = 2;
+  command.run();
+  EXPECT_EQ(threads(), 2);
+}
+
+TEST(Quantize, ADeviceWithoutTheBaselineStillKeepsAGoalOfQuality) {
+  const StripedData data;
+  Command command(data);
+  command.hooks = {};
+  command.config.device = "coral_edge_tpu";  // int8 only
+  command.config.trials = 8;
+  const QuantizeResult result = command.run({.max_drop = 100});
+  EXPECT_FALSE(result.uniform[0].has_value());
+  const Dataset set = load_dataset(data.folder);
+  TrainedModel model = load_trained_model(command.config.model, resources());
+  adapt(model, set);
+  const double accuracy = evaluate_classifier(model.design, set.validation, model.normalisation, {}).accuracy;
+  ASSERT_TRUE(result.baseline_quality.has_value());
+  EXPECT_DOUBLE_EQ(*result.baseline_quality, 100 * accuracy);
+  EXPECT_TRUE(result.goal_met);
+  const QuantizeGoal faster{.max_drop = 100, .min_speedup = 1.5};
+  const QuantizeResult compared = command.run(faster);
+  EXPECT_FALSE(compared.goal_met);
+  EXPECT_THAT((QuantizeReport{command.config, compared}.missed(faster)), HasSubstr("uniform f32 has no latency"));
+}
+
+TEST(Quantize, TheChosenPlanIsTheFastestOfThoseThatAreSmallEnough) {
+  const StripedData data;
+  Command command(data);
+  command.hooks.study.measure = [](const Design& design, const MeasureOptions& options) {  // small ones are slow
+    Measurement timing = testing::fake_timing(design, options);
+    const double latency_s = 1.0 / static_cast<double>(weight_bytes(design.network, design.precision));
+    timing.median_s = timing.ci_low_s = timing.ci_high_s = latency_s;
+    std::ranges::fill(timing.samples_s, latency_s);
+    return timing;
+  };
+  command.config.formats = {"f32", "int8"};
+  command.config.trials = 8;  // all
+  const QuantizeResult all = command.run({.max_drop = 100});
+  ASSERT_TRUE(all.uniform[0] && all.uniform[1]);
+  EXPECT_EQ(all.front[*all.chosen].weight_bytes, all.uniform[0]->weight_bytes);
+  const QuantizeGoal small{.max_drop = 100, .min_speedup = {}, .max_weight_bytes = all.uniform[1]->weight_bytes};
+  const QuantizeResult least = command.run(small);
+  EXPECT_TRUE(least.goal_met);
+  EXPECT_EQ(least.front[*least.chosen].trial, all.uniform[1]->trial);
+  const QuantizeGoal none{.max_drop = 100, .min_speedup = {}, .max_weight_bytes = 1};
+  const QuantizeResult nothing = command.run(none);
+  EXPECT_FALSE(nothing.goal_met);
+  EXPECT_THAT((QuantizeReport{command.config, nothing}.missed(none)), HasSubstr("bytes of weights (at most 1)"));
 }
 
 }  // namespace

@@ -23,6 +23,13 @@ TEST(Classification, ByHand) {
   EXPECT_EQ(scores.confusion, (std::vector<std::int64_t>{1, 1, 1, 1}));
 }
 
+TEST(Classification, AccuracyIsAQuotientOfCounts) {
+  const std::vector<float> always_first(2000, 0.5F);  // 1000 rows of two classes
+  std::vector<std::int32_t> classes(1000, 0);
+  std::fill(classes.begin(), classes.begin() + 101, 1);
+  EXPECT_EQ(score_classification(always_first, classes, 2).accuracy, 0.899);
+}
+
 TEST(Classification, ConfidenceOnABorderIsInTheLowerBin) {
   const std::vector<float> even{0.5F, 0.5F, 1.0F, 0.0F};
   const auto bins = reliability_bins(even, std::vector<std::int32_t>{0, 0}, 2, 2);
