@@ -26,8 +26,8 @@ void write_whole(const fs::path& path, const std::string& text) {
   if (!error) return;
   std::error_code ignored;
   fs::remove(fresh, ignored);
-  throw ConfigError(
-      Problem{path.string(), "", "a file that can be written", error.message(), "make room, or choose another folder"});
+  throw ConfigError(Problem{path.string(), "", "a file that can be written", error.message(),
+                            "make room, change its rights, or choose another folder"});
 }
 
 // The lock is the system's, on the folder itself: it ends with the process, however that ends.
@@ -66,8 +66,10 @@ QuantizeFolder::QuantizeFolder(const std::string& path, const std::string& flag)
   std::ifstream file(space, std::ios::binary);
   const Json made = Json::parse(file, nullptr, false);
   if (made.is_object() && made.contains("ridgeline_space") && made.value("model", "") == model.filename()) return;
-  throw ConfigError(Problem{flag, "", "a new folder, an empty one, or one that this command made", "'" + path + "'",
-                            "choose another name"});
+  const bool damaged = fs::exists(space, error) && !made.is_object();
+  throw ConfigError(Problem{flag, "", "a new folder, an empty one, or one that this command made",
+                            "'" + path + "'" + (damaged ? ", whose plans.json is damaged" : ""),
+                            damaged ? "delete the folder, or choose another name" : "choose another name"});
 }
 
 OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version) {

@@ -476,6 +476,8 @@ TEST(Quantize, AFolderThatWasLeftUnfinishedIsTaken) {
   std::filesystem::create_directories(command.config.folder);
   data.scratch.write("quantized/plans.json.new", "{\"ridgeline_sp");
   EXPECT_EQ(command.run().end, StudyResult::End::budget);
+  data.scratch.write("quantized/plans.json", "{\"ridgeline_sp");
+  EXPECT_THAT(what_of([&] { command.run(); }), AllOf(HasSubstr("damaged"), HasSubstr("delete the folder")));
 }
 
 TEST(Quantize, LayersOfOtherThreadsAreMeasuredAnew) {
