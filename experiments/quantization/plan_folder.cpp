@@ -82,8 +82,10 @@ PlanFolder::PlanFolder(const std::string& path, const std::string& space_name)
   std::ifstream file(space, std::ios::binary);
   const Json made = Json::parse(file, nullptr, false);
   if (made.is_object() && made.contains("ridgeline_space") && made.value("model", "") == model.filename()) return;
-  refuse("--out", "a new folder, an empty one, or one that this command made", fmt::format("'{}'", path),
-         "choose another name");
+  const bool damaged = fs::exists(space, error) && !made.is_object();
+  refuse("--out", "a new folder, an empty one, or one that this command made",
+         damaged ? fmt::format("'{}', whose {} is damaged", path, space_name) : fmt::format("'{}'", path),
+         damaged ? "delete the folder, or choose another name" : "choose another name");
 }
 
 QuantizeFolder::QuantizeFolder(const std::string& path)

@@ -479,6 +479,8 @@ TEST(Quantize, AFolderThatWasLeftUnfinishedIsTaken) {
   EXPECT_FALSE(std::filesystem::exists(command.config.folder + "/draft"));
   std::filesystem::remove(command.config.folder + "/model.onnx");  // as when only the space had been put in its place
   EXPECT_EQ(command.run().end, StudyResult::End::budget);
+  data.scratch.write("quantized/plans.json", "{\"ridgeline_sp");
+  EXPECT_THAT(what_of([&] { command.run(); }), AllOf(HasSubstr("damaged"), HasSubstr("delete the folder")));
 }
 
 TEST(Quantize, LayersOfOtherThreadsAreMeasuredAnew) {
