@@ -201,16 +201,7 @@ void refuse_odd_numbers(CLI::App& app) {
         return digits ? std::string() : "a whole number of 0 or more was expected, found '" + text + "'";
       },
       "", "count");
-  // Instead of CLI::PositiveNumber's words, which name the largest double in full.
-  const CLI::Validator positive(
-      [](std::string& text) {
-        double value = 0;
-        const bool fine = CLI::detail::lexical_cast(text, value) && value > 0 && std::isfinite(value);
-        return fine ? std::string() : "a number above 0 was expected, found '" + text + "'";
-      },
-      "", "positive");
   for (CLI::Option* option : app.get_options()) {
-    if (option->get_type_name().ends_with(":POSITIVE")) option->transform(positive);
     if (option->get_type_name().starts_with("FLOAT")) option->check(number);
     if (option->get_type_name().starts_with("UINT")) option->check(count);
   }
