@@ -1,5 +1,5 @@
-// The bytes of a file, plain or gzip, up to a limit: what every reader of tables and data sets starts with. And of one that
-// is written: all of it or nothing.
+// The bytes of a file, plain or gzip, up to a limit: what every reader of tables and data sets starts with. And of one
+// that is written: all of it or nothing.
 #pragma once
 
 #include <cstddef>
