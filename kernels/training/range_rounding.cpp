@@ -53,7 +53,7 @@ class Runs {
 };
 
 // The numbers of a run as f32: where they are, or in `room`.
-const float* read(const NumberArray& array, const Run& run, std::vector<float>& room) {
+const float* read(const NumberMemory& array, const Run& run, std::vector<float>& room) {
   if (!array.is_bf16) return reinterpret_cast<const float*>(array.data) + run.first;
   room.resize(run.count);
   convert_numbers({StoredType::bfloat, StoredType::single, static_cast<std::int64_t>(run.count), 1.0F, 1},
@@ -61,13 +61,13 @@ const float* read(const NumberArray& array, const Run& run, std::vector<float>& 
   return room.data();
 }
 
-float* place(const NumberArray& array, const Run& run, std::vector<float>& room) {
+float* place(const NumberMemory& array, const Run& run, std::vector<float>& room) {
   if (!array.is_bf16) return reinterpret_cast<float*>(array.data) + run.first;
   room.resize(run.count);
   return room.data();
 }
 
-void write(const NumberArray& array, const Run& run, const float* values) {
+void write(const NumberMemory& array, const Run& run, const float* values) {
   if (!array.is_bf16) return;  // they are there
   convert_numbers({StoredType::single, StoredType::bfloat, static_cast<std::int64_t>(run.count), 1.0F, 1}, values,
                   array.data + run.first * sizeof(std::uint16_t));
@@ -86,7 +86,7 @@ struct Magnitudes {
   float most = 0;
 };
 
-void start_ranges(const RangeRounding& rounding, NumberArray in, std::span<float> ranges) {
+void start_ranges(const RangeRounding& rounding, NumberMemory in, std::span<float> ranges) {
   if (std::none_of(ranges.begin(), ranges.end(), [](float range) { return range == 0.0F; })) return;
   const Runs runs(rounding);
   std::vector<Magnitudes> found(runs.size());
@@ -189,7 +189,7 @@ double RangeRounding::steps() const {
   return largest / static_cast<double>(StepRule(format).at(codec.largest()));
 }
 
-void round_over(const RangeRounding& rounding, NumberArray in, NumberArray out, std::span<float> ranges,
+void round_over(const RangeRounding& rounding, NumberMemory in, NumberMemory out, std::span<float> ranges,
                 std::uint64_t step) {
   start_ranges(rounding, in, ranges);
   const std::uint64_t key = Rng::derive(rounding.seed, "quantization noise", step);
@@ -208,8 +208,8 @@ void round_over(const RangeRounding& rounding, NumberArray in, NumberArray out, 
   });
 }
 
-void pull_back(const RangeRounding& rounding, NumberArray in, NumberArray out, std::span<const float> ranges,
-               NumberArray gradient, NumberArray passed, std::span<float> range_gradient, bool add) {
+void pull_back(const RangeRounding& rounding, NumberMemory in, NumberMemory out, std::span<const float> ranges,
+               NumberMemory gradient, NumberMemory passed, std::span<float> range_gradient, bool add) {
   const Runs runs(rounding);
   std::vector<double> sums(runs.size());
   runs.for_each([&](const Run& run) {

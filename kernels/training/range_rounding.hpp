@@ -26,7 +26,7 @@
 namespace ridgeline {
 
 // Numbers in memory, f32 or bf16.
-struct NumberArray {
+struct NumberMemory {
   std::byte* data = nullptr;
   bool is_bf16 = false;
 };
@@ -46,12 +46,12 @@ struct RangeRounding {
 };
 
 // Sets the ranges that are 0, and rounds. `out` may be `in`.
-void round_over(const RangeRounding& rounding, NumberArray in, NumberArray out, std::span<float> ranges,
+void round_over(const RangeRounding& rounding, NumberMemory in, NumberMemory out, std::span<float> ranges,
                 std::uint64_t step);
 
 // `gradient` by what came out, to `passed` by what went in (may be the same memory); the gradient by the ranges is
 // written, or added to what is there.
-void pull_back(const RangeRounding& rounding, NumberArray in, NumberArray out, std::span<const float> ranges,
-               NumberArray gradient, NumberArray passed, std::span<float> range_gradient, bool add);
+void pull_back(const RangeRounding& rounding, NumberMemory in, NumberMemory out, std::span<const float> ranges,
+               NumberMemory gradient, NumberMemory passed, std::span<float> range_gradient, bool add);
 
 }  // namespace ridgeline

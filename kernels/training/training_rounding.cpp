@@ -16,7 +16,7 @@ namespace {
 std::span<float> ranges_at(std::byte* memory, std::size_t count) { return {reinterpret_cast<float*>(memory), count}; }
 
 // By the numbers themselves, whatever the batch has of them: groups and channels of activations, groups of a kernel.
-void round_by_numbers(const NumberArray& in, const NumberArray& out, const QuantizedAxis& axis, const Format& format,
+void round_by_numbers(const NumberMemory& in, const NumberMemory& out, const QuantizedAxis& axis, const Format& format,
                       int threads) {
   const std::size_t count = axis.outer * axis.length * axis.inner;
   if (!in.is_bf16) {

@@ -12,7 +12,7 @@
 namespace ridgeline {
 namespace {
 
-NumberArray array_of(std::vector<float>& values) { return {reinterpret_cast<std::byte*>(values.data()), false}; }
+NumberMemory array_of(std::vector<float>& values) { return {reinterpret_cast<std::byte*>(values.data()), false}; }
 
 std::vector<float> normal_numbers(std::size_t count, std::uint64_t seed) {
   Rng rng(seed, "numbers");
