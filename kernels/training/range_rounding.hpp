@@ -3,7 +3,8 @@
 // With a range r, Q steps of the format's largest binade in it (of integers: the largest code), s the step there:
 //   fake    y = what fake_quantize makes of x over r, bit for bit
 //   noise   y = x + u * step(x) where |x| <= r and x is not 0, u uniform in [-1/2, 1/2), step(x) the format's step at
-//           x (as QuantNAS for Super Resolution, Shvetsov et al., trains against quantization noise); y as fake beyond r
+//           x (as QuantNAS for Super Resolution, Shvetsov et al., trains against quantization noise); y as fake beyond
+//           r
 // Gradients are those of learned step sizes (LSQ: Esser et al., 2020, arXiv:1902.08153, equations 2 to 4), straight
 // through rounding:
 //   dL/dx = dL/dy where |x| <= r (0 <= x <= r without sign), else 0
