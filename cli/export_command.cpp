@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 
@@ -74,6 +75,31 @@ void quantize(TrainedModel& model, const ExportFlags& flags) {
   model.design = prepared.quantized(PrecisionPlan::uniform(model.design.network, flags.format));
 }
 
+// In f32, in the 8 bits that it was trained through, or in 8 bits after training.
+std::string choose_formats(TrainedModel& model, const ExportFlags& flags) {
+  if (flags.format == "int8") {
+    if (flags.data.empty()) {
+      throw ConfigError({"--data", "", "a data set to measure ranges on, with --format int8", "none", ""});
+    }
+    quantize(model, flags);
+    return flags.format;
+  }
+  if (!flags.format.empty() || !model.in_formats) return "f32";
+  const std::vector<OperatorFormats>& plan = model.in_formats->precision.operators;
+  const bool other = std::any_of(plan.begin(), plan.end(), [](const OperatorFormats& one) {
+    const auto is_stored = [](const Format& format) {
+      return !format.is_quantized() || (format.kind == Format::Kind::integer && format.width_bits == 8);
+    };
+    return !is_stored(one.weights) || !is_stored(one.activations);
+  });
+  if (other) {
+    throw ConfigError({"--format", "", "a network that was trained through int8", "'" + model.formats + "'",
+                       "--format f32 writes its weights without rounding"});
+  }
+  model.design = *model.in_formats;
+  return model.formats;
+}
+
 int export_model(const CommandLine& cli, const ExportFlags& flags) {
   OnnxOptions options;
   options.batch = batch_of(flags.batch);
@@ -81,7 +107,7 @@ int export_model(const CommandLine& cli, const ExportFlags& flags) {
   check_different(flags.out, "--out", flags.model, "the checkpoint");
   TrainedModel model = load_trained_model(flags.model, cli.resources);
   Design& design = model.design;
-  if (!flags.format.empty()) quantize(model, flags);
+  const std::string format = choose_formats(model, flags);
   options.graph_name = model.name;
   options.producer_version = program_version();
   options.class_names = model.class_names;
@@ -95,7 +121,7 @@ int export_model(const CommandLine& cli, const ExportFlags& flags) {
                     {"onnx", flags.out},
                     {"file_bytes", bytes.size()},
                     {"opset", onnx_opset},
-                    {"format", flags.format.empty() ? "f32" : flags.format},
+                    {"format", format},
                     {"post_training", flags.post_training.options().json()},
                     {"nodes", summary.nodes},
                     {"initializers", summary.initializers},
@@ -126,11 +152,13 @@ void add_export_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--batch", flags->batch, "images a run: a number, or dynamic for any number")
       ->type_name("N|dynamic")
       ->capture_default_str();
-  CLI::Option* data = command->add_option("--data", flags->data, "folder of a data set to measure ranges on");
+  command->add_option("--data", flags->data, "folder of a data set to measure ranges on");
   CLI::Option* format =
-      command->add_option("--format", flags->format, "int8: s8 kernels, u8 and s8 activations (QDQ); default: f32")
-          ->check(CLI::IsMember({"int8"}))
-          ->needs(data);
+      command
+          ->add_option("--format", flags->format,
+                       "int8: s8 kernels, u8 and s8 activations (QDQ), ranges measured on --data; default: f32, or "
+                       "what it was trained through")
+          ->check(CLI::IsMember({"f32", "int8"}));
   add_post_training_options(*command, flags->post_training, format);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return export_model(cli, *flags); }; });

@@ -27,7 +27,7 @@ struct TrainFlags {
   TrainConfig config;
   SupernetConfig supernet;
   std::vector<std::string> phases;
-  std::string out, format = "f32";
+  std::string out, format = "f32", quantize, quantize_by = rounding_way_names()[0];
   bool whole_space = false, uniform = false, json = false, quiet = false;
 };
 
@@ -99,6 +99,11 @@ ModelSource model_of(TrainFlags& flags, const CommandLine& cli) {
 int train(const CommandLine& cli, TrainFlags flags) {
   flags.config.format = Format::parse(flags.format);
   flags.config.seed = flags.design.seed;
+  if (!flags.quantize.empty()) {
+    const auto names = rounding_way_names();
+    const auto way = std::find(names.begin(), names.end(), flags.quantize_by) - names.begin();
+    flags.config.quantize = TrainingFormats{flags.quantize, static_cast<RoundingWay>(way)};
+  }
   const ModelSource model = model_of(flags, cli);
   check_writable(flags.out, "--out", Overwrite::checkpoints);
   const InterruptFlag interrupt;
@@ -198,7 +203,10 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
   Design& design = model.design;
   const std::string note = resize_note(design.network, images.shape());
   if (!note.empty() && !flags.quiet) std::fputs((note + "\n").c_str(), stderr);
-  if (!flags.format.empty()) {
+  if (flags.format.empty() && model.in_formats) {
+    design = *model.in_formats;
+    flags.format = model.formats;
+  } else if (!flags.format.empty()) {
     const PostTraining prepared(model, data.train, flags.post_training.options(), flags.options.threads);
     design = prepared.quantized(PrecisionPlan::uniform(design.network, flags.format));
   }
@@ -220,12 +228,12 @@ int evaluate(const CommandLine& cli, EvaluateFlags flags) {
     cli.print_json(scores_json(scores, model, flags));
     return exit_done;
   }
-  cli.print(
-      fmt::format("{} on {} images ({}): accuracy {}, loss {:.4f}\nECE {}, adaptive ECE {} ({} bins), Brier "
-                  "{:.4f}\n{}",
-                  flags.model, images.size(), flags.test ? "test" : "validation", percent(scores.accuracy, 2),
-                  scores.nll, percent(scores.ece, 2), percent(scores.adaptive_ece, 2), flags.options.bins, scores.brier,
-                  confusion_text(scores, model.class_names, cli.style)));
+  cli.print(fmt::format(
+      "{} on {} images ({}){}: accuracy {}, loss {:.4f}\nECE {}, adaptive ECE {} ({} bins), Brier "
+      "{:.4f}\n{}",
+      flags.model, images.size(), flags.test ? "test" : "validation", flags.format.empty() ? "" : " in " + flags.format,
+      percent(scores.accuracy, 2), scores.nll, percent(scores.ece, 2), percent(scores.adaptive_ece, 2),
+      flags.options.bins, scores.brier, confusion_text(scores, model.class_names, cli.style)));
   return exit_done;
 }
 
@@ -254,6 +262,23 @@ void add_supernet_options(CLI::App& command, TrainFlags& flags) {
       ->excludes(command.get_option("--epochs"));
 }
 
+void add_quantize_options(CLI::App& command, TrainFlags& flags) {
+  CLI::Option* quantize =
+      command
+          .add_option("--quantize", flags.quantize,
+                      "train through these number formats, WEIGHTS/ACTIVATIONS such as int4@channel/int4: intN and "
+                      "eXmY; ranges are learned and kept, and evaluate and export use them")
+          ->type_name("FORMATS")
+          ->excludes(command.get_option("--supernet"));
+  const std::span<const std::string> names = rounding_way_names();
+  command
+      .add_option("--quantize-by", flags.quantize_by,
+                  "fake: numbers are rounded, gradients go straight through; noise: uniform noise of one step instead")
+      ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
+      ->needs(quantize)
+      ->capture_default_str();
+}
+
 void add_train(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<TrainFlags>();
   flags->config.threads = allowed_processors();
@@ -280,6 +305,7 @@ void add_train(CLI::App& app, CommandLine& cli) {
   add_threads_option(*command, flags->config.threads);
   add_training_options(*command, flags->config);
   add_supernet_options(*command, *flags);
+  add_quantize_options(*command, *flags);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return train(cli, *flags); }; });
@@ -300,7 +326,8 @@ void add_evaluate(CLI::App& app, CommandLine& cli) {
   command->add_flag("--test", flags->test, "on the test split; default: validation");
   CLI::Option* format = command->add_option(
       "--format", flags->format,
-      "number format, or WEIGHTS/ACTIVATIONS such as int4@channel/int8; what this machine has not is emulated");
+      "number format, or WEIGHTS/ACTIVATIONS such as int4@channel/int8; what this machine has not is emulated; "
+      "default: f32, or what it was trained through");
   command->add_option("--predictions", flags->predictions,
                       "write the probabilities to this file, [images, classes] as NPY (numpy.load)");
   command->add_option("--bins", flags->options.bins, "of the calibration errors")

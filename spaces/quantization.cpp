@@ -63,30 +63,41 @@ std::vector<bool> never_negative(const Network& network) {
   return result;
 }
 
+std::vector<NodeId> shared_scales(const Network& network, std::span<const NodeId> stands_for) {
+  std::vector<std::size_t> parent(network.size());
+  std::iota(parent.begin(), parent.end(), std::size_t{0});
+  const auto tensor = [&](NodeId node) { return stands_for.empty() ? node : stands_for[node]; };
+  for (const NodeId node : network.live_nodes()) {
+    if (!keeps_values(network.op(node).kind)) continue;
+    for (const NodeId input : network.inputs(node)) {
+      parent[root_of(parent, tensor(input))] = root_of(parent, tensor(node));
+    }
+  }
+  std::vector<NodeId> roots(network.size());
+  for (NodeId node = 0; node < network.size(); ++node) roots[node] = static_cast<NodeId>(root_of(parent, node));
+  return roots;
+}
+
 std::vector<TensorScale> tensor_scales(const Network& network, std::span<const Range> ranges,
                                        std::span<const NodeId> stands_for) {
   const std::vector<bool> positive = never_negative(network);
-  std::vector<std::size_t> parent(network.size());
-  std::iota(parent.begin(), parent.end(), std::size_t{0});
+  const std::vector<NodeId> roots = shared_scales(network, stands_for);
   std::vector<bool> must_be_signed(network.size(), false);
-  const auto tensor = [&](NodeId node) { return stands_for.empty() ? node : stands_for[node]; };
   for (const NodeId node : network.live_nodes()) {
-    const OpKind kind = network.op(node).kind;
-    const std::span<const NodeId> inputs = network.inputs(node);
-    if (kind == OpKind::matmul) must_be_signed[tensor(inputs[1])] = true;
-    if (!keeps_values(kind)) continue;
-    for (const NodeId input : inputs) parent[root_of(parent, tensor(input))] = root_of(parent, tensor(node));
+    if (network.op(node).kind != OpKind::matmul) continue;
+    const NodeId right = network.inputs(node)[1];
+    must_be_signed[stands_for.empty() ? right : stands_for[right]] = true;
   }
   std::vector<float> range(network.size(), 0.0F);
   std::vector<bool> is_signed(network.size(), false);
   for (NodeId node = 0; node < network.size(); ++node) {
-    const std::size_t root = root_of(parent, node);
+    const NodeId root = roots[node];
     range[root] = std::max(range[root], node < ranges.size() ? ranges[node].magnitude() : untrained_range);
     if (!positive[node] || must_be_signed[node]) is_signed[root] = true;
   }
   std::vector<TensorScale> scales(network.size());
   for (NodeId node = 0; node < network.size(); ++node) {
-    const std::size_t root = root_of(parent, node);
+    const NodeId root = roots[node];
     const float steps = is_signed[root] ? 127.0F : 255.0F;
     const float largest = std::isfinite(range[root]) && range[root] > 0.0F ? range[root] : 1.0F;
     scales[node] = {largest / steps, !is_signed[root]};

@@ -49,6 +49,10 @@ inline constexpr float untrained_range = 4.0F;
 std::vector<TensorScale> tensor_scales(const Network& network, std::span<const Range> ranges,
                                        std::span<const NodeId> stands_for = {});
 
+// Which tensors have one scale: for each node the one that stands for all that share its scale, itself where there are
+// no others. `stands_for` as tensor_scales() has it.
+std::vector<NodeId> shared_scales(const Network& network, std::span<const NodeId> stands_for = {});
+
 // Is the node's output non-negative for every input? `known` of the nodes before it.
 bool is_never_negative(const Network& network, NodeId node, const std::vector<bool>& known);
 std::vector<bool> never_negative(const Network& network);  // one entry a node

@@ -1,7 +1,9 @@
 #include "experiments/data/resize.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/learner.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "kernels/training/trainer.hpp"
+#include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline {
@@ -12,7 +14,9 @@ class CandidateLearner : public Learner {
   CandidateLearner(const LearnerSetup& setup, const Genome& genome)
       : data_(setup.data), threads_(setup.config.threads), network_(fitting_network(setup, genome)) {
     TrainerOptions options;
-    options.training = {setup.config.threads, setup.config.format};
+    options.training.threads = setup.config.threads;
+    options.training.format = setup.config.format;
+    options.training.quantization = quantization(setup.config);
     options.descent = setup.descent;
     trainer_.emplace(network_, initial_weights(network_, setup.config.seed), options);
   }
@@ -24,9 +28,9 @@ class CandidateLearner : public Learner {
   std::span<const float> logits() const override { return trainer_->logits(); }
 
   void validate(EpochRecord& record) override {
-    const Design design{with_batch(network_, 1), {}, std::make_shared<Weights>(trainer_->averaged_weights())};
     const ClassificationScores scores =
-        evaluate_classifier(design, data_.validation, data_.normalisation, {.threads = threads_});
+        evaluate_classifier(trainer_->evaluated(1), data_.validation, data_.normalisation,
+                            {.threads = threads_, .emulation = Emulation::missing});
     record.validation_loss = scores.nll;
     record.validation_accuracy = scores.accuracy;
   }
@@ -43,6 +47,16 @@ class CandidateLearner : public Learner {
   std::string note() const override { return resize_note(network_, data_.train.shape()); }
 
  private:
+  TrainingQuantization quantization(const TrainConfig& config) const {
+    if (!config.quantize) return {};
+    TrainingQuantization made{PrecisionPlan::uniform(network_, config.quantize->formats), config.quantize->way,
+                              config.seed};
+    if (rounding_sites(network_, made.plan).none()) {
+      throw ConfigError(Problem{"--quantize", "", "a format that numbers are rounded to, such as int8",
+                                "'" + config.quantize->formats + "'", "train in bf16 with --format bf16"});
+    }
+    return made;
+  }
   static Network fitting_network(const LearnerSetup& setup, const Genome& genome) {
     Network network = setup.space.decode(genome).network;
     check_fit(network, setup.data.train, setup.data.class_names.size(), setup.data.name);

@@ -10,6 +10,8 @@
 #include <fstream>
 
 #include "experiments/whole_file.hpp"
+#include "kernels/executable.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/hash.hpp"
 
@@ -19,7 +21,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "checkpoints are little-endian");
 
 const std::string signature = "RIDGELINE CHECKPOINT\n";
-constexpr int version = 1;
+constexpr int version = 2;  // the newest that is read
 constexpr std::size_t hash_digits = 16;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& place, const std::string& expected,
@@ -49,7 +51,7 @@ std::vector<const std::vector<float>*> sections_of(const TrainingState& state) {
 Json header_of(const ModelCheckpoint& checkpoint) {
   Json lengths = Json::array();
   for (const std::vector<float>* section : sections_of(checkpoint.state)) lengths.push_back(section->size());
-  return {{"version", version},
+  return {{"version", checkpoint.training.contains("quantize") ? 2 : 1},
           {"model",
            {{"space", checkpoint.model.space},
             {"parameters", checkpoint.model.parameters},
@@ -205,9 +207,13 @@ TrainingState without_history(TrainingState state) {
   return state;
 }
 
-Weights weights_of(const Network& network, const TrainingState& state) {
+Weights weights_of(const Network& network, const TrainingState& state, const PrecisionPlan& plan) {
   Weights weights(network.size());
-  unflatten(network, state.averaged.empty() ? state.parameters : state.averaged, weights);
+  const std::vector<float>& parameters = state.averaged.empty() ? state.parameters : state.averaged;
+  if (parameters.size() != parameter_count(parameter_blocks(network, plan))) {
+    throw std::invalid_argument("parameters are not those of the network");
+  }
+  unflatten(network, std::span(parameters).first(parameter_count(parameter_blocks(network))), weights);
   auto next = state.statistics.begin();
   for (const ParameterBlock& block : parameter_blocks(network)) {
     if (network.op(block.node).kind != OpKind::batch_norm || block.kind != ParameterBlock::Kind::scale) continue;
@@ -220,6 +226,15 @@ Weights weights_of(const Network& network, const TrainingState& state) {
   if (next != state.statistics.end()) throw std::invalid_argument("statistics are of another network");
   return weights;
 }
+
+namespace {
+
+PrecisionPlan trained_plan(const ModelCheckpoint& checkpoint, const Network& network) {
+  const auto formats = checkpoint.training.value("/quantize/formats"_json_pointer, std::string());
+  return formats.empty() ? PrecisionPlan{} : PrecisionPlan::uniform(network, formats);
+}
+
+}  // namespace
 
 LoadedModel load_model(const std::string& path, const Resources& resources) {
   ModelCheckpoint checkpoint = read_checkpoint(path);
@@ -239,8 +254,15 @@ LoadedModel load_model(const std::string& path, const Resources& resources) {
            hex64(checkpoint.network_hash), "the space has changed since; " + again);
   }
   try {
-    Weights weights = weights_of(network, checkpoint.state);
-    return {std::move(checkpoint), std::move(network), std::move(weights)};
+    PrecisionPlan plan = trained_plan(checkpoint, network);
+    Weights weights = weights_of(network, checkpoint.state, plan);
+    const TrainingState& state = checkpoint.state;
+    const std::vector<float>& all = state.averaged.empty() ? state.parameters : state.averaged;
+    const auto own = static_cast<std::ptrdiff_t>(parameter_count(parameter_blocks(network)));
+    std::vector<float> ranges(all.begin() + own, all.end());
+    return {std::move(checkpoint), std::move(network), std::move(weights), std::move(plan), std::move(ranges)};
+  } catch (const Unsupported& problem) {
+    refuse(path, "training.quantize", "formats that are trained through", problem.what(), again);
   } catch (const std::invalid_argument& problem) {
     refuse(path, "sections", "as many numbers as the network has", problem.what(), again);
   }

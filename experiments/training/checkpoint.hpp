@@ -1,5 +1,8 @@
 // A trained, or half-trained, network in one file: what it is, how it was trained, its numbers, and where training was.
 //
+// A network that was trained through number formats ends its parameters with the ranges that it has learned
+// (kernels/training/rounding_sites.hpp); `training.quantize` names the formats. Its files have version 2, others 1.
+//
 // The file: a signature line, one line of JSON (version, model, training, sections with their lengths), the sections as
 // little-endian f32, and a hash over all of it. Written whole or not at all. A file that is cut, damaged, of another
 // version or of another network is refused with ConfigError, naming both sides.
@@ -58,6 +61,9 @@ struct LoadedModel {
   ModelCheckpoint checkpoint;
   Network network;  // of one sample
   Weights weights;  // the moving average where one was kept
+  // What it was trained through, and the ranges (executed_formats.hpp); empty where it was in full precision.
+  PrecisionPlan plan{};
+  std::vector<float> ranges{};
 };
 // Decodes the checkpoint's network and gives it its numbers. Throws ConfigError when the space has changed.
 LoadedModel load_model(const std::string& path, const Resources& resources);
@@ -68,6 +74,6 @@ TrainingState without_history(TrainingState state);
 
 // `parameters` and `statistics` of a state as the weights of `network`. Throws std::invalid_argument when they are of
 // another one.
-Weights weights_of(const Network& network, const TrainingState& state);
+Weights weights_of(const Network& network, const TrainingState& state, const PrecisionPlan& plan = {});
 
 }  // namespace ridgeline

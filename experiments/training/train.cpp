@@ -54,6 +54,9 @@ class Training {
       throw ConfigError(Problem{"--batch", "", fmt::format("at most {} images", data_.train.size()),
                                 std::to_string(config.batch), "the data set has no more"});
     }
+    if (model.supernet() && config.quantize) {
+      throw ConfigError(Problem{"--quantize", "", "one network", "a supernet", "train a candidate: --genome"});
+    }
     const LearnerSetup setup{space_, data_, config_, descent_options(data_.train.size() / config.batch)};
     learner_ = model.supernet() ? make_supernet_learner(setup) : make_candidate_learner(setup, model.genome);
     start_checkpoint(model);
@@ -134,6 +137,9 @@ class Training {
     if (found.data_fingerprint != ours.data_fingerprint) {
       refuse("data", fmt::format("'{}' {}", ours.data_name, hex64(ours.data_fingerprint)),
              fmt::format("'{}' {}", found.data_name, hex64(found.data_fingerprint)));
+    }
+    if (found.training.contains("quantize") && !ours.training.contains("quantize")) {
+      refuse("training.quantize", "none", found.training["quantize"].dump());
     }
     for (const auto& [key, value] : ours.training.items()) {
       const Json there = found.training.value(key, Json());
@@ -240,6 +246,10 @@ Json train_config_json(const TrainConfig& config) {
             {"threads", config.threads},
             {"seed", config.seed}};
   if (config.supernet) json["supernet"] = supernet_config_json(*config.supernet);
+  if (config.quantize) {
+    json["quantize"] = {{"formats", config.quantize->formats},
+                        {"by", rounding_way_names()[static_cast<std::size_t>(config.quantize->way)]}};
+  }
   return json;
 }
 

@@ -30,6 +30,12 @@ struct SupernetConfig {
   std::vector<ShrinkPhase> phases{};  // their epochs add up to those of the training; empty: one of all
 };
 
+// Training through number formats (kernels/training/training_graph.hpp); validation is in them too.
+struct TrainingFormats {
+  std::string formats;  // of all weights and activations: "int8", or WEIGHTS/ACTIVATIONS
+  RoundingWay way = RoundingWay::fake;
+};
+
 struct TrainConfig {
   std::string data;  // folder or description of a data set
   int epochs = 8;
@@ -46,7 +52,8 @@ struct TrainConfig {
   Format format = f32;
   int threads = 1;
   std::uint64_t seed = 1;
-  std::optional<SupernetConfig> supernet{};  // of a model without genome
+  std::optional<SupernetConfig> supernet{};   // of a model without genome
+  std::optional<TrainingFormats> quantize{};  // of a model with one
 };
 
 // What a resumed run must share, threads included: sums of another number of threads round otherwise.

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "experiments/training/evaluate.hpp"
+#include "kernels/training/executed_formats.hpp"
 #include "spaces/onnx/import.hpp"
 
 namespace ridgeline {
@@ -16,11 +17,17 @@ bool is_onnx(const std::filesystem::path& path) { return path.extension() == ".o
 bool is_model_file(const std::string& path) { return is_onnx(path) || is_checkpoint(path); }
 
 TrainedModel trained_model(LoadedModel loaded) {
+  std::optional<Design> in_formats;
+  if (!loaded.plan.operators.empty()) {
+    in_formats = executed_in_formats(loaded.network, loaded.plan, loaded.weights, loaded.ranges);
+  }
   Design design{std::move(loaded.network), {}, std::make_shared<const Weights>(std::move(loaded.weights))};
   return {std::filesystem::path(loaded.checkpoint.model.space).stem().string(),
           std::move(design),
           std::move(loaded.checkpoint.class_names),
-          {std::move(loaded.checkpoint.mean), std::move(loaded.checkpoint.stddev)}};
+          {std::move(loaded.checkpoint.mean), std::move(loaded.checkpoint.stddev)},
+          std::move(in_formats),
+          loaded.checkpoint.training.value("/quantize/formats"_json_pointer, std::string())};
 }
 
 TrainedModel load_trained_model(const std::string& name_or_path, const Resources& resources) {

@@ -1,6 +1,7 @@
 // A trained network out of a file: a checkpoint that `train` wrote, or an ONNX model of any origin.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,12 @@ namespace ridgeline {
 
 struct TrainedModel {
   std::string name;                      // of its space, or its graph
-  Design design;                         // of one sample
+  Design design;                         // of one sample; of a checkpoint in f32
   std::vector<std::string> class_names;  // empty: not known
   Normalisation normalisation;           // of its input; empty: as the data set says
+  // Of a checkpoint that was trained through number formats: the same network in them, over the ranges it has learned.
+  std::optional<Design> in_formats{};
+  std::string formats{};  // their text
 };
 
 // `name_or_path`: of a checkpoint, or the path of an .onnx file. Throws ConfigError: as load_model and import_onnx.

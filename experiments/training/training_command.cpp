@@ -83,6 +83,10 @@ std::string train_command(const ModelCheckpoint& checkpoint, const std::string& 
     if (phased && name == std::string_view("epochs")) continue;  // the phases have them
     if (training.contains(name)) text += fmt::format(" --{} {}", name, training.at(name).dump());
   }
+  if (const auto quantize = training.find("quantize"); quantize != training.end()) {
+    text += fmt::format(" --quantize {} --quantize-by {}", shell_quoted(quantize->at("formats").get<std::string>()),
+                        quantize->at("by").get<std::string>());
+  }
   return fmt::format("{}{} --out {}", text, schedule_flags(training, defaults), shell_quoted(path));
 }
 

@@ -169,6 +169,7 @@ std::string training_note(const TrainingReport& report) {
   text += "; validation values are of plain images after the epoch";
   if (training.value("average_decay", 0.0) > 0) text += ", by the moving average of the weights";
   if (report.checkpoint.model.supernet()) text += ", of the largest candidate and the smallest";
+  if (training.contains("quantize")) text += ", in the formats that were trained through";
   return text + ". The two are not measured alike: a gap alone is no overfitting.";
 }
 

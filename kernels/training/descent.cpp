@@ -12,6 +12,10 @@ Descent::Descent(const DescentOptions& options, std::span<const ParameterBlock> 
   scheduled_rate(options.schedule, 0, options.total_steps);  // refuses an unknown kind
 }
 
+void Descent::begin_average(std::span<const float> parameters) {
+  if (!averaged_.empty()) averaged_.assign(parameters.begin(), parameters.end());
+}
+
 void Descent::check_loss(double loss) const {
   if (std::isfinite(loss)) return;
   throw Diverged("the loss is no finite number at step " + std::to_string(steps()) +

@@ -2,6 +2,7 @@
 //
 // Blocks come in the order of node ids, within a node kernel, bias, scale, shift; each is dense and row-major in the
 // shape that spaces/weights.hpp states. Running statistics of batch norms are no parameters. Dead nodes have no block.
+// Ranges that are learned when a network is trained through number formats come behind them all (rounding_sites.hpp).
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@
 namespace ridgeline {
 
 struct ParameterBlock {
-  enum class Kind : std::uint8_t { kernel, bias, scale, shift, map };  // map: of a supernet, shared_parameters.hpp
+  // map: of a supernet, shared_parameters.hpp; ranges: of a node's kernel, and of the tensor that it makes
+  enum class Kind : std::uint8_t { kernel, bias, scale, shift, map, kernel_range, tensor_range };
   NodeId node = 0;
   Kind kind = Kind::kernel;
   std::size_t offset = 0, size = 0;  // in floats

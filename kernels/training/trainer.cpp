@@ -4,6 +4,8 @@
 #include <atomic>
 
 #include "kernels/pinning.hpp"
+#include "kernels/training/executed_formats.hpp"
+#include "kernels/training/rounding_sites.hpp"
 
 namespace ridgeline {
 namespace {
@@ -18,6 +20,12 @@ std::int64_t samples_a_channel(const Network& network, NodeId norm) {
   return elements(shape) / shape[1];
 }
 
+// Ranges that are 0: none yet.
+std::vector<float> with_ranges(std::vector<float> parameters, std::size_t count) {
+  parameters.resize(count, 0.0F);
+  return parameters;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Network& network, Weights initial, const TrainerOptions& options)
@@ -25,17 +33,20 @@ Trainer::Trainer(const Network& network, Weights initial, const TrainerOptions& 
       options_(options),
       weights_(std::move(initial)),
       graph_(network, options.training),
-      descent_(options.descent, parameter_blocks(network), flatten(network, weights_)),
-      classes_(static_cast<std::size_t>(network.shape(network.outputs().front()).back())) {
+      descent_(options.descent, parameter_blocks(network, options.training.quantization.plan),
+               with_ranges(flatten(network, weights_), graph_.parameters().size())),
+      classes_(static_cast<std::size_t>(network.shape(network.outputs().front()).back())),
+      own_count_(parameter_count(parameter_blocks(network))) {
   const std::vector<float> parameters = flatten(network, weights_);
   std::copy(parameters.begin(), parameters.end(), graph_.parameters().begin());
-  gradient_.resize(parameters.size());
+  gradient_.resize(graph_.parameters().size());
 }
 
 TrainingStep Trainer::step(std::span<const float> images, std::span<const LossTerm> terms) {
   if (images.size() != graph_.input().size()) throw std::invalid_argument("images are not those of the network");
   std::copy(images.begin(), images.end(), graph_.input().begin());
-  graph_.forward();
+  graph_.forward(descent_.steps());
+  if (descent_.steps() == 0) descent_.begin_average(graph_.parameters());  // with the ranges of this batch
   const double loss = cross_entropy(graph_.output(), classes_, terms, graph_.output_gradient());
   descent_.check_loss(loss);
   graph_.backward();
@@ -58,14 +69,21 @@ void Trainer::update_statistics() {
 }
 
 const Weights& Trainer::weights() {
-  unflatten(network_, graph_.parameters(), weights_);
+  unflatten(network_, own(graph_.parameters()), weights_);
   return weights_;
 }
 
 Weights Trainer::averaged_weights() {
   Weights result = weights();
-  if (!descent_.averaged().empty()) unflatten(network_, descent_.averaged(), result);
+  if (!descent_.averaged().empty()) unflatten(network_, own(descent_.averaged()), result);
   return result;
+}
+
+Design Trainer::evaluated(std::int64_t batch) {
+  const std::vector<float>& averaged = descent_.averaged();
+  const std::span<const float> all = averaged.empty() ? graph_.parameters() : std::span<const float>(averaged);
+  return executed_in_formats(with_batch(network_, batch), options_.training.quantization.plan, averaged_weights(),
+                             all.subspan(own_count_));
 }
 
 TrainingState Trainer::save() const {

@@ -2,7 +2,8 @@
 // files and data sets; batches come from outside.
 //
 // Same initial weights, options, batches and number of threads: the same weights, bit for bit, also when training was
-// saved and loaded in between. Not thread-safe.
+// saved and loaded in between. Not thread-safe. Trained through number formats, the parameters end with the ranges that
+// are learned (rounding_sites.hpp); they begin with the first batch.
 #pragma once
 
 #include <cstdint>
@@ -38,19 +39,22 @@ class Trainer {
   std::span<const float> logits() const { return graph_.output(); }  // of the last step
   const Weights& weights();                                          // with running statistics
   Weights averaged_weights();  // the moving average, or weights() where none is kept
+  // The averaged weights for so many images, in the formats that they are trained through (executed_formats.hpp).
+  Design evaluated(std::int64_t batch);
 
   TrainingState save() const;
   void load(TrainingState state);  // throws std::invalid_argument when it is of another network or optimizer
 
  private:
   void update_statistics();
+  std::span<const float> own(std::span<const float> parameters) const { return parameters.first(own_count_); }
 
   Network network_;
   TrainerOptions options_;
   Weights weights_;
   TrainingGraph graph_;
   Descent descent_;
-  std::size_t classes_;
+  std::size_t classes_, own_count_;  // own: the network's parameters, without ranges
   std::vector<float> gradient_;
 };
 

@@ -13,6 +13,7 @@ TrainingBuilder::TrainingBuilder(const Network& network, const TrainingOptions& 
       options_(options),
       type_(options.format == bf16 ? DataType::bf16 : DataType::f32),
       blocks_(parameter_blocks(network)),
+      sites_(rounding_sites(network, options.quantization.plan)),
       values_(network.size()),
       gradients_(network.size()),
       needs_gradient_(network.size(), false) {
@@ -21,6 +22,10 @@ TrainingBuilder::TrainingBuilder(const Network& network, const TrainingOptions& 
   }
   attributes_.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   for (const ParameterBlock& one : blocks_) needs_gradient_[one.node] = true;
+  blocks_.insert(blocks_.end(), sites_.ranges.begin(), sites_.ranges.end());
+  for (const NodeId node : network.live_nodes()) {  // what has a learned range, and what is before it, teaches it
+    if (sites_.range(sites_.range_of[node], Kind::tensor_range) != nullptr) needs_gradient_[node] = true;
+  }
 }
 
 TrainingProgram TrainingBuilder::run() {
@@ -41,9 +46,10 @@ TrainingProgram TrainingBuilder::run() {
     for (const NodeId from : network_.inputs(node)) {
       if (needs_gradient_[from]) needs_gradient_[node] = true;
     }
-    if (values_[node]) continue;  // fused into an operator before
     try {
-      build(node);
+      if (sites_.kernels[node]) emit_rounding(kernels_.emplace(node, rounded_kernel(node)).first->second);
+      if (!values_[node]) build(node);  // else fused into an operator before
+      round_made(node);
     } catch (const dnnl::error& problem) {
       throw Unsupported("'" + network_.name(node) + "' has no training primitive here: " + problem.what());
     }
@@ -113,7 +119,10 @@ TrainingTensor TrainingBuilder::block(NodeId node, Kind kind, const Shape& shape
 }
 
 TrainingTensor TrainingBuilder::parameter(NodeId node, Kind kind, const MemoryDesc& wanted) {
-  const Tensor given = block(node, kind, shape_of(wanted), program_.parameters);
+  Tensor given = block(node, kind, shape_of(wanted), program_.parameters);
+  if (const auto kernel = kernels_.find(node); kind == Kind::kernel && kernel != kernels_.end()) {
+    given = {given.desc, kernel->second.to.buffer, 0};
+  }
   if (given.desc == wanted) return given;
   std::vector<Tensor>& copies = parameter_copies_[{node, kind}];
   for (const Tensor& copy : copies) {
@@ -128,6 +137,8 @@ void TrainingBuilder::set_gradient(NodeId node, Kind kind, const Tensor& gradien
   emit<dnnl::reorder>(
       dnnl::reorder::primitive_desc(cpu_engine(), gradient.desc, cpu_engine(), target.desc, attributes_),
       {{DNNL_ARG_FROM, gradient}, {DNNL_ARG_TO, target}});
+  const auto kernel = kernels_.find(node);
+  if (kind == Kind::kernel && kernel != kernels_.end()) pulled(kernel->second, target, target);
 }
 
 void TrainingBuilder::accumulate(NodeId node, const Tensor& gradient) {
@@ -149,13 +160,24 @@ void TrainingBuilder::on_backward(NodeId node, std::function<void()> work) {
   });
 }
 
-void TrainingBuilder::emit(const dnnl::primitive& primitive, const MemoryDesc& scratchpad, Arguments arguments) {
+void TrainingBuilder::touch(const Arguments& arguments) {
   for (const auto& [argument, tensor] : arguments) {
     TrainingBuffer& buffer = program_.buffers[tensor.buffer];
     if (!buffer.touched) buffer.first_call = program_.calls.size();
     buffer.last_call = program_.calls.size();
     buffer.touched = true;
   }
+}
+
+void TrainingBuilder::emit_job(TrainingJob job, const std::vector<Tensor>& operands) {
+  Arguments arguments;
+  for (const Tensor& one : operands) arguments.push_back({0, one});
+  touch(arguments);
+  program_.calls.push_back({{}, std::move(arguments), std::move(job)});
+}
+
+void TrainingBuilder::emit(const dnnl::primitive& primitive, const MemoryDesc& scratchpad, Arguments arguments) {
+  touch(arguments);
   if (scratchpad.get_size() > 0) {
     std::int64_t& most = program_.buffers[program_.scratch].bytes;
     most = std::max(most, static_cast<std::int64_t>(scratchpad.get_size()));

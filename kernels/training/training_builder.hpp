@@ -4,11 +4,14 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "kernels/onednn.hpp"
 #include "kernels/training/parameters.hpp"
+#include "kernels/training/range_rounding.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "kernels/training/training_graph.hpp"
 
 namespace ridgeline {
@@ -27,9 +30,13 @@ struct TrainingTensor {
   std::int64_t offset = 0;  // bytes
 };
 
+// Work of the project's own on the memory of its tensors, in their order; `step` as TrainingGraph::forward has it.
+using TrainingJob = std::function<void(std::span<std::byte* const> operands, std::uint64_t step)>;
+
 struct TrainingCall {
   dnnl::primitive primitive;
-  std::vector<std::pair<int, TrainingTensor>> arguments;  // DNNL_ARG_*
+  std::vector<std::pair<int, TrainingTensor>> arguments;  // DNNL_ARG_*; of a job only their order counts
+  TrainingJob job{};                                      // instead of the primitive
 };
 
 struct TrainingProgram {
@@ -75,8 +82,27 @@ class TrainingBuilder {
   void emit(const Description& description, Arguments arguments) {
     emit(Primitive(description), description.scratchpad_desc(), std::move(arguments));
   }
+  void emit_job(TrainingJob job, const std::vector<Tensor>& operands);
+  void touch(const Arguments& arguments);
   void place_input(NodeId node);
   void place_output();
+
+  // ---- rounding (training_rounding.cpp)
+  struct Rounded {
+    Tensor from, to;
+    Format format;
+    std::optional<RangeRounding> rounding;  // over a learned range; else by the numbers
+    const ParameterBlock* range = nullptr;
+  };
+  Rounded rounded(const Tensor& from, NodeId tensor, const Format& format);
+  Rounded rounded_kernel(NodeId node);
+  void emit_rounding(const Rounded& one);
+  Tensor pulled(const Rounded& one, const Tensor& gradient, const Tensor& passed);
+  void round_made(NodeId node);
+  const Rounded* find_read(NodeId node, NodeId from, const MemoryDesc& wanted) const;
+  // What `node` reads of `from`, rounded where the plan says so, and the gradient that goes back to it.
+  Tensor operand(NodeId node, NodeId from, const MemoryDesc& wanted);
+  void accumulate_operand(NodeId node, NodeId from, const Tensor& gradient);
 
   // ---- operators (training_operators.cpp, training_norms.cpp)
   void build(NodeId node);
@@ -105,6 +131,10 @@ class TrainingBuilder {
   DataType type_;
   dnnl::primitive_attr attributes_;
   std::vector<ParameterBlock> blocks_;
+  RoundingSites sites_;
+  std::map<NodeId, std::vector<Rounded>> reads_;  // copies of a tensor, rounded for those who read it so
+  std::map<NodeId, Rounded> kernels_;
+  std::set<std::size_t> ranges_pulled_;  // offsets of ranges that have a gradient already
   TrainingProgram program_;
   std::vector<std::optional<Tensor>> values_, gradients_;  // one a node
   std::vector<bool> needs_gradient_;                       // some parameter is at or before the node

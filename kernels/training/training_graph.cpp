@@ -1,5 +1,7 @@
 #include "kernels/training/training_graph.hpp"
 
+#include <array>
+
 #include "kernels/arena.hpp"
 #include "kernels/executable.hpp"
 #include "kernels/training/training_builder.hpp"
@@ -9,9 +11,13 @@ namespace ridgeline {
 namespace {
 
 struct BoundCall {
-  const_dnnl_primitive_t primitive;
+  const_dnnl_primitive_t primitive;  // null: the job
   std::vector<dnnl_exec_arg_t> arguments;
+  const TrainingJob* job = nullptr;
+  std::vector<std::byte*> operands{};
 };
+
+const std::array<std::string, 2> ways{"fake", "noise"};
 
 }  // namespace
 
@@ -23,6 +29,10 @@ struct TrainingGraph::Impl {
     const ThreadScope scope(threads);
     for (std::size_t i = begin; i < end; ++i) {
       const BoundCall& call = bound[i];
+      if (call.primitive == nullptr) {
+        (*call.job)(call.operands, step);
+        continue;
+      }
       if (dnnl_primitive_execute(call.primitive, cpu_stream().get(), static_cast<int>(call.arguments.size()),
                                  call.arguments.data()) != dnnl_success) {
         throw std::runtime_error("oneDNN could not execute a compiled training primitive");
@@ -34,6 +44,7 @@ struct TrainingGraph::Impl {
   }
 
   int threads;
+  std::uint64_t step = 0;
   TrainingProgram program;
   TrainingMemory arena;
   std::vector<AlignedBytes> own;
@@ -81,14 +92,21 @@ void TrainingGraph::Impl::place_buffers(TrainingMemory* memory) {
 
 void TrainingGraph::Impl::bind() {
   for (const TrainingCall& call : program.calls) {
-    BoundCall made{call.primitive.get(), {}};
+    BoundCall made{call.job ? nullptr : call.primitive.get(), {}, &call.job};
     for (const auto& [argument, tensor] : call.arguments) {
-      memories.emplace_back(tensor.desc, cpu_engine(), pointers[tensor.buffer] + tensor.offset);
+      std::byte* const place = pointers[tensor.buffer] + tensor.offset;
+      if (call.job) {
+        made.operands.push_back(place);
+        continue;
+      }
+      memories.emplace_back(tensor.desc, cpu_engine(), place);
       made.arguments.push_back({argument, memories.back().get()});
     }
     bound.push_back(std::move(made));
   }
 }
+
+std::span<const std::string> rounding_way_names() { return ways; }
 
 TrainingGraph::TrainingGraph(const Network& network, const TrainingOptions& options, TrainingMemory* memory)
     : impl_(std::make_unique<Impl>(network, options, memory)) {}
@@ -103,7 +121,10 @@ std::span<float> TrainingGraph::parameters() {
 std::span<const float> TrainingGraph::parameters() const {
   return impl_->floats(impl_->program.parameters, impl_->program.parameter_count);
 }
-void TrainingGraph::forward() { impl_->run(0, impl_->program.backward_begins); }
+void TrainingGraph::forward(std::uint64_t step) {
+  impl_->step = step;
+  impl_->run(0, impl_->program.backward_begins);
+}
 std::span<const float> TrainingGraph::output() const {
   return impl_->floats(impl_->program.output, impl_->program.output_size);
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "kernels/training/parameters.hpp"
 #include "spaces/format.hpp"
@@ -24,10 +25,23 @@ class AlignedBytes;
 // empty; grows with the largest graph.
 using TrainingMemory = std::shared_ptr<AlignedBytes>;
 
+// What stands for the rounding to a number format: the rounding itself, its gradient straight through it (Bengio et
+// al., 2013, arXiv:1308.3432), or noise as large as its steps. range_rounding.hpp has both.
+enum class RoundingWay : std::uint8_t { fake, noise };
+std::span<const std::string> rounding_way_names();  // in the order of RoundingWay
+
+// Training through number formats: rounding_sites.hpp says where they round. An empty plan changes nothing.
+struct TrainingQuantization {
+  PrecisionPlan plan{};  // of the network
+  RoundingWay way = RoundingWay::fake;
+  std::uint64_t seed = 1;  // of the noise
+};
+
 struct TrainingOptions {
   int threads = 1;
-  Format format = f32;    // f32 or bf16
+  Format format = f32;    // f32 or bf16; in bf16 rounded activations are stored as bf16
   bool gradients = true;  // off: forward() and batch_statistics() only, in less memory and sooner built
+  TrainingQuantization quantization{};
 };
 
 // Of one batch norm, over the batch: the mean and the biased variance of each channel.
@@ -45,10 +59,11 @@ class TrainingGraph {
   TrainingGraph& operator=(TrainingGraph&&) noexcept;
   ~TrainingGraph();
 
-  std::span<float> input();       // [N, C, H, W] or what the network's input is, row-major
-  std::span<float> parameters();  // parameter_blocks(network); read by forward()
+  std::span<float> input();  // [N, C, H, W] or what the network's input is, row-major
+  // parameter_blocks(network), and the plan's ranges behind them; read by forward(), which sets ranges that are 0.
+  std::span<float> parameters();
   std::span<const float> parameters() const;
-  void forward();
+  void forward(std::uint64_t step = 0);                       // noise is another one at every step
   std::span<const float> output() const;                      // row-major
   std::span<float> output_gradient();                         // of the loss, row-major; read by backward()
   void backward();                                            // of the last forward()

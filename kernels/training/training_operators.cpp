@@ -99,7 +99,7 @@ void TrainingBuilder::conv2d(NodeId node) {
       {training, Algorithm::convolution_direct, source_desc, any_layout(kernel, type_), bias_desc, result_desc, strides,
        dilation, before, after},
       attributes_, cpu_engine());
-  const Tensor source = value_as(from, source_desc), result = make(result_desc);
+  const Tensor source = operand(node, from, source_desc), result = make(result_desc);
   Arguments arguments{{DNNL_ARG_SRC, source},
                       {DNNL_ARG_WEIGHTS, parameter(node, Kind::kernel, forward.weights_desc())},
                       {DNNL_ARG_DST, result}};
@@ -123,7 +123,7 @@ void TrainingBuilder::conv2d(NodeId node) {
     emit<BySource>(by_source, {{DNNL_ARG_DIFF_DST, gradient},
                                {DNNL_ARG_WEIGHTS, parameter(node, Kind::kernel, by_source.weights_desc())},
                                {DNNL_ARG_DIFF_SRC, passed}});
-    accumulate(from, passed);
+    accumulate_operand(node, from, passed);
   });
 }
 
@@ -139,7 +139,7 @@ void TrainingBuilder::linear(NodeId node) {
   using Forward = dnnl::inner_product_forward;
   const Forward::primitive_desc forward({training, source_desc, any_layout(kernel, type_), bias_desc, result_desc},
                                         attributes_, cpu_engine());
-  Tensor source = plain_value(from);
+  Tensor source = operand(node, from, plain(shape));
   source.desc = source_desc;
   const Tensor result = make(result_desc);
   Arguments arguments{{DNNL_ARG_SRC, source},
@@ -163,7 +163,7 @@ void TrainingBuilder::linear(NodeId node) {
     emit<BySource>(by_source, {{DNNL_ARG_DIFF_DST, gradient},
                                {DNNL_ARG_WEIGHTS, parameter(node, Kind::kernel, by_source.weights_desc())},
                                {DNNL_ARG_DIFF_SRC, passed}});
-    accumulate(from, {plain(network_.shape(from)), passed.buffer, 0});
+    accumulate_operand(node, from, {plain(network_.shape(from)), passed.buffer, 0});
   });
 }
 
@@ -182,16 +182,17 @@ void TrainingBuilder::matmul(NodeId node) {
     return tensor;
   };
   const bool transposed = network_.op(node).transpose_b;
-  const Tensor a = plain_value(left), b = plain_value(right);
+  const Tensor a = operand(node, left, plain(network_.shape(left)));
+  const Tensor b = operand(node, right, plain(network_.shape(right)));
   values_[node] = matrix_product(a, transposed ? turned(b) : b, plain(network_.shape(node)));
   on_backward(node, [=, this] {
     const Tensor gradient = gradient_as(node, plain(network_.shape(node)));
     if (needs_gradient_[left]) {
-      accumulate(left, matrix_product(gradient, transposed ? b : turned(b), plain(network_.shape(left))));
+      accumulate_operand(node, left, matrix_product(gradient, transposed ? b : turned(b), plain(network_.shape(left))));
     }
     if (!needs_gradient_[right]) return;
     const Tensor first = transposed ? turned(gradient) : turned(a), second = transposed ? a : gradient;
-    accumulate(right, matrix_product(first, second, plain(network_.shape(right))));
+    accumulate_operand(node, right, matrix_product(first, second, plain(network_.shape(right))));
   });
 }
 

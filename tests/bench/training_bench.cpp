@@ -78,11 +78,14 @@ Network named(const std::string& name) {
   return space.decode(genome).network;
 }
 
-void train(benchmark::State& state, const std::string& name, const Format& format) {
+// `formats`: trained through them; empty: not.
+void train(benchmark::State& state, const std::string& name, const Format& format, const std::string& formats = {},
+           RoundingWay way = RoundingWay::fake) {
   const Network network = named(name);
   const PinnedThreads pinned(2);
   TrainerOptions options;
   options.training = {2, format};
+  if (!formats.empty()) options.training.quantization = {PrecisionPlan::uniform(network, formats), way};
   options.descent.learning_rate = 0.01;
   options.descent.total_steps = 1000000;
   Trainer trainer(network, initial_weights(network, 1), options);
@@ -164,6 +167,18 @@ const bool registered = [] {
                                    [=](benchmark::State& state) { train(state, name, format); })
           ->UseRealTime()
           ->Unit(benchmark::kMillisecond);
+    }
+  }
+  for (const std::string name : {"plain_cnn", "mobilenet", "vit_small"}) {
+    for (const RoundingWay way : {RoundingWay::fake, RoundingWay::noise}) {
+      const std::string label = rounding_way_names()[static_cast<std::size_t>(way)];
+      for (const Format& format : {f32, bf16}) {
+        benchmark::RegisterBenchmark(
+            (name + "/" + format.text() + "/int4_" + label).c_str(),
+            [=](benchmark::State& state) { train(state, name, format, "int4@channel/int4", way); })
+            ->UseRealTime()
+            ->Unit(benchmark::kMillisecond);
+      }
     }
   }
   for (const std::string name : {"mobilenet_small", "vit_small"}) {

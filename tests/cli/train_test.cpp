@@ -61,6 +61,35 @@ TEST_F(TrainTest, TrainsGoesOnAndEvaluates) {
   EXPECT_THAT(test.out, AllOf(HasSubstr("(test)"), HasSubstr("adaptive ECE"), HasSubstr("Brier")));
 }
 
+TEST_F(TrainTest, TrainsThroughFormatsThatEvaluateAndExportUse) {
+  const Outcome trained = run_ridgeline(train({"--quantize", "int8", "--json"}), here());
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const Outcome evaluated = run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set", "--json"}, here());
+  ASSERT_EQ(evaluated.code, 0) << evaluated.err;
+  const Json scores = Json::parse(evaluated.out);
+  EXPECT_EQ(scores["format"], "int8");
+  EXPECT_DOUBLE_EQ(scores["accuracy"].get<double>(),
+                   Json::parse(trained.out)["history"][1]["validation_accuracy"].get<double>());
+  const Outcome plain = run_ridgeline({"evaluate", "cnn.ckpt", "--data", "set", "--format", "f32", "--json"}, here());
+  EXPECT_EQ(Json::parse(plain.out)["format"], "f32");
+  EXPECT_NE(Json::parse(plain.out)["nll"], scores["nll"]);
+  const Outcome written = run_ridgeline({"export", "cnn.ckpt", "--out", "q.onnx", "--json"}, here());
+  ASSERT_EQ(written.code, 0) << written.err;
+  EXPECT_EQ(Json::parse(written.out)["format"], "int8");
+  const Outcome again = run_ridgeline({"evaluate", "q.onnx", "--data", "set", "--json"}, here());
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_NEAR(Json::parse(again.out)["nll"].get<double>(), scores["nll"].get<double>(), 0.02);
+  EXPECT_THAT(run_ridgeline({"export", "cnn.ckpt", "--out", "q.onnx", "--format", "int8"}, here()).err,
+              HasSubstr("--data"));
+  std::vector<std::string> small = train({"--quantize", "int4@channel/int4", "--quantize-by", "noise"});
+  small[11] = "small.ckpt";
+  ASSERT_EQ(run_ridgeline(small, here()).code, 0);
+  const Outcome refused = run_ridgeline({"export", "small.ckpt", "--out", "s.onnx"}, here());
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("--format f32"));
+  EXPECT_EQ(run_ridgeline({"export", "small.ckpt", "--out", "s.onnx", "--format", "f32"}, here()).code, 0);
+}
+
 TEST_F(TrainTest, ANetworkOfAnotherResolutionSaysThatImagesAreResized) {
   const Outcome trained = run_ridgeline(train({"--parameter", "resolution=28"}), here());
   ASSERT_EQ(trained.code, 0) << trained.err;

@@ -1,0 +1,237 @@
+#include "kernels/training/range_rounding.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <vector>
+
+#include "kernels/conversion.hpp"
+#include "kernels/quantization/activation_quantizer.hpp"
+#include "kernels/quantization/codec.hpp"
+#include "spaces/rng.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t run_length = 8192;  // numbers of a tensor that one thread takes at once
+constexpr std::size_t lanes = 16;         // independent sums, so that loops become vector instructions
+
+struct Run {
+  std::size_t number, first, count, range;
+};
+
+class Runs {
+ public:
+  explicit Runs(const RangeRounding& rounding)
+      : by_row_(rounding.ranges() > 1),
+        length_(by_row_ ? rounding.row_length : run_length),
+        total_(rounding.rows * rounding.row_length),
+        threads_(rounding.threads) {}
+
+  std::size_t size() const { return (total_ + length_ - 1) / length_; }
+  template <typename Work>
+  void for_each(const Work& work) const {
+    const auto count = static_cast<std::int64_t>(size());
+    const auto one = [&](std::int64_t i) {
+      const auto number = static_cast<std::size_t>(i);
+      const std::size_t first = number * length_;
+      work(Run{number, first, std::min(length_, total_ - first), by_row_ ? number : 0});
+    };
+    if (threads_ <= 1 || count <= 1) {
+      for (std::int64_t i = 0; i < count; ++i) one(i);
+      return;
+    }
+#pragma omp parallel for num_threads(threads_)
+    for (std::int64_t i = 0; i < count; ++i) one(i);
+  }
+
+ private:
+  bool by_row_;
+  std::size_t length_, total_;
+  int threads_;
+};
+
+// The numbers of a run as f32: where they are, or in `room`.
+const float* read(const NumberMemory& array, const Run& run, std::vector<float>& room) {
+  if (!array.is_bf16) return reinterpret_cast<const float*>(array.data) + run.first;
+  room.resize(run.count);
+  convert_numbers({StoredType::bfloat, StoredType::single, static_cast<std::int64_t>(run.count), 1.0F, 1},
+                  array.data + run.first * sizeof(std::uint16_t), room.data());
+  return room.data();
+}
+
+float* place(const NumberMemory& array, const Run& run, std::vector<float>& room) {
+  if (!array.is_bf16) return reinterpret_cast<float*>(array.data) + run.first;
+  room.resize(run.count);
+  return room.data();
+}
+
+void write(const NumberMemory& array, const Run& run, const float* values) {
+  if (!array.is_bf16) return;  // they are there
+  convert_numbers({StoredType::single, StoredType::bfloat, static_cast<std::int64_t>(run.count), 1.0F, 1}, values,
+                  array.data + run.first * sizeof(std::uint16_t));
+}
+
+Quantizer quantizer_over(const RangeRounding& rounding, float range) {
+  const float steps = rounding.is_unsigned ? 255.0F : 127.0F;
+  Format format = rounding.format;
+  format.granularity = Format::Granularity::tensor;
+  if (!rounding.activations || range == 0.0F) return {.format = format, .ranges = {{-range, range}}};
+  return activation_quantizer(format, {range / steps, rounding.is_unsigned}, std::nullopt);
+}
+
+struct Magnitudes {
+  double sum = 0;
+  float most = 0;
+};
+
+void start_ranges(const RangeRounding& rounding, NumberMemory in, std::span<float> ranges) {
+  if (std::none_of(ranges.begin(), ranges.end(), [](float range) { return range == 0.0F; })) return;
+  const Runs runs(rounding);
+  std::vector<Magnitudes> found(runs.size());
+  runs.for_each([&](const Run& run) {
+    std::vector<float> room;
+    const float* const values = read(in, run, room);
+    for (std::size_t i = 0; i < run.count; ++i) {
+      const float magnitude = std::isfinite(values[i]) ? std::abs(values[i]) : 0.0F;
+      found[run.number].sum += static_cast<double>(magnitude);
+      found[run.number].most = std::max(found[run.number].most, magnitude);
+    }
+  });
+  const bool by_row = ranges.size() > 1;
+  for (std::size_t r = 0; r < ranges.size(); ++r) {
+    if (ranges[r] != 0.0F) continue;
+    Magnitudes all;
+    for (std::size_t i = by_row ? r : 0; i < (by_row ? r + 1 : found.size()); ++i) {
+      all.sum += found[i].sum;
+      all.most = std::max(all.most, found[i].most);
+    }
+    const double count = static_cast<double>(by_row ? rounding.row_length : rounding.rows * rounding.row_length);
+    const double by_mean = 2.0 * all.sum / count * std::sqrt(rounding.steps());
+    ranges[r] = static_cast<float>(std::min(by_mean, static_cast<double>(all.most)));
+  }
+}
+
+// The step of a format at every magnitude, in units of its scale.
+struct StepRule {
+  explicit StepRule(const Format& format) : codec(format), is_float(codec.is_float()) {}
+  float at(float magnitude) const {
+    if (!is_float) return 1.0F;
+    const auto exponent = static_cast<int>(std::bit_cast<std::uint32_t>(magnitude) >> 23) - 127;
+    return std::ldexp(1.0F, std::max(exponent, 1 - codec.bias()) - codec.mantissa_bits());
+  }
+  ElementCodec codec;
+  bool is_float;
+};
+
+// In [-1/2, 1/2), in steps of 2^-24.
+inline float noise_at(std::uint64_t key, std::size_t index) {
+  const auto bits = static_cast<std::int32_t>(mix64(key + index * 0x9e3779b97f4a7c15ULL) >> 40);
+  return static_cast<float>(bits) * 0x1p-24F - 0.5F;
+}
+
+void add_noise(const RangeRounding& rounding, const StepRule& rule, std::span<const float> in, float* out, float range,
+               std::uint64_t key, std::size_t first) {
+  const float low = rounding.is_unsigned ? 0.0F : -range;
+  const float scale =
+      rounding.is_unsigned ? range / static_cast<float>(rounding.steps()) : range / rule.codec.largest();
+  if (!rule.is_float) {
+#pragma omp simd
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      const float x = in[i], cut = std::min(std::max(x, low), range);
+      const float noisy = x + scale * noise_at(key, first + i);
+      out[i] = cut != x || x == 0.0F ? cut : noisy;
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const float x = in[i], cut = std::min(std::max(x, low), range);
+    const float noisy = x + scale * rule.at(std::abs(x) / scale) * noise_at(key, first + i);
+    out[i] = cut != x || x == 0.0F ? cut : noisy;
+  }
+}
+
+// The sum of gradient * e over a run; `passed` gets what goes through.
+double pull_run(bool is_unsigned, std::span<const float> in, const float* out, const float* gradient, float* passed,
+                float range) {
+  const float low = is_unsigned ? 0.0F : -range, unit = range > 0.0F ? 1.0F / range : 0.0F;
+  std::array<float, lanes> sums{};
+  std::size_t i = 0;
+  for (; i + lanes <= in.size(); i += lanes) {
+#pragma omp simd
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const float x = in[i + lane], y = out[i + lane], g = gradient[i + lane];
+      const bool inside = x >= low && x <= range;
+      sums[lane] += g * (inside ? y - x : y) * unit;
+      passed[i + lane] = inside ? g : 0.0F;
+    }
+  }
+  for (; i < in.size(); ++i) {
+    const float g = gradient[i];
+    const bool inside = in[i] >= low && in[i] <= range;
+    sums[0] += g * (inside ? out[i] - in[i] : out[i]) * unit;
+    passed[i] = inside ? g : 0.0F;
+  }
+  double sum = 0;
+  for (const float one : sums) sum += static_cast<double>(one);
+  return sum;
+}
+
+}  // namespace
+
+double RangeRounding::steps() const {
+  if (format.kind == Format::Kind::integer) {
+    return std::ldexp(1.0, format.width_bits - (is_unsigned ? 0 : 1)) - 1.0;
+  }
+  const ElementCodec codec(format);
+  const auto largest = static_cast<double>(codec.largest());
+  return largest / static_cast<double>(StepRule(format).at(codec.largest()));
+}
+
+void round_over(const RangeRounding& rounding, NumberMemory in, NumberMemory out, std::span<float> ranges,
+                std::uint64_t step) {
+  start_ranges(rounding, in, ranges);
+  const std::uint64_t key = Rng::derive(rounding.seed, "quantization noise", step);
+  const StepRule rule(rounding.format);
+  Runs(rounding).for_each([&](const Run& run) {
+    std::vector<float> room, made;
+    const std::span<const float> from(read(in, run, room), run.count);
+    float* const to = place(out, run, made);
+    const float range = std::abs(ranges[run.range]);
+    if (rounding.way == RoundingWay::noise && range > 0.0F) {
+      add_noise(rounding, rule, from, to, range, key, run.first);
+    } else {
+      fake_quantize(from, {to, run.count}, run.count, quantizer_over(rounding, range));
+    }
+    write(out, run, to);
+  });
+}
+
+void pull_back(const RangeRounding& rounding, NumberMemory in, NumberMemory out, std::span<const float> ranges,
+               NumberMemory gradient, NumberMemory passed, std::span<float> range_gradient, bool add) {
+  const Runs runs(rounding);
+  std::vector<double> sums(runs.size());
+  runs.for_each([&](const Run& run) {
+    std::vector<float> x_room, y_room, g_room, made;
+    const std::span<const float> x(read(in, run, x_room), run.count);
+    const float* const y = read(out, run, y_room);
+    const float* const g = read(gradient, run, g_room);
+    float* const to = place(passed, run, made);
+    sums[run.number] = pull_run(rounding.is_unsigned, x, y, g, to, std::abs(ranges[run.range]));
+    write(passed, run, to);
+  });
+  const bool by_row = ranges.size() > 1;
+  const double total = static_cast<double>(rounding.rows * rounding.row_length);
+  const double sharing =
+      (by_row ? static_cast<double>(rounding.row_length) : total) / static_cast<double>(rounding.samples);
+  const double unit = std::sqrt(std::pow(rounding.steps(), 3.0) / sharing);
+  for (std::size_t r = 0; r < ranges.size(); ++r) {
+    double sum = 0;
+    for (std::size_t i = by_row ? r : 0; i < (by_row ? r + 1 : sums.size()); ++i) sum += sums[i];
+    const auto found = static_cast<float>(std::copysign(sum * unit, static_cast<double>(ranges[r]) * sum));
+    range_gradient[r] = add ? range_gradient[r] + found : found;
+  }
+}
+
+}  // namespace ridgeline
