@@ -1,8 +1,12 @@
 #include "spaces/weights.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 
+#include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/rng.hpp"
 
@@ -74,6 +78,19 @@ Weights random_weights(const Network& network, std::uint64_t seed) {
     if (kind == OpKind::batch_norm || kind == OpKind::layer_norm) weights[node] = norm_weights(network, node, rng);
   }
   return weights;
+}
+
+void check_finite(const Network& network, const Weights& weights, const std::string& origin) {
+  for (NodeId node = 0; node < weights.size(); ++node) {
+    const NodeWeights& of = weights[node];
+    for (const std::vector<float>* values : {&of.kernel, &of.bias, &of.scale, &of.shift, &of.mean, &of.variance}) {
+      const auto odd = std::ranges::find_if_not(*values, [](float value) { return std::isfinite(value); });
+      if (odd == values->end()) continue;
+      const std::string name = network.name(node).empty() ? "node " + std::to_string(node) : network.name(node);
+      throw ConfigError(Problem{origin, name, "finite weights", fmt::format("{}", *odd),
+                                "did the training diverge, or is the file damaged?"});
+    }
+  }
 }
 
 }  // namespace ridgeline

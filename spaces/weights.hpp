@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "spaces/network.hpp"
@@ -23,5 +24,9 @@ using Weights = std::vector<NodeWeights>;  // one entry a node, in the order of 
 // given when it is only timed. Kernels and norms in front of an addition are scaled by 1/4, as each residual block
 // would otherwise double the variance. The same seed gives the same numbers.
 Weights random_weights(const Network& network, std::uint64_t seed);
+
+// Throws ConfigError of the file `origin`, naming the operator, where a number is not finite: a rectifier makes a zero
+// of a NaN, so that nothing later would show it.
+void check_finite(const Network& network, const Weights& weights, const std::string& origin);
 
 }  // namespace ridgeline

@@ -32,7 +32,11 @@ TrainedModel trained_model(LoadedModel loaded) {
 
 TrainedModel load_trained_model(const std::string& name_or_path, const Resources& resources) {
   const std::filesystem::path path(name_or_path);
-  if (!is_onnx(path)) return trained_model(load_model(resources.checkpoint(name_or_path), resources));
+  if (!is_onnx(path)) {
+    LoadedModel loaded = load_model(resources.checkpoint(name_or_path), resources);
+    check_finite(loaded.network, loaded.weights, name_or_path);
+    return trained_model(std::move(loaded));
+  }
   ImportedModel imported = import_onnx(name_or_path);
   return {path.stem().string(),
           std::move(imported.design),

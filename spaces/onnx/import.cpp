@@ -183,6 +183,7 @@ ImportedModel OnnxImporter::run() {
   }
   if (network_.outputs().empty()) throw ConfigError(Problem{model_.origin, "outputs", "at least one", "none", ""});
   weights_.resize(network_.size());
+  check_finite(network_, weights_, model_.origin);
   ImportedModel imported;
   if (!precision_.operators.empty()) {
     precision_.operators.resize(network_.size());

@@ -445,6 +445,14 @@ TEST(OnnxImport, BrokenModelsAreRefusedByName) {
               "w");
   turned.node("MatMul", {"x", "w"});
   EXPECT_THAT(refusal(turned), AllOf(HasSubstr("the output channels"), HasSubstr("axis 0")));
+  for (const float odd : {NAN, INFINITY}) {
+    Graph diverged({1, 4});
+    std::vector<float> kernel = ramp(12);
+    kernel[7] = odd;
+    diverged.node("Gemm", {"x", diverged.constant({4, 3}, kernel)}, {}, "sums");
+    diverged.node("Relu", {"sums"});  // makes a zero of a NaN
+    EXPECT_THAT(refusal(diverged), AllOf(HasSubstr("finite weights"), HasSubstr(fmt::format("{}", odd))));
+  }
   onnx::ModelProto model;
   Graph huge({1, 4});
   huge.node("Gemm", {"x", huge.constant({4, 3}, ramp(12))});
