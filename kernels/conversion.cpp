@@ -6,7 +6,9 @@
 #include <cmath>
 #if defined(__x86_64__)
 #include <immintrin.h>
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of what GCC 12's own intrinsics leave open
+#endif
 #endif
 
 namespace ridgeline {
@@ -51,7 +53,7 @@ template <>
 #if defined(__x86_64__)
 // ---- sixteen numbers, by instructions that compilers do not find in the loops over one
 
-#define RIDGELINE_AVX512 gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,prefer-vector-width=512")
+#define RIDGELINE_AVX512 gnu::target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")
 
 [[RIDGELINE_AVX512, gnu::always_inline]] inline __m512 decoded16(const float* at) { return _mm512_loadu_ps(at); }
 [[RIDGELINE_AVX512, gnu::always_inline]] inline __m512 decoded16(const std::uint16_t* at) {
