@@ -56,7 +56,8 @@ TEST_F(PostTrainingCommands, EvaluateSaysWhatWasDone) {
   }
   const Outcome text = run({"evaluate", "cnn.ckpt", "--format", "int4@channel/int8", "--passes", "clip,adaround"});
   EXPECT_EQ(text.code, 0) << text.err;
-  EXPECT_THAT(text.out, AllOf(HasSubstr("cnn.ckpt on 60 images (validation) in int4@channel/int8: accuracy"), HasSubstr("loss")));
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("cnn.ckpt on 60 images (validation) in int4@channel/int8: accuracy"), HasSubstr("loss")));
 }
 
 TEST_F(PostTrainingCommands, AnExportedModelScoresAsTheExecutedOne) {
