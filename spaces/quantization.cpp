@@ -8,12 +8,17 @@
 namespace ridgeline {
 namespace {
 
-// Does the operator only move or select values, so that its output can keep its input's scale?
-bool keeps_values(OpKind kind) {
+std::size_t root_of(std::vector<std::size_t>& parent, std::size_t node) {
+  while (parent[node] != node) node = parent[node] = parent[parent[node]];
+  return node;
+}
+
+}  // namespace
+
+bool moves_values(OpKind kind) {
   switch (kind) {
     case OpKind::concat:
     case OpKind::max_pool:
-    case OpKind::avg_pool:
     case OpKind::reshape:
     case OpKind::flatten:
     case OpKind::transpose:
@@ -23,13 +28,6 @@ bool keeps_values(OpKind kind) {
       return false;
   }
 }
-
-std::size_t root_of(std::vector<std::size_t>& parent, std::size_t node) {
-  while (parent[node] != node) node = parent[node] = parent[parent[node]];
-  return node;
-}
-
-}  // namespace
 
 bool is_never_negative(const Network& network, NodeId node, const std::vector<bool>& known) {
   const std::span<const NodeId> inputs = network.inputs(node);
@@ -68,7 +66,8 @@ std::vector<NodeId> shared_scales(const Network& network, std::span<const NodeId
   std::iota(parent.begin(), parent.end(), std::size_t{0});
   const auto tensor = [&](NodeId node) { return stands_for.empty() ? node : stands_for[node]; };
   for (const NodeId node : network.live_nodes()) {
-    if (!keeps_values(network.op(node).kind)) continue;
+    const OpKind kind = network.op(node).kind;
+    if (!moves_values(kind) && kind != OpKind::avg_pool) continue;
     for (const NodeId input : network.inputs(node)) {
       parent[root_of(parent, tensor(input))] = root_of(parent, tensor(node));
     }

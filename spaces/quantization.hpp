@@ -53,6 +53,9 @@ std::vector<TensorScale> tensor_scales(const Network& network, std::span<const R
 // no others. `stands_for` as tensor_scales() has it.
 std::vector<NodeId> shared_scales(const Network& network, std::span<const NodeId> stands_for = {});
 
+// Are all numbers of the operator's output numbers of its inputs? Mean pooling makes new ones, of the same range.
+bool moves_values(OpKind kind);
+
 // Is the node's output non-negative for every input? `known` of the nodes before it.
 bool is_never_negative(const Network& network, NodeId node, const std::vector<bool>& known);
 std::vector<bool> never_negative(const Network& network);  // one entry a node

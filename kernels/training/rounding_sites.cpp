@@ -23,21 +23,6 @@ std::optional<Format> rounded_format(const Format& format) {
   return format;
 }
 
-// Operators whose numbers are all numbers of their inputs.
-bool moves_numbers(OpKind kind) {
-  switch (kind) {
-    case OpKind::concat:
-    case OpKind::max_pool:
-    case OpKind::reshape:
-    case OpKind::flatten:
-    case OpKind::transpose:
-    case OpKind::identity:
-      return true;
-    default:
-      return false;
-  }
-}
-
 class SiteFinder {
  public:
   SiteFinder(const Network& network, const PrecisionPlan& plan)
@@ -90,7 +75,7 @@ class SiteFinder {
       const auto has_it = [&](NodeId input) { return held[input] == stored; };
       const std::span<const NodeId> inputs = network_.inputs(node);
       const bool by_tensor = stored->granularity == Format::Granularity::tensor;
-      const bool there = by_tensor && moves_numbers(kind) && std::all_of(inputs.begin(), inputs.end(), has_it);
+      const bool there = by_tensor && moves_values(kind) && std::all_of(inputs.begin(), inputs.end(), has_it);
       held[node] = stored;
       if (there) continue;
       sites_.made[node] = stored;
