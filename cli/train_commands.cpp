@@ -267,9 +267,9 @@ void add_quantize_options(CLI::App& command, TrainFlags& flags) {
       command
           .add_option("--quantize", flags.quantize,
                       "train through these number formats, WEIGHTS/ACTIVATIONS such as int4@channel/int4: intN and "
-                      "eXmY; ranges are learned and kept, and evaluate and export use them")
-          ->type_name("FORMATS")
-          ->excludes(command.get_option("--supernet"));
+                      "eXmY; or genes: those of each candidate, where the space has precision genes. Ranges are "
+                      "learned and kept, and evaluate and export use them")
+          ->type_name("FORMATS");
   const std::span<const std::string> names = rounding_way_names();
   command
       .add_option("--quantize-by", flags.quantize_by,

@@ -55,9 +55,8 @@ class SupernetEvaluator : public Evaluator {
 
  private:
   double evaluate(const Candidate& candidate) {
-    Design design = supernet_.candidate(*candidate.genome, recalibration_);
-    design.precision = candidate.design->precision;
-    calibrate(design, train_, normalisation_, threads_);
+    const Design design =
+        supernet_.quantized(*candidate.genome, candidate.design->precision, recalibration_, train_, threads_);
     const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_,
                                                             {.threads = threads_, .emulation = Emulation::missing});
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;

@@ -12,7 +12,7 @@ namespace {
 class CandidateLearner : public Learner {
  public:
   CandidateLearner(const LearnerSetup& setup, const Genome& genome)
-      : data_(setup.data), threads_(setup.config.threads), network_(fitting_network(setup, genome)) {
+      : data_(setup.data), threads_(setup.config.threads), decoded_(fitting_design(setup, genome)) {
     TrainerOptions options;
     options.training.threads = setup.config.threads;
     options.training.format = setup.config.format;
@@ -49,27 +49,31 @@ class CandidateLearner : public Learner {
  private:
   TrainingQuantization quantization(const TrainConfig& config) const {
     if (!config.quantize) return {};
-    TrainingQuantization made{PrecisionPlan::uniform(network_, config.quantize->formats), config.quantize->way,
-                              config.seed};
-    if (rounding_sites(network_, made.plan).none()) {
-      throw ConfigError(Problem{"--quantize", "", "a format that numbers are rounded to, such as int8",
-                                "'" + config.quantize->formats + "'", "train in bf16 with --format bf16"});
-    }
-    return made;
+    const std::string& formats = config.quantize->formats;
+    check_formats(decoded_, formats);
+    return {trained_plan(decoded_, formats), config.quantize->way, config.seed};
   }
-  static Network fitting_network(const LearnerSetup& setup, const Genome& genome) {
-    Network network = setup.space.decode(genome).network;
-    check_fit(network, setup.data.train, setup.data.class_names.size(), setup.data.name);
-    return network;
+  static Design fitting_design(const LearnerSetup& setup, const Genome& genome) {
+    Design design = setup.space.decode(genome);
+    check_fit(design.network, setup.data.train, setup.data.class_names.size(), setup.data.name);
+    return design;
   }
 
   const Dataset& data_;
   int threads_;
-  Network network_;
+  Design decoded_;
+  const Network& network_ = decoded_.network;
   std::optional<Trainer> trainer_;
 };
 
 }  // namespace
+
+void check_formats(const Design& design, const std::string& formats) {
+  const bool own = formats == by_genes;
+  if (!rounding_sites(design.network, trained_plan(design, formats)).none() || own) return;
+  throw ConfigError(Problem{"--quantize", "", "a format that numbers are rounded to, such as int8", "'" + formats + "'",
+                            "train in bf16 with --format bf16"});
+}
 
 std::unique_ptr<Learner> make_candidate_learner(const LearnerSetup& setup, const Genome& genome) {
   return std::make_unique<CandidateLearner>(setup, genome);

@@ -227,14 +227,9 @@ Weights weights_of(const Network& network, const TrainingState& state, const Pre
   return weights;
 }
 
-namespace {
-
-PrecisionPlan trained_plan(const ModelCheckpoint& checkpoint, const Network& network) {
-  const auto formats = checkpoint.training.value("/quantize/formats"_json_pointer, std::string());
-  return formats.empty() ? PrecisionPlan{} : PrecisionPlan::uniform(network, formats);
+std::string trained_formats(const ModelCheckpoint& checkpoint) {
+  return checkpoint.training.value("/quantize/formats"_json_pointer, std::string());
 }
-
-}  // namespace
 
 LoadedModel load_model(const std::string& path, const Resources& resources) {
   ModelCheckpoint checkpoint = read_checkpoint(path);
@@ -247,20 +242,21 @@ LoadedModel load_model(const std::string& path, const Resources& resources) {
   if (const auto wrong = space.violation(checkpoint.model.genome)) {
     refuse(path, "genome", "a candidate of space '" + space.name() + "'", *wrong, again);
   }
-  Network network = space.decode(checkpoint.model.genome).network;
+  const Design decoded = space.decode(checkpoint.model.genome);
+  const Network& network = decoded.network;
   const std::uint64_t hash = structural_hash(network);
   if (hash != checkpoint.network_hash) {
     refuse(path, "network", fmt::format("network {} of space '{}'", hex64(hash), space.name()),
            hex64(checkpoint.network_hash), "the space has changed since; " + again);
   }
   try {
-    PrecisionPlan plan = trained_plan(checkpoint, network);
+    PrecisionPlan plan = trained_plan(decoded, trained_formats(checkpoint));
     Weights weights = weights_of(network, checkpoint.state, plan);
     const TrainingState& state = checkpoint.state;
     const std::vector<float>& all = state.averaged.empty() ? state.parameters : state.averaged;
     const auto own = static_cast<std::ptrdiff_t>(parameter_count(parameter_blocks(network)));
     std::vector<float> ranges(all.begin() + own, all.end());
-    return {std::move(checkpoint), std::move(network), std::move(weights), std::move(plan), std::move(ranges)};
+    return {std::move(checkpoint), network, std::move(weights), std::move(plan), std::move(ranges)};
   } catch (const Unsupported& problem) {
     refuse(path, "training.quantize", "formats that are trained through", problem.what(), again);
   } catch (const std::invalid_argument& problem) {

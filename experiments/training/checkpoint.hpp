@@ -51,6 +51,9 @@ struct ModelCheckpoint {
 // Taken out of a supernet: no training of its own goes on from it.
 inline bool is_extracted(const ModelCheckpoint& checkpoint) { return checkpoint.training.contains("extracted_from"); }
 
+// The formats that it was trained through, as trained_plan() reads them (rounding_sites.hpp); empty: none.
+std::string trained_formats(const ModelCheckpoint& checkpoint);
+
 Json history_json(const std::vector<EpochRecord>& history);
 
 void write_checkpoint(const std::string& path, const ModelCheckpoint& checkpoint);

@@ -36,6 +36,9 @@ struct LearnerSetup {
   DescentOptions descent;
 };
 
+// Throws ConfigError where training through these formats would round nothing.
+void check_formats(const Design& design, const std::string& formats);
+
 // Throw ConfigError and Unsupported.
 std::unique_ptr<Learner> make_candidate_learner(const LearnerSetup& setup, const Genome& genome);
 std::unique_ptr<Learner> make_supernet_learner(const LearnerSetup& setup);

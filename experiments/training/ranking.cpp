@@ -49,6 +49,10 @@ SupernetRanking rank_candidates(const Supernet& supernet, const Resources& resou
   supernet.check_data(data);
   const Recalibration recalibration(data.train, supernet.normalisation(), Recalibration::usual_images,
                                     config.alone.threads);
+  TrainConfig training = config.alone;
+  if (const std::string formats = trained_formats(supernet.checkpoint()); !formats.empty()) {
+    training.quantize = TrainingFormats{formats, RoundingWay::fake};
+  }
   const std::vector<Genome> genomes = spread_candidates(supernet.space(), config.candidates, config.seed);
   SupernetRanking ranking;
   for (std::size_t i = 0; i < genomes.size(); ++i) {
@@ -56,21 +60,23 @@ SupernetRanking rank_candidates(const Supernet& supernet, const Resources& resou
     ModelSource model = supernet.checkpoint().model;
     model.genome = genomes[i];
     const std::string path = (std::filesystem::path(config.folder) / fmt::format("candidate_{:02}.ckpt", i)).string();
-    const TrainResult trained = train_model(model, resources, config.alone, path, hooks.train);
+    const TrainResult trained = train_model(model, resources, training, path, hooks.train);
     if (trained.stopped) {
       ranking.stopped = true;
       return ranking;
     }
     const PinnedThreads pinned(config.alone.threads);
-    const Design inherited = supernet.candidate(genomes[i], recalibration);
+    const Design inherited = supernet.candidate(genomes[i], recalibration).executed();
     const ClassificationScores scores =
-        evaluate_classifier(inherited, data.validation, supernet.normalisation(), {.threads = config.alone.threads});
+        evaluate_classifier(inherited, data.validation, supernet.normalisation(),
+                            {.threads = config.alone.threads, .emulation = Emulation::missing});
     ranking.candidates.push_back({genomes[i], trained.macs, trained.parameters, scores.accuracy,
                                   trained.checkpoint.history.back().validation_accuracy});
   }
   std::vector<double> inherited, alone;
   double mean = 0;
   for (const RankedCandidate& one : ranking.candidates) {
+    ranking.mean_loss += (one.alone_accuracy - one.inherited_accuracy) / static_cast<double>(ranking.candidates.size());
     inherited.push_back(one.inherited_accuracy);
     alone.push_back(one.alone_accuracy);
     mean += one.alone_accuracy / static_cast<double>(ranking.candidates.size());

@@ -1,5 +1,5 @@
 // Does a supernet order candidates as training each alone would? Candidates over the range of sizes are trained from
-// scratch and both accuracies compared.
+// scratch, through number formats where the supernet was, and both accuracies compared.
 #pragma once
 
 #include <functional>
@@ -30,6 +30,7 @@ struct SupernetRanking {
   // How much better, trained alone, the supernet's best is than the mean of all, in percent of it (Yu et al.,
   // Evaluating the search phase of NAS, 2020, arXiv:1902.08142).
   double relative_improvement = 0;
+  double mean_loss = 0;  // of accuracy, of what is inherited against what was trained alone
   bool stopped = false;
 };
 

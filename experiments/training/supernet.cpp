@@ -7,6 +7,8 @@
 #include "experiments/data/batches.hpp"
 #include "experiments/data/resize.hpp"
 #include "experiments/training/evaluate.hpp"
+#include "kernels/training/executed_formats.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "kernels/training/supernet_trainer.hpp"
 #include "kernels/training/trainer.hpp"
 #include "spaces/config_error.hpp"
@@ -27,11 +29,17 @@ constexpr std::size_t images_a_batch = 100;
 Recalibration::Recalibration(const LabelledImages& train, Normalisation normalisation, std::size_t images, int threads)
     : images_(calibration_images(train, images)), normalisation_(std::move(normalisation)), threads_(threads) {}
 
-Design Recalibration::operator()(const SearchSpace& space, const SharedParameters& layout,
-                                 std::span<const float> shared, const Genome& genome) const {
-  Design design = space.decode(genome);
+Design Inherited::executed() const { return executed_in_formats(design.network, plan, *design.weights, ranges); }
+
+Inherited Recalibration::operator()(const SearchSpace& space, const SharedParameters& layout,
+                                    std::span<const float> shared, const Genome& genome, bool in_formats) const {
+  Inherited made{space.decode(genome), {}, {}};
+  Design& design = made.design;
   design.network = with_batch(design.network, 1);
-  Weights weights = candidate_weights(space, layout, shared, genome, design.network);
+  if (in_formats) made.plan = trained_plan(design, layout.formats());
+  design.precision = {};
+  auto [weights, ranges] = candidate_parameters(space, layout, shared, genome, design.network, made.plan);
+  made.ranges = std::move(ranges);
   const std::size_t batch = std::min(images_a_batch, images_.size());
   const ImageBatches batches(images_, normalisation_, {.size = batch, .shuffle = false, .drop_last = true});
   const ImageEpoch epoch = batches.epoch(0);
@@ -41,16 +49,16 @@ Design Recalibration::operator()(const SearchSpace& space, const SharedParameter
     epoch.fill(number, one);
     resize_images(one.images, images_.shape(), out, input);
   };
-  weights = recalibrated(with_batch(design.network, static_cast<std::int64_t>(batch)), std::move(weights), threads_,
-                         epoch.batches(), fill);
+  recalibrate(with_batch(design.network, static_cast<std::int64_t>(batch)), made.plan, weights, made.ranges, threads_,
+              epoch.batches(), fill);
   design.weights = std::make_shared<Weights>(std::move(weights));
-  return design;
+  return made;
 }
 
 Supernet::Supernet(ModelCheckpoint checkpoint, SearchSpace space)
     : checkpoint_(std::move(checkpoint)),
       space_(std::move(space)),
-      layout_(std::make_unique<SharedParameters>(space_)) {}
+      layout_(std::make_unique<SharedParameters>(space_, trained_formats(checkpoint_))) {}
 
 Supernet Supernet::load(const std::string& path, const Resources& resources) {
   ModelCheckpoint checkpoint = read_checkpoint(path);
@@ -89,7 +97,20 @@ void Supernet::check_data(const Dataset& data) const {
   check_classes(checkpoint_.class_names, data);
 }
 
-ModelCheckpoint Supernet::extracted(const Genome& genome, const Design& design) const {
+Design Supernet::quantized(const Genome& genome, const PrecisionPlan& precision, const Recalibration& recalibration,
+                           const LabelledImages& train, int threads) const {
+  const Design decoded = space_.decode(genome);
+  const bool trained = trained_plan(decoded, layout_->formats()) == precision;
+  const Inherited inherited = candidate(genome, recalibration, trained);
+  if (trained) return inherited.executed();
+  Design design = inherited.design;
+  design.precision = precision;
+  calibrate(design, train, normalisation(), threads);
+  return design;
+}
+
+ModelCheckpoint Supernet::extracted(const Genome& genome, const Inherited& inherited) const {
+  const Design& design = inherited.design;
   ModelCheckpoint candidate = checkpoint_;
   candidate.model.genome = space_.normalise(genome);
   candidate.network_hash = structural_hash(design.network);
@@ -98,6 +119,7 @@ ModelCheckpoint Supernet::extracted(const Genome& genome, const Design& design) 
   candidate.state = {};
   candidate.state.optimizer.steps = checkpoint_.state.optimizer.steps;
   candidate.state.parameters = flatten(design.network, *design.weights);
+  candidate.state.parameters.insert(candidate.state.parameters.end(), inherited.ranges.begin(), inherited.ranges.end());
   for (const ParameterBlock& block : parameter_blocks(design.network)) {
     const bool norm = design.network.op(block.node).kind == OpKind::batch_norm;
     if (!norm || block.kind != ParameterBlock::Kind::scale) continue;
@@ -117,9 +139,10 @@ LoadedModel load_candidate(const std::string& path, const Json& genome, const Da
   if (const auto wrong = supernet.space().violation(chosen)) {
     refuse("--genome", "", "a candidate of space '" + supernet.space().name() + "'", *wrong, "choose another one");
   }
-  Design design = supernet.candidate(
+  Inherited inherited = supernet.candidate(
       chosen, Recalibration(data.train, supernet.normalisation(), Recalibration::usual_images, threads));
-  return {supernet.extracted(chosen, design), std::move(design.network), *design.weights};
+  return {supernet.extracted(chosen, inherited), std::move(inherited.design.network), *inherited.design.weights,
+          std::move(inherited.plan), std::move(inherited.ranges)};
 }
 
 }  // namespace ridgeline

@@ -9,6 +9,17 @@
 
 namespace ridgeline {
 
+// A candidate with the weights that it inherits, for one image.
+struct Inherited {
+  Design design;  // in f32, batch norms measured anew
+  // What its supernet trained it through, and the ranges that it learned (executed_formats.hpp); else empty.
+  PrecisionPlan plan{};
+  std::vector<float> ranges{};
+
+  // In the formats that it was trained through, batch norms folded; where there are none, `design`.
+  Design executed() const;
+};
+
 // Batch norms of an inherited network are measured anew on training images, as no statistics are shared (Yu and Huang,
 // 2019, arXiv:1903.05134, section 4).
 class Recalibration {
@@ -17,9 +28,10 @@ class Recalibration {
   static constexpr std::size_t usual_images = 1000;
   Recalibration(const LabelledImages& train, Normalisation normalisation, std::size_t images, int threads);
 
-  // The design of the candidate for one image, ready to be evaluated. `shared` as `layout` has it. Throws ConfigError.
-  Design operator()(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
-                    const Genome& genome) const;
+  // `shared` as `layout` has it. Batch norms are measured in the formats that the candidate was trained through, or in
+  // f32. Throws ConfigError.
+  Inherited operator()(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
+                       const Genome& genome, bool in_formats = true) const;
 
  private:
   LabelledImages images_;
@@ -40,11 +52,15 @@ class Supernet {
   void check_space(const SearchSpace& space) const;
   // Throws ConfigError naming both where the data set has other classes or channels than the supernet was trained for.
   void check_data(const Dataset& data) const;
-  Design candidate(const Genome& genome, const Recalibration& recalibration) const {
-    return recalibration(space_, *layout_, checkpoint_.state.parameters, genome);
+  Inherited candidate(const Genome& genome, const Recalibration& recalibration, bool in_formats = true) const {
+    return recalibration(space_, *layout_, checkpoint_.state.parameters, genome, in_formats);
   }
-  // The candidate as a checkpoint of its own, which evaluates as `design`, what candidate() gave for it.
-  ModelCheckpoint extracted(const Genome& genome, const Design& design) const;
+  // The candidate in `precision`: over the ranges that the supernet learned where it was trained through these formats,
+  // else over those of the training images.
+  Design quantized(const Genome& genome, const PrecisionPlan& precision, const Recalibration& recalibration,
+                   const LabelledImages& train, int threads) const;
+  // The candidate as a checkpoint of its own, which evaluates as `inherited`, what candidate() gave for it.
+  ModelCheckpoint extracted(const Genome& genome, const Inherited& inherited) const;
 
  private:
   Supernet(ModelCheckpoint checkpoint, SearchSpace space);

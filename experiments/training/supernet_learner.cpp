@@ -2,6 +2,7 @@
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/learner.hpp"
 #include "experiments/training/supernet.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "kernels/training/sandwich.hpp"
 #include "kernels/training/supernet_trainer.hpp"
 #include "spaces/config_error.hpp"
@@ -20,7 +21,7 @@ class SupernetLearner : public Learner {
         largest_(space_.normalise(largest_genome(space_))),
         smallest_(space_.normalise(smallest_genome(space_))),
         recalibration_(data_.train, data_.normalisation, Recalibration::usual_images, config_.threads),
-        trainer_(space_, config_.seed, {{config_.threads, config_.format}, setup.descent, supernet_.distillation}) {
+        trainer_(space_, config_.seed, trainer_options(setup)) {
     const Network network = space_.decode(largest_).network;
     check_fit(network, data_.train, data_.class_names.size(), data_.name);
     macs_ = ridgeline::macs(with_batch(network, 1));
@@ -63,13 +64,25 @@ class SupernetLearner : public Learner {
   std::int64_t macs() const override { return macs_; }
 
  private:
+  SupernetOptions trainer_options(const LearnerSetup& setup) const {
+    SupernetOptions options{{config_.threads, config_.format}, setup.descent, supernet_.distillation};
+    if (!config_.quantize) return options;
+    options.formats = config_.quantize->formats;
+    options.training.quantization.way = config_.quantize->way;
+    options.training.quantization.seed = config_.seed;
+    check_formats(space_.decode(largest_genome(space_)), options.formats);
+    return options;
+  }
+
   SandwichOptions sandwich_of(const ShrinkPhase& phase) const {
-    return {supernet_.candidates, supernet_.sandwich, phase.all_open, phase.open};
+    const bool by_gene = trainer_.layout().formats() == by_genes;
+    return {supernet_.candidates, supernet_.sandwich, phase.all_open, by_gene, phase.open};
   }
 
   ClassificationScores evaluate(const Genome& genome) const {
-    const Design design = recalibration_(space_, trainer_.layout(), trainer_.evaluated(), genome);
-    return evaluate_classifier(design, data_.validation, data_.normalisation, {.threads = config_.threads});
+    const Inherited inherited = recalibration_(space_, trainer_.layout(), trainer_.evaluated(), genome);
+    return evaluate_classifier(inherited.executed(), data_.validation, data_.normalisation,
+                               {.threads = config_.threads, .emulation = Emulation::missing});
   }
 
   const SearchSpace& space_;

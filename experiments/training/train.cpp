@@ -10,6 +10,7 @@
 #include "experiments/training/learner.hpp"
 #include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/hash.hpp"
 
@@ -54,8 +55,10 @@ class Training {
       throw ConfigError(Problem{"--batch", "", fmt::format("at most {} images", data_.train.size()),
                                 std::to_string(config.batch), "the data set has no more"});
     }
-    if (model.supernet() && config.quantize) {
-      throw ConfigError(Problem{"--quantize", "", "one network", "a supernet", "train a candidate: --genome"});
+    const auto precise = [](const Dimension& dimension) { return dimension.group == GeneGroup::precision; };
+    if (config.quantize && config.quantize->formats == by_genes && std::ranges::none_of(space_.dims(), precise)) {
+      throw ConfigError(Problem{"--quantize", "", "number formats such as int8, or a space with precision genes",
+                                fmt::format("'{}' for space '{}', which has none", by_genes, space_.name()), ""});
     }
     const LearnerSetup setup{space_, data_, config_, descent_options(data_.train.size() / config.batch)};
     learner_ = model.supernet() ? make_supernet_learner(setup) : make_candidate_learner(setup, model.genome);

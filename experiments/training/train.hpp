@@ -32,7 +32,7 @@ struct SupernetConfig {
 
 // Training through number formats (kernels/training/training_graph.hpp); validation is in them too.
 struct TrainingFormats {
-  std::string formats;  // of all weights and activations: "int8", or WEIGHTS/ACTIVATIONS
+  std::string formats;  // of all weights and activations: "int8", or WEIGHTS/ACTIVATIONS; "genes": the space's own
   RoundingWay way = RoundingWay::fake;
 };
 
@@ -52,8 +52,8 @@ struct TrainConfig {
   Format format = f32;
   int threads = 1;
   std::uint64_t seed = 1;
-  std::optional<SupernetConfig> supernet{};   // of a model without genome
-  std::optional<TrainingFormats> quantize{};  // of a model with one
+  std::optional<SupernetConfig> supernet{};  // of a model without genome
+  std::optional<TrainingFormats> quantize{};
 };
 
 // What a resumed run must share, threads included: sums of another number of threads round otherwise.

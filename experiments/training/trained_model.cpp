@@ -27,7 +27,7 @@ TrainedModel trained_model(LoadedModel loaded) {
           std::move(loaded.checkpoint.class_names),
           {std::move(loaded.checkpoint.mean), std::move(loaded.checkpoint.stddev)},
           std::move(in_formats),
-          loaded.checkpoint.training.value("/quantize/formats"_json_pointer, std::string())};
+          trained_formats(loaded.checkpoint)};
 }
 
 TrainedModel load_trained_model(const std::string& name_or_path, const Resources& resources) {

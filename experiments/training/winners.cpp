@@ -63,14 +63,14 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
   for (const FrontMember& member : result.report.front) {
     if (progress) progress(result.winners.size(), result.report.front.size());
     const Genome genome = supernet.space().from_json(member.genome);
-    Design design = supernet.candidate(genome, recalibration);
-    design.precision = decode_for(config, supernet.space(), genome).precision;  // as the search evaluated it
-    calibrate(design, data.train, supernet.normalisation(), threads);
+    const PrecisionPlan precision = decode_for(config, supernet.space(), genome).precision;  // as the search had it
+    const Design design = supernet.quantized(genome, precision, recalibration, data.train, threads);
     const EvaluateOptions options{.threads = threads, .emulation = Emulation::missing};
     const auto accuracy = [&](const LabelledImages& images) {
       return evaluate_classifier(design, images, supernet.normalisation(), options).accuracy;
     };
-    result.winners.push_back({member, accuracy(data.validation), accuracy(test), supernet.extracted(genome, design)});
+    result.winners.push_back({member, accuracy(data.validation), accuracy(test),
+                              supernet.extracted(genome, supernet.candidate(genome, recalibration))});
   }
   return result;
 }

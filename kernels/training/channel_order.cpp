@@ -149,6 +149,13 @@ std::vector<BlockAxes> block_axes(const SearchSpace& space, const SharedParamete
       }
     }
   }
+  // Ranges of a kernel's channels go with them.
+  std::map<std::string, std::size_t> kernels;
+  for (std::size_t b = 0; b < axes.size(); ++b) {
+    const SharedBlock& block = layout.blocks()[b];
+    if (block.kind == Kind::kernel) kernels[block.place] = b;
+    if (block.kind == Kind::kernel_range && block.extents[0] > 1) axes[b].out = axes[kernels.at(block.place)].out;
+  }
   return axes;
 }
 

@@ -12,8 +12,9 @@ Descent::Descent(const DescentOptions& options, std::span<const ParameterBlock> 
   scheduled_rate(options.schedule, 0, options.total_steps);  // refuses an unknown kind
 }
 
-void Descent::begin_average(std::span<const float> parameters) {
-  if (!averaged_.empty()) averaged_.assign(parameters.begin(), parameters.end());
+void Descent::begin_average(std::size_t first, std::span<const float> values) {
+  if (averaged_.empty()) return;
+  std::copy(values.begin(), values.end(), averaged_.begin() + static_cast<std::ptrdiff_t>(first));
 }
 
 void Descent::check_loss(double loss) const {

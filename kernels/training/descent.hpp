@@ -46,7 +46,8 @@ class Descent {
   // Throws Diverged and leaves the parameters as they were. `gradient` is clipped in place.
   TrainingStep step(double loss, std::span<float> parameters, std::span<float> gradient);
 
-  void begin_average(std::span<const float> parameters);            // before the first step
+  // The average of parameters that had no value before begins with these, at `first`.
+  void begin_average(std::size_t first, std::span<const float> values);
   const std::vector<float>& averaged() const { return averaged_; }  // empty where none is kept
   void save(TrainingState& state) const;                            // all but parameters and statistics
   void load(TrainingState& state);  // throws std::invalid_argument when it is of another optimizer or network

@@ -1,7 +1,7 @@
 #include "kernels/training/rounding_sites.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "kernels/executable.hpp"
 #include "kernels/lower.hpp"
@@ -87,22 +87,27 @@ class SiteFinder {
   }
 
   void note_learned(NodeId tensor, const std::optional<Format>& format) {
-    if (format && format->granularity == Format::Granularity::tensor) learned_.insert(sites_.range_of[tensor]);
+    if (!format || format->granularity != Format::Granularity::tensor) return;
+    const auto [found, fresh] = learned_.try_emplace(sites_.range_of[tensor], *format);
+    if (!fresh && format->width_bits < found->second.width_bits) found->second = *format;
   }
 
   void lay_out() {
     std::size_t offset = parameter_count(parameter_blocks(network_));
-    const auto add = [&](NodeId node, Kind kind, std::int64_t size) {
+    const auto add = [&](NodeId node, Kind kind, std::int64_t size, const Format& format) {
       sites_.ranges.push_back({node, kind, offset, static_cast<std::size_t>(size)});
+      sites_.range_formats.push_back(format);
       offset += static_cast<std::size_t>(size);
     };
     for (NodeId node = 0; node < network_.size(); ++node) {
       const std::optional<Format>& kernel = sites_.kernels[node];
-      if (kernel && kernel->granularity == Format::Granularity::tensor) add(node, Kind::kernel_range, 1);
+      if (kernel && kernel->granularity == Format::Granularity::tensor) add(node, Kind::kernel_range, 1, *kernel);
       if (kernel && kernel->granularity == Format::Granularity::channel) {
-        add(node, Kind::kernel_range, network_.op(node).channels);
+        add(node, Kind::kernel_range, network_.op(node).channels, *kernel);
       }
-      if (learned_.contains(node)) add(node, Kind::tensor_range, 1);
+      if (const auto tensor = learned_.find(node); tensor != learned_.end()) {
+        add(node, Kind::tensor_range, 1, tensor->second);
+      }
     }
   }
 
@@ -110,7 +115,7 @@ class SiteFinder {
   const PrecisionPlan& plan_;
   Lowered lowered_;
   RoundingSites sites_;
-  std::set<NodeId> learned_;  // whose tensor ranges are
+  std::map<NodeId, Format> learned_;  // whose tensor ranges are, and the narrowest format of each
 };
 
 }  // namespace
@@ -126,6 +131,11 @@ const ParameterBlock* RoundingSites::range(NodeId node, Kind kind) const {
   const auto found = std::find_if(ranges.begin(), ranges.end(),
                                   [&](const ParameterBlock& one) { return one.node == node && one.kind == kind; });
   return found == ranges.end() ? nullptr : &*found;
+}
+
+PrecisionPlan trained_plan(const Design& design, const std::string& formats) {
+  if (formats.empty()) return {};
+  return formats == by_genes ? design.precision : PrecisionPlan::uniform(design.network, formats);
 }
 
 RoundingSites rounding_sites(const Network& network, const PrecisionPlan& plan) {

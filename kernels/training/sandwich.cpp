@@ -14,6 +14,7 @@ constexpr int most_draws = 1000;
 std::string declared_name(const Dimension& dimension) { return dimension.name.substr(0, dimension.name.find('[')); }
 
 bool is_open(const Dimension& dimension, const SandwichOptions& options) {
+  if (dimension.group == GeneGroup::precision) return options.precision;
   if (dimension.group != GeneGroup::architecture) return false;
   return options.all_open || !has_ends(dimension) || std::ranges::count(options.open, declared_name(dimension)) > 0;
 }

@@ -4,6 +4,9 @@
 // Progressive shrinking (Cai et al., Once-for-All, 2020, arXiv:1908.09791) opens the dimensions one after the other:
 // those that are not open yet are held at their largest choice. Words without order have no largest choice; they
 // are drawn in every candidate.
+//
+// Trained through number formats, each candidate's own are drawn with it: the largest is then the one with most bits,
+// the smallest that with fewest, and precision genes are always open.
 #pragma once
 
 #include <span>
@@ -18,6 +21,7 @@ struct SandwichOptions {
   std::size_t candidates = 4;       // a step, at least 1
   bool ends = true;                 // the first is the largest and the second the smallest; off: all are random
   bool all_open = true;             // else only those named in `open`
+  bool precision = false;           // precision genes are drawn too
   std::vector<std::string> open{};  // declared names of dimensions: "kernel" opens kernel[0][0], kernel[0][1] ...
 };
 

@@ -5,6 +5,7 @@
 
 #include "kernels/training/initial_weights.hpp"
 #include "kernels/training/kernel_maps.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/hash.hpp"
 
@@ -86,18 +87,21 @@ Genome extreme(const SearchSpace& space, bool most) {
 
 bool has_ends(const Dimension& dimension) {
   const bool numbers = std::ranges::all_of(dimension.choices, [](const Json& choice) { return choice.is_number(); });
-  return dimension.group == GeneGroup::architecture && (dimension.ordered || numbers);
+  const bool sized = dimension.group == GeneGroup::architecture || dimension.group == GeneGroup::precision;
+  return sized && (dimension.ordered || numbers);
 }
 
 Genome largest_genome(const SearchSpace& space) { return extreme(space, true); }
 Genome smallest_genome(const SearchSpace& space) { return extreme(space, false); }
 
-std::vector<Genome> survey(const SearchSpace& space) {
+std::vector<Genome> survey(const SearchSpace& space, bool precision) {
   const Genome largest = largest_genome(space);
   std::vector<Genome> found{space.normalise(largest), space.normalise(smallest_genome(space))};
   for (std::size_t d = 0; d < space.dims().size(); ++d) {
     const Dimension& dimension = space.dims()[d];
-    if (dimension.group != GeneGroup::architecture) continue;
+    const bool shown =
+        dimension.group == GeneGroup::architecture || (precision && dimension.group == GeneGroup::precision);
+    if (!shown) continue;
     for (std::size_t choice = 0; choice < dimension.choices.size(); ++choice) {
       Genome genome = largest;
       genome.genes[d] = static_cast<std::uint16_t>(choice);
@@ -112,21 +116,61 @@ std::vector<Genome> survey(const SearchSpace& space) {
   return found;
 }
 
-SharedParameters::SharedParameters(const SearchSpace& space) {
+SharedParameters::SharedParameters(const SearchSpace& space, std::string formats) : formats_(std::move(formats)) {
   SameEverywhere same(space);
-  for (const Genome& genome : survey(space)) {
-    const Network network = space.decode(genome).network;
+  std::set<std::string> seen;
+  for (const Genome& genome : survey(space, formats_ == by_genes)) {
+    const Design design = space.decode(genome);
     const std::vector<std::string> places = space.places(genome);
-    for (const NodeId node : network.live_nodes()) same.check(places[node], network, node);
-    add(network, places);
+    for (const NodeId node : design.network.live_nodes()) {
+      same.check(places[node], design.network, node);
+      if (seen.insert(places[node]).second) tensors_.push_back(places[node]);
+    }
+    add(design.network, places);
+    note_formats(design.network, trained_plan(design, formats_));
   }
+  add_ranges();
   lay_out(space);
+}
+
+void SharedParameters::note_formats(const Network& network, const PrecisionPlan& plan) {
+  const RoundingSites sites = rounding_sites(network, plan);
+  for (std::size_t i = 0; i < sites.ranges.size(); ++i) {
+    const Format& format = sites.range_formats[i];
+    const bool tensor = sites.ranges[i].kind == Kind::tensor_range;
+    (tensor ? rounded_.tensors : rounded_.kernels).insert(format.text());
+    if (!tensor && format.granularity == Format::Granularity::channel) rounded_.by_channel.insert(format.text());
+  }
+}
+
+// Every format at every place, so that no candidate asks for a range that there is not.
+void SharedParameters::add_ranges() {
+  const auto add_one = [&](const std::string& place, Kind kind, const std::string& format, std::int64_t count) {
+    by_place_.emplace(Key{place, kind, format}, blocks_.size());
+    SharedBlock& block = blocks_.emplace_back();
+    block.place = place;
+    block.format = format;
+    block.kind = kind;
+    block.extents = {count, 1, 1, 1};
+    block.windows = {{1, 1}};
+  };
+  const std::size_t others = blocks_.size();
+  for (std::size_t i = 0; i < others; ++i) {
+    if (blocks_[i].kind != Kind::kernel) continue;
+    for (const std::string& format : rounded_.kernels) {
+      const std::int64_t count = rounded_.by_channel.contains(format) ? blocks_[i].extents[0] : 1;
+      add_one(blocks_[i].place, Kind::kernel_range, format, count);
+    }
+  }
+  for (const std::string& place : tensors_) {
+    for (const std::string& format : rounded_.tensors) add_one(place, Kind::tensor_range, format, 1);
+  }
 }
 
 void SharedParameters::add(const Network& network, std::span<const std::string> places) {
   for (const ParameterBlock& block : ridgeline::parameter_blocks(network)) {
     const std::string& place = places[block.node];
-    const auto [found, fresh] = by_place_.try_emplace({place, block.kind}, blocks_.size());
+    const auto [found, fresh] = by_place_.try_emplace(Key{place, block.kind, ""}, blocks_.size());
     if (fresh) blocks_.emplace_back();
     SharedBlock& shared = blocks_[found->second];
     shared.place = place;
@@ -174,6 +218,7 @@ std::uint64_t SharedParameters::fingerprint() const {
   Hasher hasher;
   for (const SharedBlock& block : blocks_) {
     hasher.add(block.place).add(static_cast<std::uint64_t>(block.kind));
+    if (!block.format.empty()) hasher.add(block.format);
     for (const std::int64_t extent : block.extents) hasher.add(static_cast<std::uint64_t>(extent));
     for (const Window& window : block.windows) {
       hasher.add(static_cast<std::uint64_t>(window[0])).add(static_cast<std::uint64_t>(window[1]));
@@ -200,17 +245,31 @@ std::vector<float> SharedParameters::initial(std::uint64_t seed) const {
   return values;
 }
 
+const SharedBlock* SharedParameters::find(const Key& key) const {
+  const auto found = by_place_.find(key);
+  return found == by_place_.end() ? nullptr : &blocks_[found->second];
+}
+
 std::vector<SharedParameters::Slice> SharedParameters::slices(const SearchSpace& space, const Genome& genome,
-                                                              const Network& network) const {
+                                                              const Network& network, const PrecisionPlan& plan) const {
   const std::vector<std::string> places = space.places(genome);
+  const RoundingSites sites = rounding_sites(network, plan);
+  std::vector<ParameterBlock> blocks = ridgeline::parameter_blocks(network);
+  std::vector<std::string> formats(blocks.size());
+  blocks.insert(blocks.end(), sites.ranges.begin(), sites.ranges.end());
+  for (const Format& format : sites.range_formats) formats.push_back(format.text());
   std::vector<Slice> slices;
-  for (const ParameterBlock& block : ridgeline::parameter_blocks(network)) {
-    const auto found = by_place_.find({places.at(block.node), block.kind});
-    if (found == by_place_.end()) {
-      refuse(space, places[block.node], "an operator that the supernet has", network.name(block.node));
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const ParameterBlock& block = blocks[i];
+    const SharedBlock* const found = find({places.at(block.node), block.kind, formats[i]});
+    if (found == nullptr) {
+      refuse(space, places[block.node], "an operator and a format that the supernet has", network.name(block.node));
     }
-    const SharedBlock& shared = blocks_[found->second];
-    Slice slice{found->second, extents_of(network, block), 0, block.offset};
+    const SharedBlock& shared = *found;
+    const bool range = !formats[i].empty();
+    const Extents4 extents =
+        range ? Extents4{static_cast<std::int64_t>(block.size), 1, 1, 1} : extents_of(network, block);
+    Slice slice{static_cast<std::size_t>(found - blocks_.data()), extents, 0, block.offset};
     const auto window = std::ranges::find(shared.windows, Window{slice.extents[2], slice.extents[3]});
     if (slice.extents[0] > shared.extents[0] || slice.extents[1] > shared.extents[1] ||
         window == shared.windows.end()) {
@@ -261,6 +320,22 @@ void SharedParameters::gather(std::span<const Slice> slices, std::span<const flo
       maps.forward(out, in, own.subspan(to, maps.size()));
     });
   }
+}
+
+std::vector<std::size_t> SharedParameters::adopt_ranges(std::span<const Slice> slices, std::span<const float> own,
+                                                        std::span<float> shared) const {
+  std::vector<std::size_t> adopted;
+  for (const Slice& slice : slices) {
+    const SharedBlock& block = blocks_[slice.shared];
+    if (block.format.empty()) continue;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(slice.extents[0]); ++i) {
+      float& range = shared[block.offset + i];
+      if (range != 0.0F || own[slice.offset + i] == 0.0F) continue;
+      range = own[slice.offset + i];
+      adopted.push_back(block.offset + i);
+    }
+  }
+  return adopted;
 }
 
 void SharedParameters::scatter(std::span<const Slice> slices, std::span<const float> shared,

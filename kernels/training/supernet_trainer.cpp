@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/training/channel_order.hpp"
+#include "kernels/training/rounding_sites.hpp"
 
 namespace ridgeline {
 namespace {
@@ -14,7 +15,7 @@ constexpr std::size_t most_kept = 8;
 SupernetTrainer::SupernetTrainer(const SearchSpace& space, std::uint64_t seed, const SupernetOptions& options)
     : space_(space),
       options_(options),
-      layout_(space),
+      layout_(space, options.formats),
       parameters_(layout_.initial(seed)),
       gradient_(parameters_.size()),
       descent_(options.descent, layout_.parameter_blocks(), parameters_) {
@@ -32,9 +33,12 @@ SupernetTrainer::Candidate& SupernetTrainer::candidate(const Genome& genome) {
     kept_.erase(recent_.front());
     recent_.erase(recent_.begin());
   }
-  const Network network = space_.decode(genome).network;
-  Candidate made{layout_.slices(space_, genome, network), network.shape(network.live_nodes().front()),
-                 TrainingGraph(network, options_.training, &memory_)};
+  const Design design = space_.decode(genome);
+  const Network& network = design.network;
+  TrainingOptions training = options_.training;
+  training.quantization.plan = trained_plan(design, options_.formats);
+  Candidate made{layout_.slices(space_, genome, network, training.quantization.plan),
+                 network.shape(network.live_nodes().front()), TrainingGraph(network, training, &memory_)};
   recent_.push_back(genome);
   return kept_.emplace(genome, std::move(made)).first->second;
 }
@@ -48,7 +52,10 @@ TrainingStep SupernetTrainer::step(std::span<const Genome> candidates, const Ima
     Candidate& now = candidate(candidates[i]);
     layout_.gather(now.slices, parameters_, now.graph.parameters());
     images(now.input, now.graph.input());
-    now.graph.forward();
+    now.graph.forward(descent_.steps());
+    for (const std::size_t range : layout_.adopt_ranges(now.slices, now.graph.parameters(), parameters_)) {
+      descent_.begin_average(range, std::span(parameters_).subspan(range, 1));
+    }
     std::vector<LossTerm> wanted(terms.begin(), terms.end());
     if (i > 0) {
       for (LossTerm& term : wanted) term.weight *= 1.0 - options_.distillation;
@@ -95,14 +102,16 @@ void SupernetTrainer::load(TrainingState state) {
   parameters_ = std::move(state.parameters);
 }
 
-Weights candidate_weights(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
-                          const Genome& genome, const Network& network) {
-  const std::vector<SharedParameters::Slice> slices = layout.slices(space, genome, network);
-  std::vector<float> own(parameter_count(parameter_blocks(network)));
+CandidateParameters candidate_parameters(const SearchSpace& space, const SharedParameters& layout,
+                                         std::span<const float> shared, const Genome& genome, const Network& network,
+                                         const PrecisionPlan& plan) {
+  const std::vector<SharedParameters::Slice> slices = layout.slices(space, genome, network, plan);
+  const std::size_t count = parameter_count(parameter_blocks(network));
+  std::vector<float> own(parameter_count(parameter_blocks(network, plan)));
   layout.gather(slices, shared, own);
-  Weights weights(network.size());
-  unflatten(network, own, weights);
-  return weights;
+  CandidateParameters made{Weights(network.size()), {own.begin() + static_cast<std::ptrdiff_t>(count), own.end()}};
+  unflatten(network, std::span(own).first(count), made.weights);
+  return made;
 }
 
 }  // namespace ridgeline

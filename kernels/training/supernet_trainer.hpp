@@ -4,7 +4,7 @@
 // (Yu and Huang, 2019, arXiv:1903.05134), several sub-networks a step as in ViT-ResNAS (Liao et al., 2021,
 // arXiv:2109.00642). The first learns from the labels, the others from its answers: in-place distillation (Yu et al.,
 // BigNAS, 2020, arXiv:2003.11142). Batch norms use the statistics of the batch and keep none: a candidate's are
-// measured when it is evaluated, by recalibrated() (kernels/training/trainer.hpp).
+// measured when it is evaluated, by recalibrate() (kernels/training/trainer.hpp).
 //
 // Same initial parameters, options, candidates, images and number of threads: the same parameters, bit for bit, also
 // when training was saved and loaded in between. Not thread-safe.
@@ -23,9 +23,10 @@
 namespace ridgeline {
 
 struct SupernetOptions {
-  TrainingOptions training;
+  TrainingOptions training;  // its quantization: all but the plan, which is each candidate's own
   DescentOptions descent;
   double distillation = 1.0;  // share of the first candidate's answers in what the others learn; the rest is labels
+  std::string formats{};      // trained through, as trained_plan() reads it (rounding_sites.hpp)
 };
 
 class SupernetTrainer {
@@ -72,9 +73,14 @@ class SupernetTrainer {
   std::vector<Genome> recent_;        // those kept, the latest used last
 };
 
-// The parameters of one candidate, without statistics of batch norms: those are to be measured. Throws ConfigError when
-// it is none of the supernet's.
-Weights candidate_weights(const SearchSpace& space, const SharedParameters& layout, std::span<const float> shared,
-                          const Genome& genome, const Network& network);
+// The parameters of one candidate, without statistics of batch norms: those are to be measured; and the ranges of
+// rounding_sites(network, plan). Throws ConfigError when it is none of the supernet's.
+struct CandidateParameters {
+  Weights weights;
+  std::vector<float> ranges;
+};
+CandidateParameters candidate_parameters(const SearchSpace& space, const SharedParameters& layout,
+                                         std::span<const float> shared, const Genome& genome, const Network& network,
+                                         const PrecisionPlan& plan = {});
 
 }  // namespace ridgeline

@@ -46,7 +46,7 @@ TrainingStep Trainer::step(std::span<const float> images, std::span<const LossTe
   if (images.size() != graph_.input().size()) throw std::invalid_argument("images are not those of the network");
   std::copy(images.begin(), images.end(), graph_.input().begin());
   graph_.forward(descent_.steps());
-  if (descent_.steps() == 0) descent_.begin_average(graph_.parameters());  // with the ranges of this batch
+  if (descent_.steps() == 0) descent_.begin_average(own_count_, graph_.parameters().subspan(own_count_));  // ranges
   const double loss = cross_entropy(graph_.output(), classes_, terms, graph_.output_gradient());
   descent_.check_loss(loss);
   graph_.backward();
@@ -131,17 +131,30 @@ std::vector<float> measured_statistics(const Network& network, const TrainingGra
 
 }  // namespace
 
-Weights recalibrated(const Network& network, Weights weights, int threads, std::size_t batches,
-                     const std::function<void(std::size_t batch, std::span<float> images)>& fill) {
+void recalibrate(const Network& network, const PrecisionPlan& plan, Weights& weights, std::vector<float>& ranges,
+                 int threads, std::size_t batches, const BatchFill& fill) {
   const std::vector<NodeId> live = network.live_nodes();
   const bool norms =
       std::ranges::any_of(live, [&](NodeId node) { return network.op(node).kind == OpKind::batch_norm; });
-  if (!norms || batches == 0) return weights;
-  const std::vector<float> parameters = flatten(network, weights);
+  if (batches == 0) return;
+  TrainingOptions options{.threads = 1, .gradients = false};
+  options.quantization.plan = plan;
+  std::vector<float> parameters = flatten(network, weights);
+  const std::size_t own = parameters.size();
+  parameters.insert(parameters.end(), ranges.begin(), ranges.end());
+  if (std::ranges::count(ranges, 0.0F) > 0) {
+    TrainingGraph graph(network, options);
+    std::ranges::copy(parameters, graph.parameters().begin());
+    fill(0, graph.input());
+    graph.forward();
+    std::ranges::copy(graph.parameters(), parameters.begin());
+    ranges.assign(parameters.begin() + static_cast<std::ptrdiff_t>(own), parameters.end());
+  }
+  if (!norms) return;
   std::vector<std::vector<float>> found(batches);
   std::atomic<std::size_t> next = 0;
   on_team(static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(threads), batches)), [&](int) {
-    TrainingGraph graph(network, {.threads = 1, .gradients = false});
+    TrainingGraph graph(network, options);
     std::ranges::copy(parameters, graph.parameters().begin());
     for (std::size_t batch = next++; batch < batches; batch = next++) {
       fill(batch, graph.input());
@@ -161,7 +174,6 @@ Weights recalibrated(const Network& network, Weights weights, int threads, std::
     weights[node].variance.assign(statistic + channels, statistic + 2 * channels);
     statistic += 2 * channels;
   }
-  return weights;
 }
 
 }  // namespace ridgeline

@@ -58,10 +58,12 @@ class Trainer {
   std::vector<float> gradient_;
 };
 
-// `weights` with batch-norm statistics measured anew, as the mean over `batches` batches: what weights that were
-// averaged, sliced or extracted need before they are evaluated. `fill` writes a batch into the network's input; it is
-// called from `threads` threads at once, on whose number nothing depends.
-Weights recalibrated(const Network& network, Weights weights, int threads, std::size_t batches,
-                     const std::function<void(std::size_t batch, std::span<float> images)>& fill);
+// Measures the batch-norm statistics of `weights` anew, as the mean over `batches` batches: what weights that were
+// averaged, sliced or extracted need before they are evaluated. In the formats of `plan`, over `ranges` (those of
+// rounding_sites); a range of 0 is set by the first batch. `fill` writes a batch into the network's input; it is called
+// from `threads` threads at once, on whose number nothing depends.
+using BatchFill = std::function<void(std::size_t batch, std::span<float> images)>;
+void recalibrate(const Network& network, const PrecisionPlan& plan, Weights& weights, std::vector<float>& ranges,
+                 int threads, std::size_t batches, const BatchFill& fill);
 
 }  // namespace ridgeline

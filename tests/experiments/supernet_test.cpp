@@ -84,7 +84,7 @@ TEST(SupernetTraining, CandidatesEvaluateAsTheTrainingSaid) {
   const Dataset set = load_dataset(elastic.data.folder);
   const Recalibration recalibration(set.train, set.normalisation, Recalibration::usual_images, 2);
   const auto accuracy = [&](const Genome& genome) {
-    return evaluate_classifier(supernet.candidate(genome, recalibration), set.validation, set.normalisation, {})
+    return evaluate_classifier(supernet.candidate(genome, recalibration).design, set.validation, set.normalisation, {})
         .accuracy;
   };
   EXPECT_EQ(accuracy(largest_genome(supernet.space())), last.validation_accuracy);
@@ -123,9 +123,10 @@ TEST(Supernet, AnExtractedCandidateIsTheSupernetsOwn) {
   Rng rng(3, "candidates");
   for (int i = 0; i < 6; ++i) {
     const Genome genome = supernet.space().sample(rng);
-    const Design design = supernet.candidate(genome, recalibration);
+    const Inherited inherited = supernet.candidate(genome, recalibration);
+    const Design& design = inherited.design;
     const std::string file = elastic.data.scratch.path("candidate.ckpt");
-    write_checkpoint(file, supernet.extracted(genome, design));
+    write_checkpoint(file, supernet.extracted(genome, inherited));
     const LoadedModel alone = load_model(file, resources());
     const Design again{alone.network, {}, std::make_shared<Weights>(alone.weights)};
     EXPECT_EQ(classify(again, set.validation, set.normalisation, {}),
@@ -136,7 +137,7 @@ TEST(Supernet, AnExtractedCandidateIsTheSupernetsOwn) {
     TrainingGraph graph(wide, {});
     const SharedParameters layout(supernet.space());
     const Weights sliced =
-        candidate_weights(supernet.space(), layout, supernet.checkpoint().state.parameters, genome, wide);
+        candidate_parameters(supernet.space(), layout, supernet.checkpoint().state.parameters, genome, wide).weights;
     std::ranges::copy(flatten(wide, sliced), graph.parameters().begin());
     const LabelledImages images = calibration_images(set.train, 100);
     const ImageBatches batches(images, set.normalisation, {.size = 100, .shuffle = false});
@@ -171,7 +172,7 @@ TEST(Supernet, TheEvaluatorGivesASearchTheAccuracyOfEachCandidate) {
   const Dataset set = load_dataset(elastic.data.folder);
   const Recalibration recalibration(set.train, set.normalisation, Recalibration::usual_images, 1);
   for (const Trial& trial : trials) {
-    const Design design = supernet.candidate(trial.genome, recalibration);
+    const Design design = supernet.candidate(trial.genome, recalibration).design;
     const double expected = evaluate_classifier(design, set.validation, set.normalisation, {}).accuracy;
     EXPECT_DOUBLE_EQ(-trial.values[0], 100 * expected);
   }
@@ -180,7 +181,7 @@ TEST(Supernet, TheEvaluatorGivesASearchTheAccuracyOfEachCandidate) {
   quantized["precision"] = "int8";
   testing::run_study(quantized, database);
   for (const Trial& trial : testing::trials_of(database, "q")) {
-    Design design = supernet.candidate(trial.genome, recalibration);
+    Design design = supernet.candidate(trial.genome, recalibration).design;
     design.precision = PrecisionPlan::uniform(design.network, Format::parse("int8"));
     calibrate(design, set.train, set.normalisation, 1);
     EXPECT_DOUBLE_EQ(-trial.values[0],

@@ -217,8 +217,12 @@ TEST(QuantizedTraining, PlansWithoutRoundingChangeNoBit) {
 }
 
 // The executor's answers in the plan, with the statistics of the batch, against those of the training graph.
+struct Compared {
+  double with_f32 = 0;    // the training graph with the network in f32
+  double with_moved = 0;  // the executor with itself, its input moved by a millionth
+};
 double executed_difference(const Network& network, const std::string& formats, Emulation emulation,
-                           double* against_f32 = nullptr) {
+                           Compared* compared = nullptr) {
   TrainingOptions options;
   options.gradients = false;
   options.quantization.plan = PrecisionPlan::uniform(network, formats);
@@ -236,9 +240,12 @@ double executed_difference(const Network& network, const std::string& formats, E
   const Design design = executed_in_formats(network, options.quantization.plan, weights, all.subspan(own.size()));
   Executable executable(design, {.emulation = emulation});
   const std::vector<float> found = testing::run_once(executable, x);
-  if (against_f32 != nullptr) {
+  if (compared != nullptr) {
     Executable plain(Design{network, {}, std::make_shared<Weights>(weights)}, {});
-    *against_f32 = rms_error(testing::run_once(plain, x), graph.output());
+    compared->with_f32 = rms_error(testing::run_once(plain, x), graph.output());
+    std::vector<float> moved = x;
+    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] *= i % 2 == 0 ? 1 + 1e-6F : 1 - 1e-6F;
+    compared->with_moved = rms_error(testing::run_once(executable, moved), found);
   }
   return rms_error(found, graph.output());
 }
@@ -277,10 +284,10 @@ Network blocks() {
 
 void expect_the_same_answers(const Network& network) {
   for (const char* formats : {"int4@channel/int4", "int4/int4", "int8", "e4m3@channel/e4m3"}) {
-    double rounding = 0;
-    const double difference = executed_difference(network, formats, Emulation::all, &rounding);
-    EXPECT_LT(difference, 0.2 * rounding) << formats;  // numbers between two codes fall to either side
-    EXPECT_GT(rounding, 0.001) << formats;
+    Compared compared;
+    const double difference = executed_difference(network, formats, Emulation::all, &compared);
+    EXPECT_LT(difference, 0.2 * compared.with_f32) << formats;  // numbers between two codes fall to either side
+    EXPECT_GT(compared.with_f32, 0.001) << formats;
   }
   if (!testing::has_exact_int8()) return;
   EXPECT_LT(executed_difference(network, "int8", Emulation::none), 0.01);
@@ -295,6 +302,18 @@ TEST(QuantizedTraining, ExecutedInTheSameFormatsGivesTheSameAnswers) {
     Rng rng(2, "candidates");
     expect_the_same_answers(space.decode(space.sample(rng)).network);
   }
+}
+
+// A network of 50 layers with random weights carries a number that fell to another code to the end, and grows it: two
+// ways to compute the same are no nearer than one way is to itself when its input moves by a few roundings of f32.
+TEST(QuantizedTraining, DeepNetworksDifferAsMuchAsTheirInputsRoundingMakesThem) {
+  const SearchSpace space = SearchSpace::load(std::string(RIDGELINE_SOURCE_DIR) + "/spaces/library/resnet.json",
+                                              {.batch = 2, .parameters = {{"classes", 10}}});
+  Genome genome = space.normalise(Genome{std::vector<std::uint16_t>(space.dims().size(), 0)});
+  Compared compared;
+  const double difference = executed_difference(space.decode(genome).network, "int8", Emulation::all, &compared);
+  EXPECT_LT(difference, 2 * compared.with_moved);
+  EXPECT_LT(difference, compared.with_f32);
 }
 
 Network classifier(std::int64_t batch) {

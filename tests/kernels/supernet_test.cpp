@@ -169,8 +169,8 @@ void expect_masking_equals_slicing(const SearchSpace& space, const std::set<std:
       if (held.contains(name)) held_small.genes[d] = large.genes[d];
     }
     const Network a = space.decode(held_small).network, b = space.decode(large).network;
-    Weights sliced = candidate_weights(space, layout, shared, held_small, a);
-    Weights whole = candidate_weights(space, layout, shared, large, b);
+    Weights sliced = candidate_parameters(space, layout, shared, held_small, a).weights;
+    Weights whole = candidate_parameters(space, layout, shared, large, b).weights;
     give_statistics(space, held_small, a, sliced);
     give_statistics(space, large, b, whole);
     whole = masked(space, held_small, sliced, a, large, b, std::move(whole));
@@ -194,7 +194,7 @@ TEST(Supernet, SmallerKernelsAreMappedCentres) {
   Genome genome = largest_genome(space);
   genome.genes[1] = 0;  // a 1x1 kernel in the first slot: 5x5 -> 3x3 -> 1x1
   const Network network = space.decode(genome).network;
-  const Weights weights = candidate_weights(space, layout, shared, genome, network);
+  const Weights weights = candidate_parameters(space, layout, shared, genome, network).weights;
   const auto slices = layout.slices(space, genome, network);
   const auto slice = std::ranges::find(slices, std::size_t{2}, &SharedParameters::Slice::window);
   ASSERT_NE(slice, slices.end());
@@ -258,8 +258,8 @@ TEST(Supernet, OrderedChannelsComputeTheSameAndTheImportantComeFirst) {
     Genome large = space.normalise(largest_genome(space));
     if (space.name() == "mobilenet_v2") large.genes[0] = 0;  // resolution 160
     const Network network = space.decode(large).network;
-    Weights before = candidate_weights(space, layout, shared, large, network);
-    Weights after = candidate_weights(space, layout, ordered, large, network);
+    Weights before = candidate_parameters(space, layout, shared, large, network).weights;
+    Weights after = candidate_parameters(space, layout, ordered, large, network).weights;
     for (NodeId node = 0; node < network.size(); ++node) {  // alike for all channels, as those have moved
       if (network.op(node).kind != OpKind::batch_norm) continue;
       for (Weights* weights : {&before, &after}) {
@@ -293,8 +293,9 @@ TrainingStep step(SupernetTrainer& trainer, const SearchSpace& space, const Pict
 
 double accuracy(const SearchSpace& space, const SupernetTrainer& trainer, const Genome& genome, Pictures& pictures) {
   const Network network = space.decode(genome).network;
-  Weights weights = candidate_weights(space, trainer.layout(), trainer.evaluated(), genome, network);
-  weights = recalibrated(network, std::move(weights), 1, 8, [&](std::size_t batch, std::span<float> images) {
+  Weights weights = candidate_parameters(space, trainer.layout(), trainer.evaluated(), genome, network).weights;
+  std::vector<float> ranges;
+  recalibrate(network, {}, weights, ranges, 1, 8, [&](std::size_t batch, std::span<float> images) {
     pictures.draw(5000 + batch);
     std::ranges::copy(pictures.images, images.begin());
   });

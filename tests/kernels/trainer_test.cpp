@@ -88,8 +88,13 @@ TEST(Trainer, LearnsAndEveryFormOfItsWeightsEvaluates) {
     pictures.draw(2000 + batch);
     std::copy(pictures.images.begin(), pictures.images.end(), images.begin());
   };
-  const Weights again = recalibrated(network, trainer.averaged_weights(), 1, 8, fill);
-  const Weights on_two = recalibrated(network, trainer.averaged_weights(), 2, 8, fill);
+  const auto recalibrated = [&](int threads) {
+    Weights weights = trainer.averaged_weights();
+    std::vector<float> ranges;
+    recalibrate(network, {}, weights, ranges, threads, 8, fill);
+    return weights;
+  };
+  const Weights again = recalibrated(1), on_two = recalibrated(2);
   for (NodeId node = 0; node < network.size(); ++node) EXPECT_EQ(again[node].variance, on_two[node].variance);
   EXPECT_GT(accuracy(wide, again, unseen), 0.95);
 }
