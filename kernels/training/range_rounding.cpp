@@ -9,6 +9,7 @@
 #include "kernels/conversion.hpp"
 #include "kernels/quantization/activation_quantizer.hpp"
 #include "kernels/quantization/codec.hpp"
+#include "kernels/quantization/instruction_set.hpp"
 #include "spaces/rng.hpp"
 
 namespace ridgeline {
@@ -125,31 +126,69 @@ struct StepRule {
   bool is_float;
 };
 
-// In [-1/2, 1/2), in steps of 2^-24.
-inline float noise_at(std::uint64_t key, std::size_t index) {
-  const auto bits = static_cast<std::int32_t>(mix64(key + index * 0x9e3779b97f4a7c15ULL) >> 40);
-  return static_cast<float>(bits) * 0x1p-24F - 0.5F;
-}
+// Noise is read from a table, at another place for every run of a step: sums of products of a hash would cost more than
+// rounding does.
+class NoiseTable {
+ public:
+  static constexpr std::size_t size = std::size_t{1} << 16;
+
+  // Every multiple of 1 / size in (-1/2, 1/2) between two others once, shuffled; the first ones again at the end.
+  NoiseTable() : values_(size + run_length) {
+    for (std::size_t i = 0; i < size; ++i) {
+      values_[i] = (static_cast<float>(i) + 0.5F) / static_cast<float>(size) - 0.5F;
+    }
+    Rng rng(0, "table of noise");
+    for (std::size_t i = size - 1; i > 0; --i) std::swap(values_[i], values_[rng.below(i + 1)]);
+    std::copy_n(values_.begin(), run_length, values_.begin() + size);
+  }
+  // For at most run_length numbers, from `index` on.
+  const float* at(std::uint64_t key, std::size_t index) const {
+    return values_.data() + mix64(key + index * 0x9e3779b97f4a7c15ULL) % size;
+  }
+
+ private:
+  std::vector<float> values_;
+};
+
+struct NoiseScale {
+  float low, high;  // of the range
+  float scale;      // of the format
+  bool is_float;
+  std::int32_t least_exponent;  // as the bits of f32 have it
+  float mantissa_step;          // of numbers in [1, 2)
+
+  // The format's step at x.
+  [[gnu::always_inline]] float step_at(float x) const {
+    if (!is_float) return scale;
+    const auto bits = std::bit_cast<std::int32_t>(std::abs(x) / scale) >> 23;
+    const float binade = std::bit_cast<float>(std::max(bits, least_exponent) << 23);
+    return scale * (binade * mantissa_step);
+  }
+};
 
 void add_noise(const RangeRounding& rounding, const StepRule& rule, std::span<const float> in, float* out, float range,
-               std::uint64_t key, std::size_t first) {
-  const float low = rounding.is_unsigned ? 0.0F : -range;
-  const float scale =
-      rounding.is_unsigned ? range / static_cast<float>(rounding.steps()) : range / rule.codec.largest();
-  if (!rule.is_float) {
+               const float* noise) {
+  const NoiseScale to{rounding.is_unsigned ? 0.0F : -range,
+                      range,
+                      range / (rounding.is_unsigned ? static_cast<float>(rounding.steps()) : rule.codec.largest()),
+                      rule.is_float,
+                      rule.is_float ? 128 - rule.codec.bias() : 0,
+                      rule.is_float ? std::ldexp(1.0F, -rule.codec.mantissa_bits()) : 0.0F};
+  const auto one = [&](const NoiseScale& by) __attribute__((always_inline)) {
 #pragma omp simd
     for (std::size_t i = 0; i < in.size(); ++i) {
-      const float x = in[i], cut = std::min(std::max(x, low), range);
-      const float noisy = x + scale * noise_at(key, first + i);
+      const float x = in[i], cut = std::min(std::max(x, by.low), by.high);
+      const float noisy = x + by.step_at(x) * noise[i];
       out[i] = cut != x || x == 0.0F ? cut : noisy;
     }
-    return;
-  }
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const float x = in[i], cut = std::min(std::max(x, low), range);
-    const float noisy = x + scale * rule.at(std::abs(x) / scale) * noise_at(key, first + i);
-    out[i] = cut != x || x == 0.0F ? cut : noisy;
-  }
+  };
+  run_widest([&]() __attribute__((always_inline)) {
+    NoiseScale local = to;
+    local.is_float = true;
+    if (to.is_float) return one(local);
+    local.is_float = false;
+    one(local);
+  });
 }
 
 // The sum of gradient * e over a run; `passed` gets what goes through.
@@ -158,15 +197,17 @@ double pull_run(bool is_unsigned, std::span<const float> in, const float* out, c
   const float low = is_unsigned ? 0.0F : -range, unit = range > 0.0F ? 1.0F / range : 0.0F;
   std::array<float, lanes> sums{};
   std::size_t i = 0;
-  for (; i + lanes <= in.size(); i += lanes) {
+  run_widest([&]() __attribute__((always_inline)) {
+    for (; i + lanes <= in.size(); i += lanes) {
 #pragma omp simd
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      const float x = in[i + lane], y = out[i + lane], g = gradient[i + lane];
-      const bool inside = x >= low && x <= range;
-      sums[lane] += g * (inside ? y - x : y) * unit;
-      passed[i + lane] = inside ? g : 0.0F;
+      for (std::size_t lane = 0; lane < lanes; ++lane) {
+        const float x = in[i + lane], y = out[i + lane], g = gradient[i + lane];
+        const bool inside = x >= low && x <= range;
+        sums[lane] += g * (inside ? y - x : y) * unit;
+        passed[i + lane] = inside ? g : 0.0F;
+      }
     }
-  }
+  });
   for (; i < in.size(); ++i) {
     const float g = gradient[i];
     const bool inside = in[i] >= low && in[i] <= range;
@@ -194,13 +235,17 @@ void round_over(const RangeRounding& rounding, NumberMemory in, NumberMemory out
   start_ranges(rounding, in, ranges);
   const std::uint64_t key = Rng::derive(rounding.seed, "quantization noise", step);
   const StepRule rule(rounding.format);
+  static const NoiseTable noise;
   Runs(rounding).for_each([&](const Run& run) {
     std::vector<float> room, made;
     const std::span<const float> from(read(in, run, room), run.count);
     float* const to = place(out, run, made);
     const float range = std::abs(ranges[run.range]);
     if (rounding.way == RoundingWay::noise && range > 0.0F) {
-      add_noise(rounding, rule, from, to, range, key, run.first);
+      for (std::size_t first = 0; first < run.count; first += run_length) {
+        add_noise(rounding, rule, from.subspan(first, std::min(run_length, run.count - first)), to + first, range,
+                  noise.at(key, run.first + first));
+      }
     } else {
       fake_quantize(from, {to, run.count}, run.count, quantizer_over(rounding, range));
     }
