@@ -15,7 +15,6 @@
 #include "experiments/training/trained_model.hpp"
 #include "kernels/pinning.hpp"
 #include "spaces/onnx/check.hpp"
-#include "spaces/onnx/export.hpp"
 
 namespace ridgeline {
 namespace {
@@ -101,18 +100,14 @@ std::string choose_formats(TrainedModel& model, const ExportFlags& flags) {
 }
 
 int export_model(const CommandLine& cli, const ExportFlags& flags) {
-  OnnxOptions options;
-  options.batch = batch_of(flags.batch);
+  const std::optional<std::int64_t> batch = batch_of(flags.batch);
   check_writable(flags.out, "--out");
   check_different(flags.out, "--out", flags.model, "the checkpoint");
   TrainedModel model = load_trained_model(flags.model, cli.resources);
   Design& design = model.design;
   const std::string format = choose_formats(model, flags);
-  options.graph_name = model.name;
-  options.producer_version = program_version();
-  options.class_names = model.class_names;
-  options.mean = model.normalisation.mean;
-  options.stddev = model.normalisation.stddev;
+  OnnxOptions options = onnx_options_of(model, program_version());
+  options.batch = batch;
   const std::string bytes = onnx_model(design, options);
   const OnnxSummary summary = check_onnx_model(bytes, onnx_tensors(design.network, options.batch));
   write_file(flags.out, bytes, "--out");

@@ -9,6 +9,7 @@
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/train_options.hpp"
+#include "cli/version.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/ranking.hpp"
@@ -195,13 +196,13 @@ void add_rank(CLI::App& app, CommandLine& cli) {
 }
 
 struct WinnersFlags {
-  std::string database, study, out;
-  int threads = 1;
+  std::string database, study;
+  WinnerOptions options;
   bool json = false, quiet = false;
 };
 
 std::string file_of(const WinnersFlags& flags, const Winner& winner) {
-  return (std::filesystem::path(flags.out) / fmt::format("trial_{}.ckpt", winner.member.trial)).string();
+  return (std::filesystem::path(flags.options.folder) / fmt::format("trial_{}.ckpt", winner.member.trial)).string();
 }
 
 Json winners_json(const Winners& winners, const WinnersFlags& flags) {
@@ -211,7 +212,13 @@ Json winners_json(const Winners& winners, const WinnersFlags& flags) {
     Json one = front[i];
     one["validation_accuracy"] = winners.winners[i].validation_accuracy;
     one["test_accuracy"] = winners.winners[i].test_accuracy;
-    if (!flags.out.empty()) one["checkpoint"] = file_of(flags, winners.winners[i]);
+    one["emulated_accuracy"] = winners.winners[i].emulated_accuracy;
+    if (!flags.options.folder.empty()) one["checkpoint"] = file_of(flags, winners.winners[i]);
+    if (const std::optional<ExportedWinner>& onnx = winners.winners[i].onnx; onnx && onnx->problem.empty()) {
+      one["onnx"] = {{"file", onnx->file}, {"same_answers", onnx->same_answers}};
+    } else if (onnx) {
+      one["onnx"] = {{"problem", onnx->problem}};
+    }
     list.push_back(std::move(one));
   }
   return {{"study", flags.study}, {"supernet", winners.supernet}, {"data", winners.data}, {"winners", std::move(list)}};
@@ -223,35 +230,66 @@ bool searched_by_accuracy(const Winner& winner) {
                              [&](double value) { return std::abs(value - 100 * winner.validation_accuracy) < 1e-9; });
 }
 
+std::string onnx_text(const ExportedWinner& onnx) {
+  if (!onnx.problem.empty()) return "none: " + onnx.problem;
+  return fmt::format("{} ({} of answers the same)", onnx.file, percent(onnx.same_answers, 2));
+}
+
 std::string winners_text(const Winners& winners, const WinnersFlags& flags, const TextStyle& style) {
   const bool validation = !std::ranges::all_of(winners.winners, searched_by_accuracy);
   std::vector<TextTable::Column> columns{{"trial", true}};
   for (const ReportObjective& one : winners.report.objectives) columns.push_back({one.scale.heading(one.label), true});
   if (validation) columns.push_back({"validation accuracy", true});
+  columns.push_back({"emulated", true});
   columns.push_back({"test accuracy", true});
-  if (!flags.out.empty()) columns.push_back({"checkpoint", false});
+  if (!flags.options.folder.empty()) columns.push_back({"checkpoint", false});
+  if (flags.options.export_onnx) columns.push_back({"ONNX", false});
   TextTable table(columns);
+  double apart = 0;
   for (const Winner& winner : winners.winners) {
     std::vector<std::string> row{std::to_string(winner.member.trial)};
     for (std::size_t i = 0; i < winners.report.objectives.size(); ++i) {
       row.push_back(winners.report.objectives[i].scale.number(winner.member.values[i]));
     }
     if (validation) row.push_back(percent(winner.validation_accuracy, 2));
+    row.push_back(percent(winner.emulated_accuracy, 2));
     row.push_back(percent(winner.test_accuracy, 2));
-    if (!flags.out.empty()) row.push_back(file_of(flags, winner));
+    if (!flags.options.folder.empty()) row.push_back(file_of(flags, winner));
+    if (winner.onnx) row.push_back(onnx_text(*winner.onnx));
     table.add(std::move(row));
+    apart = std::max(apart, std::abs(winner.emulated_accuracy - winner.validation_accuracy));
   }
-  return table.text(style);
+  return table.text(style) +
+         fmt::format("\nrounded and computed in f32 (emulated), validation accuracy differs by at most {:.2f} points\n",
+                     100 * apart);
 }
 
-int winners(const CommandLine& cli, const WinnersFlags& flags) {
-  if (!flags.out.empty()) make_folder(flags.out, "--out");
+int winners(const CommandLine& cli, WinnersFlags flags) {
+  const std::string& folder = flags.options.folder;
+  if (!folder.empty()) make_folder(folder, "--out");
+  flags.options.producer_version = program_version();
   const Store store(flags.database, Store::Mode::read);
+  const InterruptFlag interrupt;
   PhaseLine line(!flags.quiet, cli.progress_bar, 1.0);
+  WinnerHooks hooks;
+  std::string which;
+  hooks.progress = [&](std::size_t done, std::size_t total) {
+    which = fmt::format("winner {} of {}", done + 1, total);
+    line.show("test the front", done, total);
+  };
+  hooks.train.stop = &interrupt.flag();
+  hooks.train.progress = [&](const TrainProgress& now) {
+    line.show(fmt::format("{}, epoch {} of {}, loss {:.3f}", which, now.epoch, now.epochs, now.loss), now.step,
+              now.steps);
+  };
   const Winners found =
-      test_winners(store, flags.study, cli.resources, flags.threads,
-                   [&](std::size_t done, std::size_t total) { line.show("test the front", done, total); });
-  if (!flags.out.empty()) {
+      as_problems_of("winners", [&] { return test_winners(store, flags.study, cli.resources, flags.options, hooks); });
+  if (found.stopped) {
+    std::fputs(fmt::format("interrupted; finished epochs are saved in {}\nto go on: {}\n", folder, cli.command).c_str(),
+               stderr);
+    return exit_interrupted;
+  }
+  if (!folder.empty() && flags.options.fine_tune_epochs == 0) {
     for (const Winner& winner : found.winners) check_replaceable(file_of(flags, winner), "--out");
     for (const Winner& winner : found.winners) write_checkpoint(file_of(flags, winner), winner.checkpoint);
   }
@@ -267,11 +305,26 @@ void add_winners(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<WinnersFlags>();
   CLI::App* command =
       add_command(app, "winners", "the front of a search on a supernet, on the test split; and as checkpoints",
-                  "ridgeline winners demo --db ridgeline.db --out winners");
+                  "ridgeline winners demo --db ridgeline.db --out winners --export");
   command->add_option("study", flags->study, "name of a stored study")->required();
   add_database_option(*command, flags->database);
-  command->add_option("--out", flags->out, "folder to write each winner's checkpoint to, with its inherited weights");
-  add_threads_option(*command, flags->threads);
+  WinnerOptions& options = flags->options;
+  CLI::Option* out = command->add_option("--out", options.folder, "folder to write each winner's checkpoint to");
+  command
+      ->add_flag("--export", options.export_onnx,
+                 "also write each winner as ONNX, in the formats it was searched in, and run the file to compare")
+      ->needs(out);
+  CLI::Option* tune =
+      command
+          ->add_option("--fine-tune", options.fine_tune_epochs,
+                       "train each winner on for so many epochs, in its formats; goes on after an interruption")
+          ->check(CLI::Range(1, 1000))
+          ->needs(out);
+  command->add_option("--learning-rate", options.learning_rate, "of --fine-tune, at its beginning")
+      ->check(CLI::PositiveNumber)
+      ->needs(tune)
+      ->capture_default_str();
+  add_threads_option(*command, options.threads);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return winners(cli, *flags); }; });

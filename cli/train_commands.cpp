@@ -46,6 +46,21 @@ std::string epoch_line(const EpochRecord& record, int epochs) {
                      percent(record.validation_accuracy, 2), record.validation_loss, smallest, record.seconds);
 }
 
+std::string step_times_text(const StepTimes& times) {
+  std::string text = fmt::format("a step in full precision: {:.1f} ms", 1e3 * times.plain_s);
+  for (std::size_t i = 0; i < times.ways.size(); ++i) {
+    text += fmt::format(", {} {:.1f} ms", rounding_way_names()[i], 1e3 * times.ways[i]);
+  }
+  return text + "\n";
+}
+
+Json step_times_json(const std::optional<StepTimes>& times) {
+  if (!times) return nullptr;
+  Json json{{"full_precision_s", times->plain_s}};
+  for (std::size_t i = 0; i < times->ways.size(); ++i) json[rounding_way_names()[i] + "_s"] = times->ways[i];
+  return json;
+}
+
 Json train_json(const TrainFlags& flags, const TrainResult& result) {
   return {{"checkpoint", flags.out},
           {"parameters", result.parameters},
@@ -53,6 +68,7 @@ Json train_json(const TrainFlags& flags, const TrainResult& result) {
           {"data", result.checkpoint.data_name},
           {"epochs_done", result.checkpoint.epochs_done},
           {"stopped", result.stopped},
+          {"step_times", step_times_json(result.step_times)},
           {"history", history_json(result.checkpoint.history)}};
 }
 
@@ -139,6 +155,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
                           pretty(static_cast<double>(result.macs), ""), percent(last.validation_accuracy, 2),
                           last.epoch,
                           result.resumed_at > 0 ? fmt::format(" ({} were there already)", result.resumed_at) : ""));
+    if (result.step_times) cli.print(step_times_text(*result.step_times));
   }
   return exit_done;
 }
@@ -304,6 +321,8 @@ void add_train(CLI::App& app, CommandLine& cli) {
       ->capture_default_str();
   add_threads_option(*command, flags->config.threads);
   add_training_options(*command, flags->config);
+  command->add_option("--from", flags->config.from,
+                      "checkpoint of the same network, or supernet, to begin with: its weights instead of random ones");
   add_supernet_options(*command, *flags);
   add_quantize_options(*command, *flags);
   command->add_flag("--quiet", flags->quiet, "no progress");

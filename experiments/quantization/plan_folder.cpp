@@ -121,16 +121,6 @@ PostTrainingOptions passes_of_plans(const PostTrainingOptions& options) {
   return left;
 }
 
-OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version) {
-  OnnxOptions options;
-  options.graph_name = model.name;
-  options.producer_version = producer_version;
-  options.class_names = model.class_names;
-  options.mean = model.normalisation.mean;
-  options.stddev = model.normalisation.stddev;
-  return options;
-}
-
 void write_plan_space(const PlanFolder& folder, const TrainedModel& model, const Dataset& data,
                       const PlanSpaceRequest& request) {
   PostTrainingOptions whole = request.post_training;

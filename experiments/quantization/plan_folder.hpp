@@ -9,7 +9,6 @@
 
 #include "experiments/quantization/post_training.hpp"
 #include "experiments/store.hpp"
-#include "spaces/onnx/export.hpp"
 
 namespace ridgeline {
 
@@ -42,8 +41,6 @@ class FolderLock {
 
 // The passes that are left to do for a plan, after those that keep the network's function.
 PostTrainingOptions passes_of_plans(const PostTrainingOptions& options);
-
-OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version);
 
 struct PlanSpaceRequest {
   const Store& store;

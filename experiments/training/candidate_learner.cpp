@@ -17,8 +17,15 @@ class CandidateLearner : public Learner {
     options.training.threads = setup.config.threads;
     options.training.format = setup.config.format;
     options.training.quantization = quantization(setup.config);
+    options_ = options.training;
     options.descent = setup.descent;
-    trainer_.emplace(network_, initial_weights(network_, setup.config.seed), options);
+    if (setup.from == nullptr) {
+      trainer_.emplace(network_, initial_weights(network_, setup.config.seed), options);
+      return;
+    }
+    const LoadedModel from = loaded_model(*setup.from, with_batch(network_, 1), decoded_.precision);
+    const bool same_formats = from.plan == options_.quantization.plan;
+    trainer_.emplace(network_, from.weights, options, same_formats ? from.ranges : std::vector<float>{});
   }
 
   TrainingStep step(const ImageBatch& batch, std::span<const LossTerm> terms) override {
@@ -44,6 +51,10 @@ class CandidateLearner : public Learner {
     return static_cast<std::int64_t>(parameter_count(parameter_blocks(network_)));
   }
   std::int64_t macs() const override { return ridgeline::macs(with_batch(network_, 1)); }
+  std::optional<StepTimes> step_times() const override {
+    if (options_.quantization.plan.operators.empty()) return std::nullopt;
+    return time_steps(network_, options_);
+  }
   std::string note() const override { return resize_note(network_, data_.train.shape()); }
 
  private:
@@ -63,6 +74,7 @@ class CandidateLearner : public Learner {
   int threads_;
   Design decoded_;
   const Network& network_ = decoded_.network;
+  TrainingOptions options_;
   std::optional<Trainer> trainer_;
 };
 

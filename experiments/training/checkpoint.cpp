@@ -231,6 +231,16 @@ std::string trained_formats(const ModelCheckpoint& checkpoint) {
   return checkpoint.training.value("/quantize/formats"_json_pointer, std::string());
 }
 
+LoadedModel loaded_model(ModelCheckpoint checkpoint, Network network, const PrecisionPlan& precision) {
+  PrecisionPlan plan = trained_plan({network, precision}, trained_formats(checkpoint));
+  Weights weights = weights_of(network, checkpoint.state, plan);
+  const TrainingState& state = checkpoint.state;
+  const std::vector<float>& all = state.averaged.empty() ? state.parameters : state.averaged;
+  const auto own = static_cast<std::ptrdiff_t>(parameter_count(parameter_blocks(network)));
+  std::vector<float> ranges(all.begin() + own, all.end());
+  return {std::move(checkpoint), std::move(network), std::move(weights), std::move(plan), std::move(ranges)};
+}
+
 LoadedModel load_model(const std::string& path, const Resources& resources) {
   ModelCheckpoint checkpoint = read_checkpoint(path);
   if (checkpoint.model.supernet()) {
@@ -250,13 +260,7 @@ LoadedModel load_model(const std::string& path, const Resources& resources) {
            hex64(checkpoint.network_hash), "the space has changed since; " + again);
   }
   try {
-    PrecisionPlan plan = trained_plan(decoded, trained_formats(checkpoint));
-    Weights weights = weights_of(network, checkpoint.state, plan);
-    const TrainingState& state = checkpoint.state;
-    const std::vector<float>& all = state.averaged.empty() ? state.parameters : state.averaged;
-    const auto own = static_cast<std::ptrdiff_t>(parameter_count(parameter_blocks(network)));
-    std::vector<float> ranges(all.begin() + own, all.end());
-    return {std::move(checkpoint), network, std::move(weights), std::move(plan), std::move(ranges)};
+    return loaded_model(std::move(checkpoint), network, decoded.precision);
   } catch (const Unsupported& problem) {
     refuse(path, "training.quantize", "formats that are trained through", problem.what(), again);
   } catch (const std::invalid_argument& problem) {

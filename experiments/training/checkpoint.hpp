@@ -68,6 +68,9 @@ struct LoadedModel {
   PrecisionPlan plan{};
   std::vector<float> ranges{};
 };
+// The checkpoint's numbers as those of `network`, of one sample, whose genes ask for `precision`. Throws
+// std::invalid_argument and Unsupported.
+LoadedModel loaded_model(ModelCheckpoint checkpoint, Network network, const PrecisionPlan& precision);
 // Decodes the checkpoint's network and gives it its numbers. Throws ConfigError when the space has changed.
 LoadedModel load_model(const std::string& path, const Resources& resources);
 SearchSpace open_space(const ModelSource& model, const Resources& resources, std::int64_t batch = 1);

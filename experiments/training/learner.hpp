@@ -7,6 +7,7 @@
 #include "experiments/data/batches.hpp"
 #include "experiments/training/train.hpp"
 #include "kernels/training/descent.hpp"
+#include "kernels/training/step_times.hpp"
 
 namespace ridgeline {
 
@@ -25,7 +26,9 @@ class Learner {
 
   virtual std::uint64_t network_hash() const = 0;  // of what is trained: another space or candidate has another
   virtual std::int64_t parameters() const = 0;
-  virtual std::int64_t macs() const = 0;           // of the largest network, one image
+  virtual std::int64_t macs() const = 0;  // of the largest network, one image
+  // Trained through number formats: what a step of the largest network costs, in the formats with fewest bits.
+  virtual std::optional<StepTimes> step_times() const { return std::nullopt; }
   virtual std::string note() const { return {}; }  // what the user should know about how the images are used
 };
 
@@ -34,6 +37,7 @@ struct LearnerSetup {
   const Dataset& data;
   const TrainConfig& config;
   DescentOptions descent;
+  const ModelCheckpoint* from = nullptr;  // what to begin with; null: random weights
 };
 
 // Throws ConfigError where training through these formats would round nothing.

@@ -21,7 +21,7 @@ class SupernetLearner : public Learner {
         largest_(space_.normalise(largest_genome(space_))),
         smallest_(space_.normalise(smallest_genome(space_))),
         recalibration_(data_.train, data_.normalisation, Recalibration::usual_images, config_.threads),
-        trainer_(space_, config_.seed, trainer_options(setup)) {
+        trainer_(space_, config_.seed, trainer_options(setup), first_parameters(setup)) {
     const Network network = space_.decode(largest_).network;
     check_fit(network, data_.train, data_.class_names.size(), data_.name);
     macs_ = ridgeline::macs(with_batch(network, 1));
@@ -62,8 +62,29 @@ class SupernetLearner : public Learner {
   std::uint64_t network_hash() const override { return trainer_.layout().fingerprint(); }
   std::int64_t parameters() const override { return static_cast<std::int64_t>(trainer_.layout().size()); }
   std::int64_t macs() const override { return macs_; }
+  std::optional<StepTimes> step_times() const override {
+    if (!config_.quantize) return std::nullopt;
+    Genome genome = largest_genome(space_);
+    const Genome least = smallest_genome(space_);
+    for (std::size_t i = 0; i < genome.genes.size(); ++i) {
+      if (space_.dims()[i].group == GeneGroup::precision) genome.genes[i] = least.genes[i];
+    }
+    const Design design = space_.decode(space_.normalise(genome));
+    TrainingOptions options{config_.threads, config_.format};
+    options.quantization.plan = trained_plan(design, config_.quantize->formats);
+    return time_steps(design.network, options);
+  }
 
  private:
+  // Of a supernet in other formats all but the ranges.
+  static std::vector<float> first_parameters(const LearnerSetup& setup) {
+    if (setup.from == nullptr) return {};
+    const std::string formats = setup.config.quantize ? setup.config.quantize->formats : "";
+    std::vector<float> parameters = without_history(setup.from->state).parameters;
+    if (trained_formats(*setup.from) != formats) parameters.resize(SharedParameters(setup.space).size());
+    return parameters;
+  }
+
   SupernetOptions trainer_options(const LearnerSetup& setup) const {
     SupernetOptions options{{config_.threads, config_.format}, setup.descent, supernet_.distillation};
     if (!config_.quantize) return options;

@@ -60,9 +60,12 @@ class Training {
       throw ConfigError(Problem{"--quantize", "", "number formats such as int8, or a space with precision genes",
                                 fmt::format("'{}' for space '{}', which has none", by_genes, space_.name()), ""});
     }
-    const LearnerSetup setup{space_, data_, config_, descent_options(data_.train.size() / config.batch)};
+    LearnerSetup setup{space_, data_, config_, descent_options(data_.train.size() / config.batch)};
+    const std::optional<ModelCheckpoint> from = checkpoint_to_begin_with(model, resources);
+    if (from) setup.from = &*from;
     learner_ = model.supernet() ? make_supernet_learner(setup) : make_candidate_learner(setup, model.genome);
     start_checkpoint(model);
+    if (from) result_.checkpoint.training["from"] = hex64(parameters_hash(from->state));
   }
 
   TrainResult run() {
@@ -80,6 +83,7 @@ class Training {
       finish_epoch(record);
     }
     result_.stopped = result_.checkpoint.epochs_done < config_.epochs;
+    if (!result_.stopped && result_.resumed_at < config_.epochs) result_.step_times = learner_->step_times();
     return std::move(result_);
   }
 
@@ -87,6 +91,31 @@ class Training {
   SearchSpace fitted_space(ModelSource& model, const Resources& resources) const {
     fit_to_data(model, data_, resources);
     return ridgeline::open_space(model, resources, config_.batch);
+  }
+  static std::uint64_t parameters_hash(const TrainingState& state) {
+    const std::vector<float>& all = state.averaged.empty() ? state.parameters : state.averaged;
+    return Hasher()
+        .add(std::string_view(reinterpret_cast<const char*>(all.data()), all.size() * sizeof(float)))
+        .value();
+  }
+  std::optional<ModelCheckpoint> checkpoint_to_begin_with(const ModelSource& model, const Resources& resources) const {
+    if (config_.from.empty()) return std::nullopt;
+    const std::string path = resources.checkpoint(config_.from);
+    ModelCheckpoint from = read_checkpoint(path);
+    const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& there) {
+      throw ConfigError(Problem{path, what, expected, there, "begin with another checkpoint, or without --from"});
+    };
+    const auto kind = [](const ModelSource& source) { return source.supernet() ? "a supernet" : "one network"; };
+    if (from.model.supernet() != model.supernet()) refuse("model", kind(model), kind(from.model));
+    if (from.space_fingerprint != space_.fingerprint()) {
+      refuse("space", fmt::format("space '{}' {}", space_.name(), hex64(space_.fingerprint())),
+             fmt::format("space '{}' {}", from.model.space, hex64(from.space_fingerprint)));
+    }
+    if (!model.supernet()) {
+      const std::uint64_t ours = structural_hash(with_batch(space_.decode(model.genome).network, 1));
+      if (from.network_hash != ours) refuse("network", hex64(ours), hex64(from.network_hash));
+    }
+    return from;
   }
   bool stopped() const { return hooks_.stop != nullptr && hooks_.stop->load(); }
   std::size_t classes() const { return data_.class_names.size(); }
@@ -141,8 +170,10 @@ class Training {
       refuse("data", fmt::format("'{}' {}", ours.data_name, hex64(ours.data_fingerprint)),
              fmt::format("'{}' {}", found.data_name, hex64(found.data_fingerprint)));
     }
-    if (found.training.contains("quantize") && !ours.training.contains("quantize")) {
-      refuse("training.quantize", "none", found.training["quantize"].dump());
+    for (const char* key : {"quantize", "from"}) {
+      if (found.training.contains(key) && !ours.training.contains(key)) {
+        refuse(fmt::format("training.{}", key), "none", found.training[key].dump());
+      }
     }
     for (const auto& [key, value] : ours.training.items()) {
       const Json there = found.training.value(key, Json());

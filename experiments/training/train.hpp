@@ -13,6 +13,7 @@
 
 #include "experiments/data/batches.hpp"
 #include "experiments/training/checkpoint.hpp"
+#include "kernels/training/step_times.hpp"
 
 namespace ridgeline {
 
@@ -54,9 +55,11 @@ struct TrainConfig {
   std::uint64_t seed = 1;
   std::optional<SupernetConfig> supernet{};  // of a model without genome
   std::optional<TrainingFormats> quantize{};
+  std::string from{};  // checkpoint of the same network or supernet to begin with; empty: random weights
 };
 
-// What a resumed run must share, threads included: sums of another number of threads round otherwise.
+// What a resumed run must share, threads included: sums of another number of threads round otherwise. `from` is not in
+// it: it is known by its contents.
 Json train_config_json(const TrainConfig& config);
 
 struct TrainProgress {
@@ -76,7 +79,8 @@ struct TrainHooks {
 struct TrainResult {
   ModelCheckpoint checkpoint;
   std::int64_t parameters = 0, macs = 0;
-  int resumed_at = 0;  // epochs that were there already
+  int resumed_at = 0;                     // epochs that were there already
+  std::optional<StepTimes> step_times{};  // of a training through number formats that has ended now
   bool stopped = false;
 };
 

@@ -44,6 +44,16 @@ TrainedModel load_trained_model(const std::string& name_or_path, const Resources
           {std::move(imported.mean), std::move(imported.stddev)}};
 }
 
+OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version) {
+  OnnxOptions options;
+  options.graph_name = model.name;
+  options.producer_version = producer_version;
+  options.class_names = model.class_names;
+  options.mean = model.normalisation.mean;
+  options.stddev = model.normalisation.stddev;
+  return options;
+}
+
 void adapt(TrainedModel& model, const Dataset& data) {
   check_fit(model.design.network, data.train, data.class_names.size(), data.name);
   if (model.class_names.empty()) model.class_names = data.class_names;

@@ -7,7 +7,7 @@
 
 #include "experiments/data/dataset.hpp"
 #include "experiments/training/checkpoint.hpp"
-#include "spaces/design.hpp"
+#include "spaces/onnx/export.hpp"
 
 namespace ridgeline {
 
@@ -25,6 +25,9 @@ struct TrainedModel {
 TrainedModel load_trained_model(const std::string& name_or_path, const Resources& resources);
 TrainedModel trained_model(LoadedModel loaded);
 bool is_model_file(const std::string& path);  // an .onnx file, or a checkpoint
+
+// How its file says what it is and how it is used; for any batch.
+OnnxOptions onnx_options_of(const TrainedModel& model, const std::string& producer_version);
 
 // What the model does not say of its input and its classes, said by the data set it is to be used on. Throws
 // ConfigError where the two do not fit: classes, channels.

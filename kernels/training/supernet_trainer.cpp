@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/training/channel_order.hpp"
+#include "kernels/training/kernel_maps.hpp"
 #include "kernels/training/rounding_sites.hpp"
 
 namespace ridgeline {
@@ -12,11 +13,32 @@ constexpr std::size_t most_kept = 8;
 
 }  // namespace
 
-SupernetTrainer::SupernetTrainer(const SearchSpace& space, std::uint64_t seed, const SupernetOptions& options)
+namespace {
+
+std::vector<float> first_parameters(const SharedParameters& layout, std::uint64_t seed, std::span<const float> given) {
+  if (given.empty()) return layout.initial(seed);
+  std::size_t own = 0;  // without ranges, which come last
+  for (const SharedBlock& block : layout.blocks()) {
+    const std::size_t end = block.map_offsets.empty() ? block.offset + block.size
+                                                      : block.map_offsets.back() + map_size(block.windows.back());
+    if (block.format.empty()) own = std::max(own, end);
+  }
+  if (given.size() != own && given.size() != layout.size()) {
+    throw std::invalid_argument("the parameters to begin with are of another supernet");
+  }
+  std::vector<float> parameters(given.begin(), given.end());
+  parameters.resize(layout.size(), 0.0F);
+  return parameters;
+}
+
+}  // namespace
+
+SupernetTrainer::SupernetTrainer(const SearchSpace& space, std::uint64_t seed, const SupernetOptions& options,
+                                 std::span<const float> initial)
     : space_(space),
       options_(options),
       layout_(space, options.formats),
-      parameters_(layout_.initial(seed)),
+      parameters_(first_parameters(layout_, seed, initial)),
       gradient_(parameters_.size()),
       descent_(options.descent, layout_.parameter_blocks(), parameters_) {
   const Network network = space.decode(largest_genome(space)).network;

@@ -31,9 +31,11 @@ struct SupernetOptions {
 
 class SupernetTrainer {
  public:
-  // `space` decodes to networks of the training batch and outlives the trainer. Throws ConfigError, Unsupported and
+  // `space` decodes to networks of the training batch and outlives the trainer. `initial`: parameters to begin with, of
+  // this layout or of the one without ranges; empty: random ones. Throws ConfigError, Unsupported and
   // std::invalid_argument.
-  SupernetTrainer(const SearchSpace& space, std::uint64_t seed, const SupernetOptions& options);
+  SupernetTrainer(const SearchSpace& space, std::uint64_t seed, const SupernetOptions& options,
+                  std::span<const float> initial = {});
 
   // Fills `out` with the step's images at the height and width of `input`, [N, C, H, W].
   using Images = std::function<void(const Shape& input, std::span<float> out)>;

@@ -21,23 +21,27 @@ std::int64_t samples_a_channel(const Network& network, NodeId norm) {
 }
 
 // Ranges that are 0: none yet.
-std::vector<float> with_ranges(std::vector<float> parameters, std::size_t count) {
+std::vector<float> with_ranges(std::vector<float> parameters, std::span<const float> ranges, std::size_t count) {
+  if (!ranges.empty() && parameters.size() + ranges.size() != count) {
+    throw std::invalid_argument("the ranges to begin with are of another network or other formats");
+  }
+  parameters.insert(parameters.end(), ranges.begin(), ranges.end());
   parameters.resize(count, 0.0F);
   return parameters;
 }
 
 }  // namespace
 
-Trainer::Trainer(const Network& network, Weights initial, const TrainerOptions& options)
+Trainer::Trainer(const Network& network, Weights initial, const TrainerOptions& options, std::vector<float> ranges)
     : network_(network),
       options_(options),
       weights_(std::move(initial)),
       graph_(network, options.training),
       descent_(options.descent, parameter_blocks(network, options.training.quantization.plan),
-               with_ranges(flatten(network, weights_), graph_.parameters().size())),
+               with_ranges(flatten(network, weights_), ranges, graph_.parameters().size())),
       classes_(static_cast<std::size_t>(network.shape(network.outputs().front()).back())),
       own_count_(parameter_count(parameter_blocks(network))) {
-  const std::vector<float> parameters = flatten(network, weights_);
+  const std::vector<float> parameters = with_ranges(flatten(network, weights_), ranges, graph_.parameters().size());
   std::copy(parameters.begin(), parameters.end(), graph_.parameters().begin());
   gradient_.resize(graph_.parameters().size());
 }

@@ -27,8 +27,9 @@ struct TrainerOptions {
 
 class Trainer {
  public:
-  // `network` has the training batch as its leading extent. Throws Unsupported and std::invalid_argument.
-  Trainer(const Network& network, Weights initial, const TrainerOptions& options);
+  // `network` has the training batch as its leading extent. `ranges`: those to begin with; empty: the first batch's.
+  // Throws Unsupported and std::invalid_argument.
+  Trainer(const Network& network, Weights initial, const TrainerOptions& options, std::vector<float> ranges = {});
 
   // `images` as the network's input, one distribution over classes a row of `terms`. Throws Diverged and leaves the
   // parameters as they were.

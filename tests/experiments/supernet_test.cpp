@@ -187,7 +187,7 @@ TEST(Supernet, TheEvaluatorGivesASearchTheAccuracyOfEachCandidate) {
     EXPECT_DOUBLE_EQ(-trial.values[0],
                      100 * evaluate_classifier(design, set.validation, set.normalisation, {}).accuracy);
   }
-  const Winners winners = test_winners(Store(database, Store::Mode::read), "q", resources(), 2);
+  const Winners winners = test_winners(Store(database, Store::Mode::read), "q", resources(), {.threads = 2});
   for (const Winner& winner : winners.winners) {
     EXPECT_DOUBLE_EQ(100 * winner.validation_accuracy, winner.member.values[0]);
   }
@@ -204,7 +204,7 @@ TEST(Supernet, WinnersAreTheFrontOnTheTestSplit) {
   const std::string database = elastic.data.scratch.path("s.db");
   testing::run_study(elastic.study("s"), database);
   const Store store(database, Store::Mode::read);
-  const Winners winners = test_winners(store, "s", resources(), 2);
+  const Winners winners = test_winners(store, "s", resources(), {.threads = 2});
   ASSERT_FALSE(winners.winners.empty());
   const LabelledImages test = load_test_split(elastic.data.folder);
   const Dataset set = load_dataset(elastic.data.folder);
@@ -218,7 +218,7 @@ TEST(Supernet, WinnersAreTheFrontOnTheTestSplit) {
   }
   Json plain = testing::small_study("plain");
   testing::run_study(plain, database);
-  EXPECT_NE(what_of([&] { test_winners(store, "plain", resources(), 1); }).find("evaluator 'supernet'"),
+  EXPECT_NE(what_of([&] { test_winners(store, "plain", resources(), {.threads = 1}); }).find("evaluator 'supernet'"),
             std::string::npos);
 }
 
