@@ -16,9 +16,10 @@ namespace {
 
 class SupernetEvaluator : public Evaluator {
  public:
-  SupernetEvaluator(Supernet supernet, const Dataset& data, std::size_t images, std::size_t recalibration_images,
-                    bool accuracy)
-      : supernet_(std::move(supernet)),
+  SupernetEvaluator(const SearchSpace& space, Supernet supernet, const Dataset& data, std::size_t images,
+                    std::size_t recalibration_images, bool accuracy)
+      : space_(space),
+        supernet_(std::move(supernet)),
         validation_(images > 0 ? calibration_images(data.validation, images) : data.validation),
         train_(data.train),
         normalisation_(supernet_.normalisation()),
@@ -55,13 +56,14 @@ class SupernetEvaluator : public Evaluator {
 
  private:
   double evaluate(const Candidate& candidate) {
-    const Design design =
-        supernet_.quantized(*candidate.genome, candidate.design->precision, recalibration_, train_, threads_);
+    const Genome genome = supernet_.own_genome(space_, *candidate.genome);
+    const Design design = supernet_.quantized(genome, candidate.design->precision, recalibration_, train_, threads_);
     const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_,
                                                             {.threads = threads_, .emulation = Emulation::missing});
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
   }
 
+  const SearchSpace& space_;
   Supernet supernet_;
   LabelledImages validation_, train_;
   Normalisation normalisation_;
@@ -109,8 +111,9 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
     }
   });
   if (!supernet || !data) return nullptr;
-  return std::make_unique<SupernetEvaluator>(std::move(*supernet), *data, static_cast<std::size_t>(images),
-                                             static_cast<std::size_t>(recalibration), accuracy);
+  return std::make_unique<SupernetEvaluator>(*setup.space, std::move(*supernet), *data,
+                                             static_cast<std::size_t>(images), static_cast<std::size_t>(recalibration),
+                                             accuracy);
 }
 
 }  // namespace ridgeline

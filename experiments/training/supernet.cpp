@@ -18,6 +18,7 @@ namespace ridgeline {
 namespace {
 
 constexpr std::size_t images_a_batch = 100;
+constexpr int compared_candidates = 20;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& place, const std::string& expected,
                          const std::string& found, const std::string& remedy) {
@@ -85,10 +86,26 @@ std::uint64_t Supernet::fingerprint() const {
 
 void Supernet::check_space(const SearchSpace& space) const {
   if (space.fingerprint() == space_.fingerprint()) return;
-  refuse("supernet", "space", fmt::format("space '{}' {}", space_.name(), hex64(space_.fingerprint())),
+  const auto is_own = [&](const Genome& genome) {
+    try {
+      return function_hash(space_.decode(own_genome(space, genome))) == function_hash(space.decode(genome));
+    } catch (const ConfigError&) {
+      return false;
+    }
+  };
+  Rng rng(0, "candidates of a narrower space");
+  bool own = true;
+  for (int i = 0; i < compared_candidates && own; ++i) own = is_own(space.sample(rng));
+  if (own) return;
+  refuse("supernet", "space",
+         fmt::format("space '{}' {}, or one with fewer choices", space_.name(), hex64(space_.fingerprint())),
          fmt::format("space '{}' {}", space.name(), hex64(space.fingerprint())),
          fmt::format("search the space that it was trained for, with the same parameters: {}",
                      Json(checkpoint_.model.parameters).dump()));
+}
+
+Genome Supernet::own_genome(const SearchSpace& space, const Genome& genome) const {
+  return space.fingerprint() == space_.fingerprint() ? genome : space_.from_json(space.describe(genome));
 }
 
 void Supernet::check_data(const Dataset& data) const {

@@ -48,8 +48,11 @@ class Supernet {
   const SearchSpace& space() const { return space_; }
   Normalisation normalisation() const { return {checkpoint_.mean, checkpoint_.stddev}; }  // that it was trained with
   std::uint64_t fingerprint() const;  // of the shared parameters and what they mean
-  // Throws ConfigError where the candidates of another space are to be evaluated.
+  // Throws ConfigError where the candidates of a space are to be evaluated that are not its own. The candidates of a
+  // space with fewer choices are: those of random genomes are compared.
   void check_space(const SearchSpace& space) const;
+  // The candidate `genome` of `space`, which check_space() takes, in its own space.
+  Genome own_genome(const SearchSpace& space, const Genome& genome) const;
   // Throws ConfigError naming both where the data set has other classes or channels than the supernet was trained for.
   void check_data(const Dataset& data) const;
   Inherited candidate(const Genome& genome, const Recalibration& recalibration, bool in_formats = true) const {

@@ -198,6 +198,38 @@ TEST(Supernet, TheEvaluatorGivesASearchTheAccuracyOfEachCandidate) {
   testing::expect_same_trials(testing::trials_of(parts, "s"), trials);
 }
 
+TEST(Supernet, EvaluatesTheCandidatesOfASpaceWithFewerChoices) {
+  const Elastic elastic;
+  const std::string path = elastic.trained(2);
+  std::string text = elastic_space;
+  text.replace(text.find("[4, 8, 12]"), 10, "[8, 12]");
+  text.replace(text.find("[3, 5]"), 6, "[5]");
+  const Supernet supernet = Supernet::load(path, resources());
+  const SearchSpace narrow = SearchSpace::load(elastic.data.scratch.write("narrow.json", text));
+  EXPECT_NO_THROW(supernet.check_space(narrow));
+  Rng rng(1, "candidates");
+  for (int i = 0; i < 10; ++i) {
+    const Genome genome = narrow.sample(rng), own = supernet.own_genome(narrow, genome);
+    EXPECT_EQ(supernet.space().describe(own), narrow.describe(genome));
+    EXPECT_NE(own.genes, genome.genes);
+  }
+  const std::string database = elastic.data.scratch.path("s.db");
+  Json narrowed = elastic.study("narrowed");
+  narrowed["space"] = elastic.data.scratch.path("narrow.json");
+  testing::run_study(narrowed, database);
+  const Dataset set = load_dataset(elastic.data.folder);
+  const Recalibration recalibration(set.train, set.normalisation, Recalibration::usual_images, 1);
+  for (const Trial& trial : testing::trials_of(database, "narrowed")) {
+    const Genome own = supernet.own_genome(narrow, trial.genome);
+    const Design design = supernet.candidate(own, recalibration).design;
+    EXPECT_DOUBLE_EQ(-trial.values[0],
+                     100 * evaluate_classifier(design, set.validation, set.normalisation, {}).accuracy);
+  }
+  text.replace(text.find("[8, 12]"), 7, "[8, 16]");  // wider than the supernet
+  const SearchSpace other = SearchSpace::load(elastic.data.scratch.write("other.json", text));
+  EXPECT_NE(what_of([&] { supernet.check_space(other); }).find("fewer choices"), std::string::npos);
+}
+
 TEST(Supernet, WinnersAreTheFrontOnTheTestSplit) {
   const Elastic elastic;
   const std::string path = elastic.trained(3);
