@@ -2,6 +2,7 @@
 #include <array>
 
 #include "search/exhaustive_search.hpp"
+#include "search/linas.hpp"
 #include "search/local_search.hpp"
 #include "search/nsga2.hpp"
 #include "search/random_search.hpp"
@@ -11,7 +12,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 5> entries = {{
+  static const std::array<SearcherEntry, 6> entries = {{
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
@@ -19,6 +20,7 @@ std::span<const SearcherEntry> searchers() {
       {"regularized-evolution", "aging evolution by mutation and tournaments (Real et al., 2019)", 1,
        make_regularized_evolution},
       {"nsga2", "multi-objective genetic algorithm with constraint domination (Deb et al., 2002)", 10, make_nsga2},
+      {"linas", "evolution on predicted values, refitted round after round (Cummings et al., 2022)", 12, make_linas},
   }};
   return entries;
 }

@@ -36,6 +36,9 @@ class Searcher {
   virtual std::vector<Genome> ask(std::size_t n) = 0;
   virtual void tell(std::span<const Trial> trials) = 0;
   virtual bool exhausted() const { return false; }  // nothing is left to propose
+  // What it knows of itself, for reports; from the state alone. null: nothing. For what is in it see the searcher's
+  // header.
+  virtual Json notes() const { return {}; }
   virtual State save() const = 0;
   // Throws ConfigError on another signature, another space or a damaged state; the searcher is of no use after that.
   virtual void load(const State& state) = 0;
