@@ -128,6 +128,7 @@ class Linas final : public SearcherBase {
     data["told"] = memory_->save();
     Json pending = Json::array();
     for (const Genome& genome : pending_) pending.push_back(text_.write(genome.genes));
+    data["left"] = pending_.size();
     data["pending"] = std::move(pending);
     data["predicted"] = predicted_;
     Json errors = Json::array();
@@ -140,12 +141,13 @@ class Linas final : public SearcherBase {
     stale_ = data.boolean("stale");
     memory_->load(data, "told");
     pending_.clear();
+    const auto most = static_cast<std::int64_t>(started_ ? std::max(initial_, round_) : 0);
+    const std::int64_t left = data.integer("left", {.fallback = {}, .least = 0, .most = most});
     for (const std::string& text : data.strings("pending")) {
       if (auto genome = text_.read(text, data, "pending")) pending_.push_back(std::move(*genome));
     }
-    if (pending_.size() > std::max(initial_, round_) || (!started_ && !pending_.empty())) {
-      data.note("pending", fmt::format("the rest of a round of {}", started_ ? round_ : 0),
-                fmt::to_string(pending_.size()), "resume with the options it was written with");
+    if (static_cast<std::int64_t>(pending_.size()) != left) {
+      data.note("pending", fmt::format("{} genomes", left), fmt::to_string(pending_.size()));
     }
     predicted_ = data.numbers("predicted");
     if (!predicted_.empty() && predicted_.size() != pending_.size() * modelled_.size()) {
@@ -157,6 +159,7 @@ class Linas final : public SearcherBase {
       data.note("errors", fmt::format("those of {} objectives", errors_.size()), fmt::to_string(errors.size()));
     }
     for (std::size_t i = 0; i < std::min(errors.size(), errors_.size()); ++i) {
+      if (!errors[i].value().is_object()) errors[i].note("", "an object", describe(errors[i].value()));
       errors_[i].load(errors[i]);
       errors[i].finish();
     }

@@ -27,6 +27,7 @@ void OutOfSampleErrors::add(double predicted, double found) {
 void OutOfSampleErrors::end_round() {
   if (round_.pairs == 0) return;
   rounds_.push_back(round_.error / static_cast<double>(round_.pairs));
+  ++ended_;
   if (rounds_.size() > most_rounds) rounds_.pop_front();
   round_ = {};
 }
@@ -58,7 +59,8 @@ Json OutOfSampleErrors::save() const {
           {"round", sum(round_)},
           {"predicted", predicted},
           {"found", found},
-          {"rounds", rounds_}};
+          {"rounds", rounds_},
+          {"ended", ended_}};
 }
 
 void OutOfSampleErrors::load(JsonReader& reader) {
@@ -83,8 +85,9 @@ void OutOfSampleErrors::load(JsonReader& reader) {
                 "resume with the options it was written with");
     return;
   }
-  if (rounds.size() > most_rounds) {
-    reader.note("rounds", fmt::format("at most {}", most_rounds), fmt::to_string(rounds.size()));
+  ended_ = reader.integer("ended", {.fallback = {}, .least = 0});
+  if (static_cast<std::int64_t>(rounds.size()) != std::min<std::int64_t>(ended_, most_rounds)) {
+    reader.note("rounds", fmt::format("the latest {} of {}", most_rounds, ended_), fmt::to_string(rounds.size()));
   }
   latest_.clear();
   for (std::size_t i = 0; i < predicted.size(); ++i) latest_.emplace_back(predicted[i], found[i]);

@@ -42,6 +42,7 @@ class OutOfSampleErrors {
   Sum absolute_, relative_, round_;
   std::deque<std::pair<double, double>> latest_;  // predicted, found
   std::deque<double> rounds_;
+  std::int64_t ended_ = 0;  // rounds, those no longer kept included
 };
 
 }  // namespace ridgeline
