@@ -15,7 +15,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr int attempts = 64;  // at a random candidate that is new, before any will do
+constexpr int attempts = 16;  // at a random candidate that is new, before any will do
 
 std::vector<std::string> predictor_names() {
   std::vector<std::string> names;
