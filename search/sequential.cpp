@@ -154,7 +154,8 @@ class Sequential final : public SearcherBase {
     if (inner_) {
       for (Trial& trial : told) trial.genome = inward(std::move(trial.genome));
       inner_->tell(told);
-      // What it knows beyond its state is of its own proposals, not of their projections, and would be lost on resuming.
+      // What it knows beyond its state is of its own proposals, not of their projections, and would be lost on
+      // resuming.
       if (in_second_) inner_->load(inner_->save());
     }
     if (in_second_) {
