@@ -105,16 +105,23 @@ class Linas final : public SearcherBase {
 
   void learn(std::span<const Trial> trials) override {
     const std::size_t width = predicted_.empty() ? 0 : modelled_.size();
+    std::vector<Trial> untried;
     for (std::size_t i = 0; i < trials.size(); ++i) {
       const Trial& trial = trials[i];
       stale_ = stale_ && memory_->knows(trial.genome);
-      // A searcher around this one may have tried another candidate than the one proposed.
-      if (!trial.has_values() || trial.genome != pending_[i]) continue;
+      if (trial.genome != pending_[i]) {  // another was tried in its place: it must not be proposed again and again
+        untried.emplace_back();
+        untried.back().genome = pending_[i];
+        untried.back().status = Status::failed;
+        continue;
+      }
+      if (!trial.has_values()) continue;
       for (std::size_t k = 0; k < width; ++k) {
         errors_[k].add(predicted_[i * width + k], trial.values[modelled_[k]]);
       }
     }
     memory_->add(trials);
+    memory_->add(untried);
     const auto told = static_cast<std::ptrdiff_t>(trials.size());
     pending_.erase(pending_.begin(), pending_.begin() + told);
     predicted_.erase(predicted_.begin(), predicted_.begin() + told * static_cast<std::ptrdiff_t>(width));

@@ -1,6 +1,6 @@
-// LINAS, lightweight iterative NAS: Cummings, Sarah, Sridhar, Szankin, Munoz and Sundaresan, "A Hardware-Aware System
-// for Accelerating Deep Neural Network Optimization", 2022, arXiv:2202.12954. Predictor-assisted evolution: random
-// candidates first; then, round after round, a predictor of each objective is fitted on what was told, NSGA-II
+// LINAS, lightweight iterative NAS: Sarah, Cummings, Sridhar, Sundaresan, Szankin, Webb and Munoz, "A Hardware-Aware
+// System for Accelerating Deep Neural Network Optimization", 2022, arXiv:2202.12954. Predictor-assisted evolution:
+// random candidates first; then, round after round, a predictor of each objective is fitted on what was told, NSGA-II
 // (search/nsga2.hpp) runs on predicted values alone, and the best candidates it met that were never asked are proposed.
 //
 // Options: "initial" (random candidates before the first fit, default 24), "round" (candidates a round, default 12),

@@ -21,7 +21,7 @@ std::span<const SearcherEntry> searchers() {
       {"regularized-evolution", "aging evolution by mutation and tournaments (Real et al., 2019)", 1,
        make_regularized_evolution},
       {"nsga2", "multi-objective genetic algorithm with constraint domination (Deb et al., 2002)", 10, make_nsga2},
-      {"linas", "evolution on predicted values, refitted round after round (Cummings et al., 2022)", 12, make_linas},
+      {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential},
   }};

@@ -1,5 +1,5 @@
-// First the architecture, then the precision: what a joint search is compared with (as in SimQ-NAS: Sridhar, Sarah and
-// Sundaresan, "Simultaneous Quantization Policy and Neural Architecture Search", 2023, arXiv:2312.13301).
+// First the architecture, then the precision: what a joint search is compared with (as in Sridhar et al., "SimQ-NAS:
+// Simultaneous Quantization Policy and Neural Architecture Search", 2023, arXiv:2312.13301).
 //
 // Stage one: a searcher of its own proposes candidates of the space with every precision dimension held at one choice.
 // Stage two: the architectures (every gene that is no precision gene) are those of stage one's front only, the best
