@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "search/genome_features.hpp"
-#include "search/nsga2.hpp"
 #include "search/out_of_sample.hpp"
 #include "search/predicted_evolution.hpp"
 #include "search/searcher_base.hpp"

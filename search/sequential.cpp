@@ -140,9 +140,9 @@ class Sequential final : public SearcherBase {
         if (!valid) valid = std::move(made);
       }
       if (free_.empty()) break;
-      std::uint16_t& gene = genome.genes[free_[rng().below(free_.size())]];
-      const auto dim = static_cast<std::size_t>(&gene - genome.genes.data());
-      gene = static_cast<std::uint16_t>((gene + 1 + rng().below(choices(dim) - 1)) % choices(dim));
+      const std::size_t dim = free_[rng().below(free_.size())];
+      genome.genes[dim] =
+          static_cast<std::uint16_t>((genome.genes[dim] + 1 + rng().below(choices(dim) - 1)) % choices(dim));
     }
     return valid ? std::move(*valid) : front_->genome(member);
   }

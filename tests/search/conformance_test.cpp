@@ -231,6 +231,7 @@ TEST_P(Conformance, AskingAgainFromTheSameStateGivesTheSameBatch) {
     EXPECT_EQ(searcher->save().data, state.data);
     const auto again = make(2);
     again->load(through_text(state));
+    EXPECT_EQ(again->notes(), searcher->notes());
     const std::vector<Genome> expected = again->ask(5);
     const std::size_t before = run.history.size();
     run.step(*searcher, 5);
