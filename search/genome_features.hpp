@@ -4,10 +4,10 @@
 // one feature that says whether they are active. The space must outlive this. Pure and thread-safe.
 #pragma once
 
-#include <Eigen/Core>
 #include <span>
 #include <vector>
 
+#include "predictors/predictor.hpp"
 #include "spaces/search_space.hpp"
 
 namespace ridgeline {

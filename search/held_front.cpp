@@ -3,17 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace ridgeline {
 
 HeldFormats held_formats(const SearchSpace& space, const Json& choice, JsonReader& reader, const std::string& key) {
   HeldFormats held;
+  bool noted = false;
   for (const Dimension& dimension : space.dims()) {
     held.precision.push_back(dimension.group == GeneGroup::precision);
     held.genes.emplace_back();
     if (!held.precision.back()) continue;
     const auto found = std::find(dimension.choices.begin(), dimension.choices.end(), choice);
     if (found == dimension.choices.end()) {
+      if (std::exchange(noted, true)) continue;
       reader.note(key, fmt::format("a choice of every precision dimension, '{}' among them", dimension.name),
                   describe(choice), "it has " + Json(dimension.choices).dump().substr(0, 200));
       continue;

@@ -14,8 +14,8 @@ struct HeldFormats {
   std::vector<std::optional<std::uint16_t>> genes;  // of the precision dimensions: the held choice
 };
 
-// The gene of `choice` in every precision dimension; notes the dimensions without it under `key`, and the absence of
-// precision dimensions.
+// The gene of `choice` in every precision dimension; notes the first dimension without it under `key`, and the absence
+// of precision dimensions.
 HeldFormats held_formats(const SearchSpace& space, const Json& choice, JsonReader& reader, const std::string& key);
 
 // The best trials told, by constraint domination; of equal ones the first. Not thread-safe.

@@ -1,7 +1,6 @@
 // Multi-objective evolution on predicted values: which candidates a predictor-assisted searcher should try next.
 #pragma once
 
-#include <Eigen/Core>
 #include <memory>
 #include <span>
 #include <string>

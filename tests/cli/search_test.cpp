@@ -79,7 +79,8 @@ TEST_F(Search, EveryFormOfTheResultHoldsTheSameFront) {
 
 TEST_F(Search, APredictingSearcherShowsItsErrors) {
   folder_.write("study.json", counting_study("tiny", "nasbench201", 60));
-  const std::vector<std::string> linas = {"search", "./study.json", "--set", "searcher={\"name\": \"linas\"}"};
+  const std::vector<std::string> linas = {"search", "./study.json", "--set", "searcher={\"name\": \"linas\"}",
+                                          "--set",  "batch=12"};
   const Outcome text = run(linas);
   EXPECT_THAT(text.out, AllOf(HasSubstr("what the searcher knows of itself"),
                               HasSubstr("36 predictions made before the trial: mean error")));
