@@ -91,9 +91,12 @@ TEST_F(Search, APredictingSearcherShowsItsErrors) {
   EXPECT_EQ(notes[0].at("objective"), "entropy");
   EXPECT_EQ(notes[1].at("trials"), 36);  // all but the first 24
   EXPECT_EQ(notes[1].at("rounds").size(), 3U);
-  // From the database: as of the checkpoint before the last batch.
+  // From the database: as of its last checkpoint, at most a batch before.
   const Json stored = parsed(run({"report", "again", "--json"})).at("searcher_notes").at("predictors");
-  EXPECT_EQ(stored[1].at("trials"), 24);
+  ASSERT_EQ(stored.size(), 2U);
+  EXPECT_EQ(stored[0].at("objective"), "entropy");
+  EXPECT_GE(stored[1].at("trials"), 24);
+  EXPECT_LE(stored[1].at("trials"), 36);
 }
 
 TEST_F(Search, InPartsAndOnOtherThreadsIsTheSameSearch) {
