@@ -83,7 +83,7 @@ struct Needs {
 
 Needs needs_of(const std::string& searcher) {
   if (searcher == "linas") {
-    return {{{"initial", 16}, {"round", 12}, {"population", 8}, {"generations", 2}, {"memory", 24}}, false, 700};
+    return {{{"initial", 16}, {"round", 25}, {"population", 8}, {"generations", 2}, {"memory", 24}}, false, 700};
   }
   if (searcher == "sequential") return {{{"formats", "f32"}, {"first_trials", 30}}, true};
   return {};
