@@ -114,7 +114,8 @@ int run_study(const CommandLine& cli, const RunOptions& options, StudyConfig con
   Study study(std::move(config), cli.resources, store, cli.command, hooks);
   const StudyResult result = study.run();
   line.finish();
-  const StudyReport report = report_of(store, name, cli.resources);
+  StudyReport report = report_of(store, name, cli.resources);
+  report.searcher_notes = result.searcher_notes;  // those of the last batch too
   print_result(cli, options, result, report);
   if (!options.report.empty()) {
     write_file(options.report, report_html(report), "--report");

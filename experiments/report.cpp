@@ -339,6 +339,7 @@ StudyReport make_report(ReportInput input, const ReportOptions& options) {
   report.database = input.database;
   report.space_problem = input.space_problem;
   report.environment = input.environment;
+  report.searcher_notes = std::move(input.searcher_notes);
   report.objectives = described_objectives(input.record);
   for (std::size_t i = 0; i < input.record.objectives.size(); ++i) {
     if (!input.record.objectives[i].constraint_only) report.optimised.push_back(i);

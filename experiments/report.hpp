@@ -28,6 +28,7 @@ struct ReportInput {
   const SearchSpace* space = nullptr;  // null: genomes are shown as gene indices, and `space_problem` says why
   std::string space_problem;
   std::string database;  // path, as the user named it
+  Json searcher_notes;   // Searcher::notes(), null where it has none or cannot be made again
 };
 
 struct ReportOptions {
@@ -123,6 +124,7 @@ struct StudyReport {
   std::optional<Environment> environment;
   std::vector<std::string> protocols;   // distinct, canonical JSON
   std::int64_t timed = 0, samples = 0;  // measurements and raw samples in the database
+  Json searcher_notes;                  // what the searcher knows of itself, as of its last checkpoint; may be null
 };
 
 // Labels and origins of a study's objectives, without what needs trials.

@@ -105,6 +105,14 @@ std::string report_markdown(const StudyReport& report) {
                             one.error.spearman ? fmt::format("{:.4f}", *one.error.spearman) : "undefined"});
     }
   }
+  if (const std::string notes = searcher_notes_text(report); !notes.empty()) {
+    text += "\n## What the searcher knows of itself\n\n";
+    for (std::size_t begin = 0; begin < notes.size();) {
+      const std::size_t end = notes.find('\n', begin);
+      text += "- " + markdown_cell(notes.substr(begin, end - begin)) + "\n";
+      begin = end + 1;
+    }
+  }
   if (!report.reasons.empty()) {
     text += "\n## Why candidates died\n\n" + markdown_row({"trials", "status", "reason", "for example"}) +
             markdown_row({"--:", ":--", ":--", "--:"});
@@ -255,6 +263,7 @@ Json report_json(const StudyReport& report) {
                                    {"error", prediction_error_json(one.error)},
                                    {"pairs", pairs}});
   }
+  json["searcher_notes"] = report.searcher_notes;
   json["reasons"] = Json::array();
   for (const DeathReason& one : report.reasons) {
     json["reasons"].push_back({{"status", status_names()[static_cast<std::size_t>(one.status)]},

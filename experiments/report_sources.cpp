@@ -42,6 +42,22 @@ Stored stored_parts(const StudyRecord& record, const Resources& resources) {
   return stored;
 }
 
+// What the searcher of the last checkpoint knows of itself: it is made again and given its state.
+Json notes_of(const Store& store, const StudyRecord& record, const Stored& stored) {
+  const std::optional<Checkpoint> checkpoint = store.checkpoint(record.id);
+  if (!checkpoint || !stored.space) return {};
+  try {
+    const StudyConfig& config = *stored.config;
+    SearcherSetup setup{config.seed, record.objectives, config.searcher_options, "stored configuration"};
+    if (setup.options.is_null()) setup.options = Json::object();
+    const auto searcher = make_searcher(config.searcher, *stored.space, setup);
+    searcher->load(checkpoint->state);
+    return searcher->notes();
+  } catch (const ConfigError&) {  // a searcher of another version: the report is of the trials
+    return {};
+  }
+}
+
 }  // namespace
 
 StudyReport report_of(const Store& store, const std::string& study, const Resources& resources,
@@ -55,6 +71,7 @@ StudyReport report_of(const Store& store, const std::string& study, const Resour
   const Stored stored = stored_parts(input.record, resources);
   input.space = stored.space.get();
   input.space_problem = stored.problem;
+  input.searcher_notes = notes_of(store, input.record, stored);
   return make_report(std::move(input), options);
 }
 

@@ -152,6 +152,8 @@ std::string report_text(const StudyReport& report, const TextStyle& style) {
   }
   const std::string comparisons = comparisons_text(report);
   if (!comparisons.empty()) text += "\npredicted against measured\n" + comparisons;
+  const std::string notes = searcher_notes_text(report);
+  if (!notes.empty()) text += "\nwhat the searcher knows of itself\n" + notes;
   const std::string reasons = reasons_text(report);
   if (!reasons.empty()) text += "\nwhy candidates died\n" + reasons;
   if (!report.space_problem.empty()) text += "\ngenomes are shown as gene indices: " + report.space_problem + "\n";

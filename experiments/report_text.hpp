@@ -52,8 +52,10 @@ std::string reasons_text(const StudyReport& report);
 std::string report_text(const StudyReport& report, const TextStyle& style);  // all of it
 
 // Phrases without markup.
-std::string genome_text(const FrontMember& member);      // "kernel 3 5 · 7, depth 2", or the gene indices
-std::string summary_text(const StudyReport& report);     // one or two sentences
+std::string genome_text(const FrontMember& member);   // "kernel 3 5 · 7, depth 2", or the gene indices
+std::string summary_text(const StudyReport& report);  // one or two sentences
+// The searcher's notes, a line each: its predictors' errors, its stage; empty where it has none.
+std::string searcher_notes_text(const StudyReport& report);
 std::string protocol_text(const std::string& protocol);  // "threads 1, cache hot, ..." of a protocol's JSON
 std::string size_text(double log10_size);                // "15,625" or "3.2 × 10^19"
 std::vector<std::pair<std::string, std::string>> environment_facts(const std::optional<Environment>& environment);

@@ -237,6 +237,7 @@ StudyResult Study::Impl::finish(End end) {
   result.resumed = resumed;
   result.duplicates = duplicates;
   result.reused = reused;
+  result.searcher_notes = parts.searcher->notes();
   for (std::size_t f = 0; f < archives.size(); ++f) {
     std::vector<Trial> front = store.front(id, static_cast<Fidelity>(f));
     if (front.empty()) continue;

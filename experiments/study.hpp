@@ -66,6 +66,7 @@ struct StudyResult {
   std::string infeasibility;  // End::infeasible: the tightest constraint and the nearest value reached
   std::vector<PhaseTime> phases;
   std::vector<Verified> verified;  // of verify_front
+  Json searcher_notes;             // Searcher::notes() at the end
 };
 
 class Study {

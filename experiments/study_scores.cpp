@@ -46,11 +46,7 @@ std::vector<std::size_t> ranked(const std::vector<Point>& points, const std::vec
 }  // namespace
 
 double Study::Impl::violation(std::size_t objective, double value) const {
-  const Objective& limited = objectives[objective];
-  if (!limited.limit) return 0.0;
-  const double excess = limited.direction == Direction::minimise ? value - *limited.limit : *limited.limit - value;
-  const double scale = std::abs(*limited.limit);
-  return excess > 0.0 ? excess / (scale > 0.0 ? scale : 1.0) : 0.0;
+  return limit_excess(objectives[objective], value);
 }
 
 double Study::Impl::violation(const BatchEvaluation& evaluation, bool with_estimates) const {

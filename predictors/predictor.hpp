@@ -27,7 +27,9 @@ class Predictor {
   virtual void fit(const Eigen::Ref<const Eigen::MatrixXd>& X,                       // n x d, row = sample
                    const Eigen::Ref<const Eigen::VectorXd>& y) = 0;                  // n
   virtual Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const = 0;  // m x d
-  virtual Json save() const = 0;                                                     // {"signature": "ridge/1", ...}
+  // predict(X).mean, without the cost of the deviations where they have one of their own.
+  virtual Eigen::VectorXd predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const { return predict(X).mean; }
+  virtual Json save() const = 0;  // {"signature": "ridge/1", ...}
   virtual void load(const Json& state) = 0;
 };
 

@@ -1,6 +1,8 @@
 #include "predictors/ridge.hpp"
 
 #include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -31,6 +33,31 @@ Json to_json(const Eigen::Ref<const Eigen::VectorXd>& values) {
 
 Eigen::VectorXd to_vector(const std::vector<double>& values) {
   return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
+}
+
+// X = left diag(sqrt(squares)) right', singular values of 0 left out.
+struct ThinDecomposition {
+  Eigen::MatrixXd left;     // n x r
+  Eigen::VectorXd squares;  // r, ascending
+  Eigen::MatrixXd right;    // d x r
+};
+
+// By the smaller of the two Gram matrices, so that many features with few rows cost little.
+ThinDecomposition decompose(const Eigen::MatrixXd& X) {
+  const bool wide = X.rows() < X.cols();
+  const Eigen::MatrixXd gram = wide ? Eigen::MatrixXd(X * X.transpose()) : Eigen::MatrixXd(X.transpose() * X);
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
+  const Eigen::VectorXd& values = solver.eigenvalues();
+  const double most = values.size() > 0 ? values[values.size() - 1] : 0.0;
+  const double zero = most * static_cast<double>(values.size()) * std::numeric_limits<double>::epsilon();
+  const Eigen::Index rank = (values.array() > std::max(zero, 0.0)).count();
+  ThinDecomposition thin;
+  thin.squares = values.tail(rank);
+  const Eigen::MatrixXd known = solver.eigenvectors().rightCols(rank);
+  const Eigen::VectorXd inverse = thin.squares.cwiseSqrt().cwiseInverse();
+  thin.left = wide ? known : Eigen::MatrixXd(X * known * inverse.asDiagonal());
+  thin.right = wide ? Eigen::MatrixXd(X.transpose() * known * inverse.asDiagonal()) : known;
+  return thin;
 }
 
 }  // namespace
@@ -99,31 +126,44 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
   intercept_ = y.mean();
   const Eigen::MatrixXd scaled = standardised(X);
   const Eigen::VectorXd centred_y = y.array() - intercept_;
+  // Every penalty from one decomposition: with s^2 its squares, the fit is U diag(s^2 / (s^2 + penalty)) U' y.
+  const ThinDecomposition thin = decompose(scaled);
+  const Eigen::VectorXd projected = thin.left.transpose() * centred_y;
+  const Eigen::MatrixXd left_squares = thin.left.cwiseAbs2();
   double least = std::numeric_limits<double>::infinity();
   for (const double penalty : options_.penalties) {
-    RidgeProblem problem;
-    problem.penalty = Eigen::VectorXd::Constant(X.cols(), penalty);
-    const RidgeSolution solution = solve_ridge(scaled, centred_y, problem);
+    const Eigen::VectorXd shrunk = thin.squares.array() / (thin.squares.array() + penalty);
     // The intercept takes 1/n of every row's leverage.
-    const Eigen::ArrayXd residual = centred_y - scaled * solution.coefficients;
-    const Eigen::ArrayXd left = (1.0 - solution.leverage.array() - 1.0 / rows_).max(1e-12);
+    const Eigen::ArrayXd residual = centred_y - thin.left * shrunk.cwiseProduct(projected);
+    const Eigen::ArrayXd left = (1.0 - (left_squares * shrunk).array() - 1.0 / rows_).max(1e-12);
     const double error = (residual / left).square().sum();
     if (!(error < least)) continue;
     least = error;
     penalty_ = penalty;
-    coefficients_ = solution.coefficients;
     noise_variance_ = least / rows_;
   }
-  Eigen::MatrixXd normal = scaled.transpose() * scaled;
-  normal.diagonal().array() += penalty_;
-  covariance_ = Eigen::LLT<Eigen::MatrixXd>(normal).solve(Eigen::MatrixXd::Identity(X.cols(), X.cols()));
+  const Eigen::ArrayXd damped = thin.squares.array() + penalty_;
+  coefficients_ = thin.right * (thin.squares.array().sqrt() / damped * projected.array()).matrix();
+  // Outside the row space the penalty alone decides.
+  const Eigen::VectorXd inside = 1.0 / damped - 1.0 / penalty_;
+  covariance_ = thin.right * inside.asDiagonal() * thin.right.transpose();
+  covariance_.diagonal().array() += 1.0 / penalty_;
   fitted_ = true;
 }
 
-Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
+void Ridge::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   if (!fitted_) throw std::logic_error("ridge: predict before fit");
   if (X.cols() != centre_.size()) throw std::invalid_argument("ridge: another number of features than in fit");
   if (!X.allFinite()) throw std::invalid_argument("ridge: a value is not finite");
+}
+
+Eigen::VectorXd Ridge::predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
+  check_rows(X);
+  return (standardised(X) * coefficients_).array() + intercept_;
+}
+
+Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
+  check_rows(X);
   const Eigen::MatrixXd scaled = standardised(X);
   Prediction prediction;
   prediction.mean = (scaled * coefficients_).array() + intercept_;

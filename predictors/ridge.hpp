@@ -38,12 +38,14 @@ class Ridge final : public Predictor {
 
   void fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) override;
   Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
+  Eigen::VectorXd predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
   Json save() const override;
   void load(const Json& state) override;
 
   double penalty() const { return penalty_; }  // the one chosen
 
  private:
+  void check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const;  // of predict: throws
   Eigen::MatrixXd standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
 
   RidgeOptions options_;

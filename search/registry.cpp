@@ -2,16 +2,18 @@
 #include <array>
 
 #include "search/exhaustive_search.hpp"
+#include "search/linas.hpp"
 #include "search/local_search.hpp"
 #include "search/nsga2.hpp"
 #include "search/random_search.hpp"
 #include "search/regularized_evolution.hpp"
 #include "search/searcher.hpp"
+#include "search/sequential.hpp"
 
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 5> entries = {{
+  static const std::array<SearcherEntry, 7> entries = {{
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
@@ -19,6 +21,9 @@ std::span<const SearcherEntry> searchers() {
       {"regularized-evolution", "aging evolution by mutation and tournaments (Real et al., 2019)", 1,
        make_regularized_evolution},
       {"nsga2", "multi-objective genetic algorithm with constraint domination (Deb et al., 2002)", 10, make_nsga2},
+      {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
+      {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
+       make_sequential},
   }};
   return entries;
 }

@@ -2,11 +2,11 @@
 //
 // Contract, checked for every registered searcher by the conformance suite:
 // - ask(n), n >= 1, returns at most n normalised, valid genomes (violation() == nullopt), at least one unless the
-// searcher
-//   is exhausted; duplicates of earlier genomes are allowed (the study answers them from its cache). Fewer than n come
-//   where what follows depends on what these turn out to be: at the end of a generation, say.
+//   searcher is exhausted; duplicates of earlier genomes are allowed (the study answers them from its cache). Fewer
+//   than n come where what follows depends on what these turn out to be: at the end of a generation, say.
 // - Every genome asked for is told, once, in the order of asking, before the next ask. A told trial may have any
-//   status; only ok and infeasible ones have values, one for each objective, finite.
+//   status; only ok and infeasible ones have values, one for each objective, finite. A duplicate is told with the id of
+//   the trial it repeats. A searcher around another may tell it of another candidate in the place of one it asked for.
 // - What comes out depends on the space, the options, the seed and what was told, and on nothing else.
 // - save() between tell and the next ask holds everything: a searcher loaded with it continues identically.
 // A call out of this order, and a told trial of the wrong shape, throw std::logic_error: they are our own bugs.
@@ -36,6 +36,9 @@ class Searcher {
   virtual std::vector<Genome> ask(std::size_t n) = 0;
   virtual void tell(std::span<const Trial> trials) = 0;
   virtual bool exhausted() const { return false; }  // nothing is left to propose
+  // What it knows of itself, for reports; from the state alone. null: nothing. For what is in it see the searcher's
+  // header.
+  virtual Json notes() const { return {}; }
   virtual State save() const = 0;
   // Throws ConfigError on another signature, another space or a damaged state; the searcher is of no use after that.
   virtual void load(const State& state) = 0;

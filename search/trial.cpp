@@ -1,6 +1,7 @@
 #include "search/trial.hpp"
 
 #include <array>
+#include <cmath>
 
 namespace ridgeline {
 
@@ -12,6 +13,14 @@ std::span<const std::string> status_names() {
 std::span<const std::string> fidelity_names() {
   static const std::array<std::string, 3> names = {"analytic", "predicted", "measured"};
   return names;
+}
+
+double limit_excess(const Objective& objective, double natural_value) {
+  if (!objective.limit) return 0.0;
+  const double excess =
+      minimised(natural_value, objective.direction) - minimised(*objective.limit, objective.direction);
+  const double scale = std::abs(*objective.limit);
+  return excess > 0.0 ? excess / (scale > 0.0 ? scale : 1.0) : 0.0;
 }
 
 }  // namespace ridgeline

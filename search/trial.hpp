@@ -48,4 +48,8 @@ inline double minimised(double natural, Direction direction) {
 }
 inline double natural(double minimised_value, Direction direction) { return minimised(minimised_value, direction); }
 
+// By how much a natural value breaks the objective's limit, relative to the limit (to 1 where that is 0); 0 where it
+// keeps it or there is none. Trial::violation is the sum over the objectives.
+double limit_excess(const Objective& objective, double natural_value);
+
 }  // namespace ridgeline

@@ -50,6 +50,11 @@ class SearchSpace {
   const std::string& about() const;
   std::span<const Dimension> dims() const;
 
+  // The same space with some dimensions held at one choice, which is then the only one of that dimension and its gene
+  // 0; the other genes keep their meaning. `held`: one entry a dimension, a gene or nothing. Another fingerprint, and a
+  // copy of everything. Throws std::invalid_argument: another number of entries, a gene out of range.
+  SearchSpace holding(std::span<const std::optional<std::uint16_t>> held) const;
+
   // Uniform over the choices of each dimension, normalised, repeated until valid. Always feasible by violation();
   // throws ConfigError naming the constraint that refused most when 10,000 draws found nothing valid.
   Genome sample(Rng& rng) const;

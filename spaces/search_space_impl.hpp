@@ -23,10 +23,11 @@ struct SearchSpace::Impl {
   std::int64_t batch = 1;
   Expressions pool;
   std::vector<Dimension> dims;
-  std::vector<std::string> paths;                 // of each dimension, in the file
-  std::vector<Value> values;                      // of the choices of all dimensions, one after the other
-  std::vector<std::uint32_t> first_value;         // where each dimension's begin
-  std::vector<Expr> conditions;                   // one a dimension; no_expr: always active
+  std::vector<std::string> paths;          // of each dimension, in the file
+  std::vector<Value> values;               // of the choices of all dimensions, one after the other
+  std::vector<std::uint32_t> first_value;  // where each dimension's begin
+  std::vector<std::uint32_t> rest_value;   // of each dimension: its value while inactive, the file's first choice
+  std::vector<Expr> conditions;            // one a dimension; no_expr: always active
   std::vector<std::vector<std::uint32_t>> reads;  // the dimensions each condition refers to, ascending
   std::vector<std::uint32_t> conditional;         // dimensions with a condition, each after those its condition reads
   std::vector<Constraint> constraints;
@@ -55,5 +56,7 @@ struct SearchSpace::Impl {
 
 // The number of distinct normalised genomes, as in SearchSpace::log10_size().
 double count_log10(const SearchSpace::Impl& space);
+// The product of choice counts, as in SearchSpace::enumeration_size().
+std::uint64_t count_combinations(const SearchSpace::Impl& space);
 
 }  // namespace ridgeline

@@ -15,7 +15,6 @@ namespace {
 constexpr std::size_t most_dimensions = 4096;
 constexpr std::size_t most_choices = 65'535;
 constexpr std::size_t most_choices_together = 262'144;
-constexpr std::uint64_t most_enumerated = std::uint64_t{1} << 40;
 constexpr std::int64_t most_batch = 65'536;
 constexpr std::int64_t language_version = 1;
 
@@ -47,7 +46,7 @@ class SpaceReader {
     root.finish();
     document_.raise();
     sort_conditions();
-    count();
+    space_.enumeration_size = count_combinations(space_);
     try_decoding();
     document_.raise();
     space_.log10_size = count_log10(space_);
@@ -72,12 +71,13 @@ class SpaceReader {
       space_.by_name[dimension.name] = static_cast<std::uint32_t>(space_.dims.size());
       space_.paths.push_back("model");
       space_.first_value.push_back(static_cast<std::uint32_t>(space_.values.size()));
+      space_.rest_value.push_back(space_.first_value.back());
       for (const Json& choice : dimension.choices) space_.values.push_back(space_.pool.literal(choice));
       space_.conditions.push_back(no_expr);
       space_.reads.emplace_back();
       space_.dims.push_back(dimension);
     }
-    count();
+    space_.enumeration_size = count_combinations(space_);
     space_.log10_size = count_log10(space_);
     space_.fingerprint = Hasher().add(fingerprint()).add(space_.model->model_hash).value();
   }
@@ -265,6 +265,7 @@ class SpaceReader {
       return false;
     }
     space_.first_value.push_back(static_cast<std::uint32_t>(space_.values.size()));
+    space_.rest_value.push_back(space_.first_value.back());
     space_.values.insert(space_.values.end(), values.begin(), values.end());
     return true;
   }
@@ -426,18 +427,6 @@ class SpaceReader {
         note(reader, "require", error);
       }
     }
-  }
-
-  void count() {
-    std::uint64_t size = 1;
-    for (const Dimension& dimension : space_.dims) {
-      if (size > most_enumerated / dimension.choices.size()) {
-        space_.enumeration_size = 0;
-        return;
-      }
-      size *= dimension.choices.size();
-    }
-    space_.enumeration_size = size;
   }
 
   // Decodes some genomes, so that shapes that do not fit and the like are found now and not in the middle of a search:

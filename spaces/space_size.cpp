@@ -13,6 +13,7 @@
 namespace ridgeline {
 namespace {
 
+constexpr std::uint64_t most_enumerated = std::uint64_t{1} << 40;
 constexpr double most_work = 4e6;  // combinations times dimensions, over all groups: about a second at worst
 
 struct Group {
@@ -105,6 +106,15 @@ double count_log10(const SearchSpace::Impl& space) {
     sum += group.deciders.empty() ? raw_log10(space, group) : log10_of(space, group, budget);
   }
   return sum;
+}
+
+std::uint64_t count_combinations(const SearchSpace::Impl& space) {
+  std::uint64_t size = 1;
+  for (const Dimension& dimension : space.dims) {
+    if (size > most_enumerated / dimension.choices.size()) return 0;
+    size *= dimension.choices.size();
+  }
+  return size;
 }
 
 }  // namespace ridgeline

@@ -77,6 +77,28 @@ TEST_F(Search, EveryFormOfTheResultHoldsTheSameFront) {
   }
 }
 
+TEST_F(Search, APredictingSearcherShowsItsErrors) {
+  folder_.write("study.json", counting_study("tiny", "nasbench201", 60));
+  const std::vector<std::string> linas = {"search", "./study.json", "--set", "searcher={\"name\": \"linas\"}",
+                                          "--set",  "batch=12"};
+  const Outcome text = run(linas);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("what the searcher knows of itself"),
+                              HasSubstr("36 predictions made before the trial: mean error")));
+  std::vector<std::string> other = linas;
+  other.insert(other.end(), {"--name", "again", "--json"});
+  const Json notes = parsed(run(other)).at("searcher_notes").at("predictors");
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_EQ(notes[0].at("objective"), "entropy");
+  EXPECT_EQ(notes[1].at("trials"), 36);  // all but the first 24
+  EXPECT_EQ(notes[1].at("rounds").size(), 3U);
+  // From the database: as of its last checkpoint, at most a batch before.
+  const Json stored = parsed(run({"report", "again", "--json"})).at("searcher_notes").at("predictors");
+  ASSERT_EQ(stored.size(), 2U);
+  EXPECT_EQ(stored[0].at("objective"), "entropy");
+  EXPECT_GE(stored[1].at("trials"), 24);
+  EXPECT_LE(stored[1].at("trials"), 36);
+}
+
 TEST_F(Search, InPartsAndOnOtherThreadsIsTheSameSearch) {
   folder_.write("study.json", counting_study("whole", "ofa_mobilenet_v3", 60));
   ASSERT_EQ(run({"search", "./study.json", "--threads", "1", "--db", "whole.db", "--quiet"}).code, 0);

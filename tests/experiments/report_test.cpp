@@ -132,6 +132,38 @@ TEST(Report, ReasonsThatDifferByNumbersAreOne) {
   EXPECT_EQ(report.reasons[0].reason, "spread 12.5 % (MAD of 20 samples) is above the limit");
 }
 
+TEST(Report, SaysWhatTheSearcherKnowsOfItself) {
+  ReportInput input = hand_made();
+  EXPECT_EQ(searcher_notes_text(make_report(input)), "");
+  input.searcher_notes = {{"stage", "precision"},
+                          {"architectures", 4},
+                          {"searcher",
+                           {{"predictors",
+                             {{{"objective", input.record.objectives[1].name},
+                               {"trials", 1200},
+                               {"mean_absolute_error", 0.0004},
+                               {"mean_absolute_percentage_error", 8.25},
+                               {"spearman", 0.875},
+                               {"rounds", {0.002, 0.001, 0.0003}}},
+                              {{"objective", input.record.objectives[0].name},
+                               {"trials", 0},
+                               {"mean_absolute_error", nullptr},
+                               {"mean_absolute_percentage_error", nullptr},
+                               {"spearman", nullptr},
+                               {"rounds", Json::array()}}}}}}};
+  const StudyReport report = make_report(input);
+  const std::string text = searcher_notes_text(report);
+  for (const char* part : {"stage: precision; architectures on the first stage's front: 4\n",
+                           "1,200 predictions made before the trial: mean error 400.0 µs (8.25 % of the value), "
+                           "Spearman 0.875; 2 rounds ago 2.000 ms, in the latest 300.0 µs\n",
+                           "nothing was predicted yet\n"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  EXPECT_THAT(report_text(report, {}), HasSubstr(text));
+  EXPECT_EQ(report_json(report).at("searcher_notes"), input.searcher_notes);
+  EXPECT_THAT(report_markdown(report), HasSubstr("- stage: precision"));
+}
+
 TEST(Report, OverlappingIntervalsAreTies) {
   ReportInput input = hand_made();
   input.measurements = {timing(0, "search", 0.002, 0.0015), timing(1, "search", 0.004, 0.001),

@@ -16,10 +16,16 @@ class EverySearcher : public ::testing::TestWithParam<std::string> {
   Json study() const {
     Json study = timed_study("s");
     study["searcher"] = {{"name", GetParam()}};
+    if (GetParam() == "linas") study["searcher"].update(Json{{"initial", 12}, {"generations", 5}});
     // A screen too: which candidates it lets pass must not depend on where the batch was cut.
     study["objectives"][1]["screen"] = {{"evaluator", "count"}, {"quantity", "macs"}, {"keep", 0.5}};
     study["objectives"][1]["limit"] = 1.2e-3;
     study.erase("batch");
+    if (GetParam() == "sequential") {  // wants precision genes, and is to reach its second stage
+      study["space"] = "mobilenet_v2_mixed";
+      study["searcher"].update(Json{{"formats", "f32"}, {"first_trials", 20}});
+      study["objectives"][1]["limit"] = 4e-3;
+    }
     return study;
   }
   Scratch scratch_;

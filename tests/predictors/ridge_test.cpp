@@ -105,6 +105,44 @@ TEST(Ridge, DeviationsCoverFreshObservations) {
   EXPECT_NEAR(covered, 0.95, 0.04);
 }
 
+// The predictor against solve_ridge on features it standardised itself, with more rows than features and fewer, one
+// feature twice and one constant: the coefficients by their predictions, the deviations by the explicit inverse.
+TEST(Ridge, EqualsTheNormalEquations) {
+  for (const Eigen::Index rows : {40, 9}) {
+    for (const double penalty : {1e-3, 1.0, 50.0}) {
+      Data data = random_data(rows, 14, 1.0, 31);
+      data.X.col(3) = data.X.col(5);
+      data.X.col(7).setConstant(2.0);
+      Ridge ridge({{penalty}});
+      ridge.fit(data.X, data.y);
+      const Eigen::RowVectorXd centre = data.X.colwise().mean();
+      Eigen::MatrixXd scaled = data.X.rowwise() - centre;
+      Eigen::RowVectorXd scale = (scaled.colwise().squaredNorm() / static_cast<double>(rows)).cwiseSqrt();
+      scale[7] = 1.0;
+      scaled = scaled * scale.cwiseInverse().asDiagonal();
+      RidgeProblem problem;
+      problem.penalty = Eigen::VectorXd::Constant(14, penalty);
+      const Eigen::VectorXd centred = data.y.array() - data.y.mean();
+      const RidgeSolution solution = solve_ridge(scaled, centred, problem);
+      const Data fresh = random_data(6, 14, 0.0, 32);
+      const Eigen::MatrixXd rescaled = (fresh.X.rowwise() - centre) * scale.cwiseInverse().asDiagonal();
+      const Prediction prediction = ridge.predict(fresh.X);
+      const Eigen::VectorXd mean = (rescaled * solution.coefficients).array() + data.y.mean();
+      EXPECT_LT((prediction.mean - mean).cwiseAbs().maxCoeff(), 1e-7 * mean.cwiseAbs().maxCoeff());
+      const double n = static_cast<double>(rows);
+      const Eigen::ArrayXd left_out =
+          (centred - scaled * solution.coefficients).array() / (1.0 - solution.leverage.array() - 1.0 / n).max(1e-12);
+      const Eigen::MatrixXd normal = scaled.transpose() * scaled + penalty * Eigen::MatrixXd::Identity(14, 14);
+      const Eigen::MatrixXd inverse = normal.inverse();
+      for (Eigen::Index i = 0; i < 6; ++i) {
+        const double spread = rescaled.row(i) * inverse * rescaled.row(i).transpose();
+        const double deviation = std::sqrt(left_out.square().mean() * (1.0 + 1.0 / n + spread));
+        EXPECT_NEAR(prediction.stddev[i], deviation, 1e-6 * deviation) << rows << " rows, penalty " << penalty;
+      }
+    }
+  }
+}
+
 class PredictorConformance : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(PredictorConformance, IsDeterministicAndSurvivesSaving) {
@@ -117,6 +155,7 @@ TEST_P(PredictorConformance, IsDeterministicAndSurvivesSaving) {
   const Data fresh = random_data(7, 4, 0.5, 22);
   const Prediction a = first->predict(fresh.X), b = second->predict(fresh.X), c = third->predict(fresh.X);
   EXPECT_EQ(a.mean, b.mean);
+  EXPECT_EQ(a.mean, first->predict_mean(fresh.X));
   EXPECT_EQ(a.mean, c.mean);
   EXPECT_EQ(a.stddev, c.stddev);
   EXPECT_GT(a.stddev.minCoeff(), 0.0);

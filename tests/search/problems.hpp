@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,5 +49,26 @@ inline double noise(const Genome& genome, std::uint64_t purpose) {
   for (const std::uint16_t gene : genome.genes) hash = mix64(hash + 0x9e3779b97f4a7c15ULL) ^ gene;
   return static_cast<double>(mix64(hash) >> 11) * 0x1.0p-53;
 }
+
+// Fills the status, the values and the violation of a trial whose id and genome are there.
+using Judge = std::function<void(Trial&)>;
+
+// One batch, asked for, judged and told; appended to `history`. False when nothing was proposed.
+inline bool step(Searcher& searcher, std::size_t n, const Judge& judge, std::vector<Trial>& history) {
+  const std::vector<Genome> asked = searcher.ask(n);
+  std::vector<Trial> trials;
+  for (const Genome& genome : asked) {
+    trials.emplace_back();
+    trials.back().id = static_cast<std::int64_t>(history.size() + trials.size() - 1);
+    trials.back().genome = genome;
+    judge(trials.back());
+  }
+  searcher.tell(trials);
+  history.insert(history.end(), trials.begin(), trials.end());
+  return !asked.empty();
+}
+
+// Through text, as a store keeps it.
+inline State through_text(const State& state) { return {state.signature, Json::parse(state.data.dump())}; }
 
 }  // namespace ridgeline

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <stdexcept>
 
 #include "spaces/counts.hpp"
 
@@ -43,6 +44,40 @@ const std::string staged = R"json({
     {"op": "global_avg_pool"}, {"op": "flatten"}, {"op": "linear", "channels": "classes"}
   ]}
 })json";
+
+// Every genome of the held space against the ones of the whole space that have the held choices. `ratio` is read by
+// `tail` even while it is inactive; its value is then the file's first, whatever it is held at.
+TEST(SearchSpace, HoldingLeavesTheCandidatesWithTheHeldChoices) {
+  const SearchSpace space = space_of(R"json({
+    "ridgeline_space": 1, "name": "held", "dimensions": [
+      {"name": "se", "choices": [false, true]},
+      {"name": "ratio", "choices": [2, 4, 8], "active_if": "se"},
+      {"name": "tail", "choices": ["relu", "none"], "active_if": "ratio != 4"},
+      {"name": "width", "choices": [4, 6, 8]}],
+    "constraints": [{"require": "width != 6 or ratio == 4"}],
+    "network": {"input": [3, 4, 4], "body": [{"op": "conv2d", "channels": "width", "kernel": "ratio == 4 ? 3 : 1"}]}
+  })json");
+  const SearchSpace held = space.holding(std::vector<std::optional<std::uint16_t>>{{}, 1, {}, {}});
+  EXPECT_EQ(held.dims()[1].choices, std::vector<Json>{4});
+  EXPECT_EQ(held.dims()[3].choices.size(), 3U);
+  EXPECT_NE(held.fingerprint(), space.fingerprint());
+  EXPECT_EQ(held.enumeration_size(), 2U * 2 * 3);
+  std::map<std::string, std::uint64_t> expected, found;  // description: function
+  for (std::uint64_t i = 0; i < space.enumeration_size(); ++i) {
+    const auto candidate = space.at(i);
+    if (!candidate || space.describe(*candidate).value("ratio", 4) != 4) continue;
+    expected[space.describe(*candidate).dump()] = function_hash(space.decode(*candidate));
+  }
+  for (std::uint64_t i = 0; i < held.enumeration_size(); ++i) {
+    const auto candidate = held.at(i);
+    if (candidate) found[held.describe(*candidate).dump()] = function_hash(held.decode(*candidate));
+  }
+  EXPECT_EQ(found, expected);
+  EXPECT_GT(expected.size(), 4U);
+  EXPECT_NEAR(held.log10_size(), std::log10(3.0 * (2 + 1)), 1e-12);  // constraints not considered
+  EXPECT_THROW(space.holding(std::vector<std::optional<std::uint16_t>>(3)), std::invalid_argument);
+  EXPECT_THROW(space.holding(std::vector<std::optional<std::uint16_t>>{2, {}, {}, {}}), std::invalid_argument);
+}
 
 TEST(SearchSpace, DimensionsAreNamedAndGrouped) {
   const SearchSpace space = space_of(staged);

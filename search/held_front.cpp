@@ -1,0 +1,86 @@
+#include "search/held_front.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ridgeline {
+
+HeldFormats held_formats(const SearchSpace& space, const Json& choice, JsonReader& reader, const std::string& key) {
+  HeldFormats held;
+  bool noted = false;
+  for (const Dimension& dimension : space.dims()) {
+    held.precision.push_back(dimension.group == GeneGroup::precision);
+    held.genes.emplace_back();
+    if (!held.precision.back()) continue;
+    const auto found = std::find(dimension.choices.begin(), dimension.choices.end(), choice);
+    if (found == dimension.choices.end()) {
+      if (std::exchange(noted, true)) continue;
+      reader.note(key, fmt::format("a choice of every precision dimension, '{}' among them", dimension.name),
+                  describe(choice), "it has " + Json(dimension.choices).dump().substr(0, 200));
+      continue;
+    }
+    held.genes.back() = static_cast<std::uint16_t>(found - dimension.choices.begin());
+  }
+  if (std::ranges::find(held.precision, true) == held.precision.end()) {
+    reader.note(key, "a space with precision dimensions", fmt::format("none in '{}'", space.name()),
+                "give dimensions of formats \"group\": \"precision\", or use another searcher");
+  }
+  return held;
+}
+
+HeldFront::HeldFront(const SearchSpace& space, const SearcherSetup& setup, std::vector<bool> precision)
+    : space_(&space), precision_(std::move(precision)), members_(space, setup) {}
+
+void HeldFront::add(const Trial& trial) {
+  if (!members_.add(trial)) return;
+  const std::size_t added = members_.size() - 1;
+  bool stays = true;
+  std::vector<std::uint32_t> kept;
+  for (std::uint32_t i = 0; i < added; ++i) {
+    const bool same = std::ranges::equal(members_.genes(i), members_.genes(added));  // told again
+    stays = stays && !same && !members_.beats(i, added) && !members_.equals(i, added);
+    if (!members_.beats(added, i)) kept.push_back(i);
+  }
+  if (stays) kept.push_back(static_cast<std::uint32_t>(added));
+  members_.keep(kept);
+}
+
+std::size_t HeldFront::nearest(const Genome& genome) const {
+  std::size_t best = 0, least = genome.genes.size() + 1;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto genes = members_.genes(i);
+    std::size_t distance = 0;
+    for (std::size_t dim = 0; dim < genes.size(); ++dim) {
+      distance += !precision_[dim] && genes[dim] != genome.genes[dim] ? 1 : 0;
+    }
+    if (distance >= least) continue;
+    best = i;
+    least = distance;
+  }
+  return best;
+}
+
+std::optional<Genome> HeldFront::with_precision(std::size_t member, const Genome& genome) const {
+  Genome made = this->genome(member);
+  for (std::size_t dim = 0; dim < precision_.size(); ++dim) {
+    if (precision_[dim]) made.genes[dim] = genome.genes[dim];
+  }
+  if (space_->violation(made)) return std::nullopt;
+  return space_->normalise(std::move(made));
+}
+
+std::vector<std::optional<std::uint16_t>> HeldFront::agreed() const {
+  std::vector<std::optional<std::uint16_t>> agreed(precision_.size());
+  for (std::size_t dim = 0; dim < precision_.size() && size() > 0; ++dim) {
+    if (precision_[dim]) continue;
+    const std::uint16_t gene = members_.genes(0)[dim];
+    bool same = true;
+    for (std::size_t i = 1; i < size(); ++i) same = same && members_.genes(i)[dim] == gene;
+    if (same) agreed[dim] = gene;
+  }
+  return agreed;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,46 @@
+// The architectures that a first stage leaves to a second one, and how any candidate becomes one of them.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "search/population.hpp"
+
+namespace ridgeline {
+
+// Which dimensions of a space are precision, and one choice they are held at.
+struct HeldFormats {
+  std::vector<bool> precision;                      // one a dimension
+  std::vector<std::optional<std::uint16_t>> genes;  // of the precision dimensions: the held choice
+};
+
+// The gene of `choice` in every precision dimension; notes the first dimension without it under `key`, and the absence
+// of precision dimensions.
+HeldFormats held_formats(const SearchSpace& space, const Json& choice, JsonReader& reader, const std::string& key);
+
+// The best trials told, by constraint domination; of equal ones the first. Not thread-safe.
+class HeldFront {
+ public:
+  HeldFront(const SearchSpace& space, const SearcherSetup& setup, std::vector<bool> precision);
+
+  void add(const Trial& trial);
+  std::size_t size() const { return members_.size(); }
+  Genome genome(std::size_t i) const { return members_.genome(i); }
+  // The member whose architecture genes differ from the genome's in the fewest places; the first of several.
+  std::size_t nearest(const Genome& genome) const;
+  // The architecture of a member with the precision genes of `genome`, normalised; nullopt where that is not valid.
+  std::optional<Genome> with_precision(std::size_t member, const Genome& genome) const;
+  // Of each dimension: the gene that the architectures of all members have, nothing where they differ and for
+  // precision.
+  std::vector<std::optional<std::uint16_t>> agreed() const;
+
+  Json save() const { return members_.save(); }
+  void load(JsonReader& reader, const std::string& key, std::size_t most) { members_.load(reader, key, most); }
+
+ private:
+  const SearchSpace* space_;
+  std::vector<bool> precision_;
+  Population members_;
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,195 @@
+#include "search/linas.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "search/genome_features.hpp"
+#include "search/out_of_sample.hpp"
+#include "search/predicted_evolution.hpp"
+#include "search/searcher_base.hpp"
+#include "search/trial_memory.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr int attempts = 16;  // at a random candidate that is new, before any will do
+
+std::vector<std::string> predictor_names() {
+  std::vector<std::string> names;
+  for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
+  return names;
+}
+
+class Linas final : public SearcherBase {
+ public:
+  Linas(const SearchSpace& space, const SearcherSetup& setup)
+      : SearcherBase(space, setup, "linas/1"), setup_(setup), features_(space), text_(space) {
+    OptionsReader options(setup);
+    initial_ = options.count("initial", 24, 1, 1'000'000);
+    round_ = options.count("round", 12, 1, 1'000'000);
+    evolution_.population = options.count("population", 60, 2, 1'000'000);
+    evolution_.generations = options.count("generations", 40, 1, 1'000'000);
+    evolution_.near = options->number("near", {.fallback = evolution_.near, .least = 0.0, .most = 1.0});
+    predictor_ = options->word("predictor", predictor_names(), "ridge");
+    memory_size_ = options.count("memory", 2000, 2, 1'000'000);
+    options.done();
+    memory_.emplace(space, setup, memory_size_);
+    for (std::size_t k = 0; k < setup.objectives.size(); ++k) {
+      if (setup.objectives[k].constraint_only && !setup.objectives[k].limit) continue;
+      modelled_.push_back(k);
+      errors_.emplace_back(memory_size_);
+    }
+  }
+
+  Json notes() const override {
+    Json all = Json::array();
+    for (std::size_t i = 0; i < modelled_.size(); ++i) {
+      Json one = errors_[i].summary();
+      one["objective"] = setup_.objectives[modelled_[i]].name;
+      all.push_back(std::move(one));
+    }
+    return {{"predictors", std::move(all)}};
+  }
+
+ private:
+  std::vector<Genome> propose(std::size_t n) override {
+    if (pending_.empty()) plan();
+    n = std::min(n, pending_.size());
+    return {pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(n)};
+  }
+
+  // The next round: pending_ and, where there is something to predict from, predicted_.
+  void plan() {
+    const std::size_t wanted = started_ ? round_ : initial_;
+    std::vector<std::size_t> rows;
+    for (std::size_t i = 0; i < memory_->size(); ++i) {
+      if (memory_->trials()[i].has_values()) rows.push_back(i);
+    }
+    // A round without anything new has exhausted what evolution reaches: chance alone may still find something.
+    const bool predicting = started_ && !stale_ && !rows.empty();
+    stale_ = true;
+    started_ = true;
+    if (!predicting) {
+      add_random(wanted);
+      return;
+    }
+    const PredictedObjectives models(setup_, modelled_, features_, predictor_, memory_->trials(), rows);
+    pending_ = predicted_best(space(), setup_, models, *memory_, evolution_, rng().next(), wanted);
+    add_random(wanted);
+    predicted_.clear();
+    const Eigen::MatrixXd values = models.predict(pending_);
+    for (Eigen::Index i = 0; i < values.rows(); ++i) {
+      for (Eigen::Index k = 0; k < values.cols(); ++k) predicted_.push_back(values(i, k));
+    }
+    // What cannot be told apart from a number must not enter the state.
+    if (!std::all_of(predicted_.begin(), predicted_.end(), [](double v) { return std::isfinite(v); })) {
+      predicted_.clear();
+    }
+  }
+
+  void add_random(std::size_t wanted) {
+    std::unordered_set<std::uint64_t> here;
+    for (const Genome& genome : pending_) here.insert(hash_genes(genome.genes));
+    while (pending_.size() < wanted) {
+      Genome genome;
+      for (int i = 0; i < attempts; ++i) {
+        genome = space().normalise(space().sample(rng()));
+        if (!memory_->knows(genome) && here.insert(hash_genes(genome.genes)).second) break;
+      }
+      pending_.push_back(std::move(genome));
+    }
+  }
+
+  void learn(std::span<const Trial> trials) override {
+    const std::size_t width = predicted_.empty() ? 0 : modelled_.size();
+    std::vector<Trial> untried;
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      const Trial& trial = trials[i];
+      stale_ = stale_ && memory_->knows(trial.genome);
+      if (trial.genome != pending_[i]) {  // another was tried in its place: it must not be proposed again and again
+        untried.emplace_back();
+        untried.back().genome = pending_[i];
+        untried.back().status = Status::failed;
+        continue;
+      }
+      if (!trial.has_values()) continue;
+      for (std::size_t k = 0; k < width; ++k) {
+        errors_[k].add(predicted_[i * width + k], trial.values[modelled_[k]]);
+      }
+    }
+    memory_->add(trials);
+    memory_->add(untried);
+    const auto told = static_cast<std::ptrdiff_t>(trials.size());
+    pending_.erase(pending_.begin(), pending_.begin() + told);
+    predicted_.erase(predicted_.begin(), predicted_.begin() + told * static_cast<std::ptrdiff_t>(width));
+    if (!pending_.empty()) return;
+    for (OutOfSampleErrors& errors : errors_) errors.end_round();
+  }
+
+  void write(Json& data) const override {
+    data["started"] = started_;
+    data["stale"] = stale_;
+    data["told"] = memory_->save();
+    Json pending = Json::array();
+    for (const Genome& genome : pending_) pending.push_back(text_.write(genome.genes));
+    data["left"] = pending_.size();
+    data["pending"] = std::move(pending);
+    data["predicted"] = predicted_;
+    Json errors = Json::array();
+    for (const OutOfSampleErrors& one : errors_) errors.push_back(one.save());
+    data["errors"] = std::move(errors);
+  }
+
+  void read(JsonReader& data) override {
+    started_ = data.boolean("started");
+    stale_ = data.boolean("stale");
+    memory_->load(data, "told");
+    pending_.clear();
+    const auto most = static_cast<std::int64_t>(started_ ? std::max(initial_, round_) : 0);
+    const std::int64_t left = data.integer("left", {.fallback = {}, .least = 0, .most = most});
+    for (const std::string& text : data.strings("pending")) {
+      if (auto genome = text_.read(text, data, "pending")) pending_.push_back(std::move(*genome));
+    }
+    if (static_cast<std::int64_t>(pending_.size()) != left) {
+      data.note("pending", fmt::format("{} genomes", left), fmt::to_string(pending_.size()));
+    }
+    predicted_ = data.numbers("predicted");
+    if (!predicted_.empty() && predicted_.size() != pending_.size() * modelled_.size()) {
+      data.note("predicted", fmt::format("{} numbers a pending candidate, or none", modelled_.size()),
+                fmt::format("{} for {}", predicted_.size(), pending_.size()));
+    }
+    std::vector<JsonReader> errors = data.array("errors");
+    if (errors.size() != errors_.size()) {
+      data.note("errors", fmt::format("those of {} objectives", errors_.size()), fmt::to_string(errors.size()));
+    }
+    for (std::size_t i = 0; i < std::min(errors.size(), errors_.size()); ++i) {
+      if (!errors[i].value().is_object()) errors[i].note("", "an object", describe(errors[i].value()));
+      errors_[i].load(errors[i]);
+      errors[i].finish();
+    }
+  }
+
+  SearcherSetup setup_;
+  std::size_t initial_, round_, memory_size_;
+  PredictedEvolution evolution_;
+  std::string predictor_;
+  GenomeFeatures features_;
+  GenomeText text_;
+  std::vector<std::size_t> modelled_;      // the objectives that are predicted
+  std::vector<OutOfSampleErrors> errors_;  // of each
+  std::optional<TrialMemory> memory_;
+  std::vector<Genome> pending_;    // the rest of this round
+  std::vector<double> predicted_;  // pending_.size() x modelled_.size(), minimised; empty where nothing was predicted
+  bool started_ = false;
+  bool stale_ = false;  // nothing told in this round was new
+};
+
+}  // namespace
+
+std::unique_ptr<Searcher> make_linas(const SearchSpace& space, const SearcherSetup& setup) {
+  return std::make_unique<Linas>(space, setup);
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,170 @@
+#include "search/predicted_evolution.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "search/nsga2.hpp"
+#include "search/ranking.hpp"
+#include "search/variation.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr std::size_t children_each = 4;  // bred for each wanted of them
+constexpr std::size_t attempts_each = 8;  // at a valid and new one for each child
+constexpr std::size_t most_thinned = 4;   // times the wanted number: of longer fronts the loneliest are thinned
+
+// The `count` members of `front` that are left when the most crowded one is dropped again and again.
+std::vector<std::uint32_t> thinned(const Population& all, std::span<const std::uint32_t> front, std::size_t count) {
+  std::vector<std::uint32_t> left(front.begin(), front.end());
+  Population members = all;
+  members.keep(left);
+  Ranking ranking;
+  ranking.update(members, members.size());
+  const auto keep = [&](std::vector<std::uint32_t> places) {
+    for (std::size_t i = 0; i < places.size(); ++i) left[i] = left[places[i]];
+    left.resize(places.size());
+    members.keep(places);
+    ranking.update(members, members.size());
+  };
+  if (left.size() > most_thinned * count) {
+    const auto best = ranking.best(most_thinned * count);
+    keep({best.begin(), best.end()});
+  }
+  while (left.size() > count) {
+    std::uint32_t worst = 0;
+    for (std::uint32_t i = 1; i < left.size(); ++i) worst = ranking.before(worst, i) ? i : worst;
+    std::vector<std::uint32_t> rest(left.size());
+    std::iota(rest.begin(), rest.end(), 0U);
+    rest.erase(rest.begin() + worst);
+    keep(std::move(rest));
+  }
+  return left;
+}
+
+std::vector<Genome> choose(const Population& found, std::size_t count) {
+  Ranking ranking;
+  ranking.update(found, found.size());
+  std::vector<Genome> chosen;
+  for (std::size_t rank = 0; rank < ranking.fronts() && chosen.size() < count; ++rank) {
+    for (const std::uint32_t member : thinned(found, ranking.front(rank), count - chosen.size())) {
+      chosen.push_back(found.genome(member));
+    }
+  }
+  return chosen;
+}
+
+// At most `count` valid children of the `parents` best that were told, not remembered themselves.
+std::vector<Genome> bred_from_best(const SearchSpace& space, const TrialMemory& memory, std::size_t parents,
+                                   std::size_t count, std::uint64_t seed) {
+  Variation variation(space);
+  Rng rng(seed, "children of the best");
+  std::vector<Genome> best;
+  std::vector<std::vector<std::uint8_t>> active;
+  for (const std::size_t i : memory.best(parents)) {
+    best.push_back(memory.trials()[i].genome);
+    active.push_back(variation.activity(best.back()));
+  }
+  std::vector<Genome> bred;
+  const auto parent = [&]() -> Variation::Parent {
+    const std::size_t i = rng.below(best.size());
+    return {best[i].genes, active[i]};
+  };
+  for (std::size_t tried = 0; !best.empty() && tried < attempts_each * count && bred.size() < count; ++tried) {
+    const Variation::Parent first = parent();
+    const Variation::Parent second = rng.chance(0.5) ? parent() : Variation::Parent{};
+    std::optional<Genome> child = variation.breed(first, second, 1.0, rng);
+    if (child && !memory.knows(*child)) bred.push_back(std::move(*child));
+  }
+  return bred;
+}
+
+SearcherSetup inner_setup(const SearcherSetup& setup, const TrialMemory& memory, const PredictedEvolution& options,
+                          std::uint64_t seed) {
+  SearcherSetup inner;
+  inner.seed = seed;
+  inner.objectives = setup.objectives;
+  Json begin = Json::array();
+  // Half of the first generation, so that the other half is new blood.
+  for (const std::size_t i : memory.best(options.population / 2)) begin.push_back(memory.trials()[i].genome.genes);
+  inner.options = {{"population", options.population}, {"offspring", options.population}, {"begin_with", begin}};
+  return inner;
+}
+
+}  // namespace
+
+PredictedObjectives::PredictedObjectives(const SearcherSetup& setup, std::span<const std::size_t> modelled,
+                                         const GenomeFeatures& features, const std::string& predictor,
+                                         std::span<const Trial> trials, std::span<const std::size_t> rows)
+    : setup_(&setup), modelled_(modelled.begin(), modelled.end()), features_(&features) {
+  std::vector<Genome> genomes;
+  for (const std::size_t row : rows) genomes.push_back(trials[row].genome);
+  const Eigen::MatrixXd X = features.rows(genomes);
+  Eigen::VectorXd y(X.rows());
+  for (const std::size_t objective : modelled_) {
+    for (std::size_t i = 0; i < rows.size(); ++i) y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[objective];
+    predictors_.push_back(make_predictor(predictor));
+    predictors_.back()->fit(X, y);
+  }
+}
+
+Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) const {
+  const Eigen::MatrixXd X = features_->rows(genomes);
+  Eigen::MatrixXd values(X.rows(), static_cast<Eigen::Index>(predictors_.size()));
+  for (std::size_t k = 0; k < predictors_.size(); ++k) {
+    values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(X);
+  }
+  return values;
+}
+
+std::vector<Trial> PredictedObjectives::trials(std::span<const Genome> genomes) const {
+  const Eigen::MatrixXd values = predict(genomes);
+  std::vector<Trial> made(genomes.size());
+  for (std::size_t i = 0; i < genomes.size(); ++i) {
+    Trial& trial = made[i];
+    trial.genome = genomes[i];
+    const auto row = values.row(static_cast<Eigen::Index>(i));
+    if (!row.allFinite()) {
+      trial.status = Status::failed;
+      continue;
+    }
+    trial.values.assign(setup_->objectives.size(), 0.0);
+    for (std::size_t k = 0; k < modelled_.size(); ++k) {
+      const Objective& objective = setup_->objectives[modelled_[k]];
+      const double value = row[static_cast<Eigen::Index>(k)];
+      trial.values[modelled_[k]] = value;
+      trial.violation += limit_excess(objective, natural(value, objective.direction));
+    }
+    if (trial.violation > 0.0) trial.status = Status::infeasible;
+  }
+  return made;
+}
+
+std::vector<Genome> predicted_best(const SearchSpace& space, const SearcherSetup& setup,
+                                   const PredictedObjectives& models, const TrialMemory& memory,
+                                   const PredictedEvolution& options, std::uint64_t seed, std::size_t count) {
+  std::unordered_set<std::uint64_t> met;
+  const auto meet = [&](Population& found, std::span<const Trial> trials) {
+    for (const Trial& trial : trials) {
+      if (!memory.knows(trial.genome) && met.insert(hash_genes(trial.genome.genes)).second) found.add(trial);
+    }
+  };
+  Population children(space, setup);
+  const auto near = static_cast<std::size_t>(options.near * static_cast<double>(count));
+  if (near > 0) meet(children, models.trials(bred_from_best(space, memory, count, children_each * near, seed)));
+  std::vector<Genome> chosen = choose(children, near);
+  met.clear();
+  for (const Genome& genome : chosen) met.insert(hash_genes(genome.genes));
+  const auto evolution = make_nsga2(space, inner_setup(setup, memory, options, seed));
+  Population found(space, setup);
+  for (std::size_t generation = 0; generation <= options.generations; ++generation) {
+    const std::vector<Trial> trials = models.trials(evolution->ask(options.population));
+    meet(found, trials);
+    evolution->tell(trials);
+  }
+  for (Genome& genome : choose(found, count - chosen.size())) chosen.push_back(std::move(genome));
+  return chosen;
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,288 @@
+#include "search/sequential.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <unordered_set>
+
+#include "search/held_front.hpp"
+#include "search/searcher_base.hpp"
+
+namespace ridgeline {
+namespace {
+
+constexpr int attempts = 16;              // at a projection that is valid and new, before any valid one will do
+constexpr std::int64_t most_idle = 1000;  // duplicates in a row that end stage one
+constexpr std::size_t remembered = 256;   // the latest candidates of stage two
+const std::vector<std::string> stages = {"architecture", "precision"};
+
+struct Inner {
+  std::string key;  // "first" or "second": of the options
+  std::string name = "nsga2";
+  Json options = Json::object();
+};
+
+class Sequential final : public SearcherBase {
+ public:
+  Sequential(const SearchSpace& space, const SearcherSetup& setup)
+      : SearcherBase(space, setup, "sequential/1"), setup_(setup), text_(space) {
+    OptionsReader options(setup);
+    const Json* formats = options->any("formats", true);
+    formats_ = held_formats(space, formats != nullptr ? *formats : Json(), *options.operator->(), "formats");
+    first_ = inner_of(options, "first");
+    second_ = inner_of(options, "second");
+    first_trials_ = options->integer("first_trials", {.fallback = 100, .least = 1, .most = 1'000'000'000});
+    if (const Json* then = options->any("then"); then != nullptr && *then != "search") {
+      then_ = held_formats(space, *then, *options.operator->(), "then").genes;
+    }
+    inner_space_ = std::make_unique<SearchSpace>(space.holding(formats_.genes));
+    inner_ = checked(options, first_, *inner_space_);
+    checked(options, second_, space);
+    options.done();
+    front_.emplace(space, setup, formats_.precision);
+    for (std::size_t dim = 0; dim < formats_.precision.size(); ++dim) {
+      if (formats_.precision[dim] && space.dims()[dim].choices.size() > 1) free_.push_back(dim);
+    }
+  }
+
+  bool exhausted() const override {
+    if (in_second_ && then_) return next_ >= listed_.size();
+    return inner_->exhausted() && (in_second_ || front_->size() == 0);
+  }
+
+  Json notes() const override {
+    Json notes = {{"stage", stages[in_second_ ? 1 : 0]}, {"architectures", front_->size()}};
+    Json inner = inner_ ? inner_->notes() : Json();
+    if (!inner.is_null()) notes["searcher"] = std::move(inner);
+    return notes;
+  }
+
+ private:
+  static Inner inner_of(OptionsReader& options, const std::string& key) {
+    Inner inner{key};
+    if (std::optional<JsonReader> object = options->object(key, false)) {
+      inner.name = object->string("name", inner.name);
+      inner.options = object->value();
+      inner.options.erase("name");
+    }
+    return inner;
+  }
+
+  // Notes what is wrong with the inner searcher's options where they stand.
+  std::unique_ptr<Searcher> checked(OptionsReader& options, const Inner& inner, const SearchSpace& on) const {
+    try {
+      return make(inner, on);
+    } catch (const ConfigError& error) {
+      for (const Problem& problem : error.problems()) {
+        const std::string path = problem.path.empty() ? inner.key : inner.key + "." + problem.path;
+        options->note(path, problem.expected, problem.found, problem.remedy);
+      }
+      return nullptr;
+    }
+  }
+
+  std::unique_ptr<Searcher> make(const Inner& inner, const SearchSpace& on) const {
+    SearcherSetup setup = setup_;
+    setup.seed = Rng::derive(seed(), "sequential " + inner.key, 0);
+    setup.options = inner.options;
+    return make_searcher(inner.name, on, setup);
+  }
+
+  std::vector<Genome> propose(std::size_t n) override {
+    if (!in_second_) {
+      const auto left = static_cast<std::size_t>(std::max<std::int64_t>(first_trials_ - distinct_, 0));
+      std::vector<Genome> asked = inner_->ask(left > 0 ? std::min(n, left) : n);
+      for (Genome& genome : asked) genome = outward(std::move(genome));
+      if (!asked.empty()) return asked;
+      inner_->tell({});
+      if (front_->size() == 0) return {};
+      begin_second();
+    }
+    if (then_) {
+      const std::size_t first = next_;
+      next_ = std::min(next_ + n, listed_.size());
+      return {listed_.begin() + static_cast<std::ptrdiff_t>(first),
+              listed_.begin() + static_cast<std::ptrdiff_t>(next_)};
+    }
+    std::vector<Genome> asked = inner_->ask(n);
+    if (asked.empty()) inner_->tell({});
+    std::unordered_set<std::uint64_t> batch;
+    for (Genome& genome : asked) genome = project(outward(std::move(genome)), batch);
+    return asked;
+  }
+
+  // Between the inner searcher's space, where held dimensions have the gene 0 alone, and the whole one.
+  Genome outward(Genome genome) const {
+    const auto& held = in_second_ ? agreed_ : formats_.genes;
+    for (std::size_t dim = 0; dim < held.size(); ++dim) genome.genes[dim] = held[dim].value_or(genome.genes[dim]);
+    return space().normalise(std::move(genome));
+  }
+  Genome inward(Genome genome) const {
+    const auto& held = in_second_ ? agreed_ : formats_.genes;
+    for (std::size_t dim = 0; dim < held.size(); ++dim) genome.genes[dim] = held[dim] ? 0 : genome.genes[dim];
+    return inner_space_->normalise(std::move(genome));
+  }
+
+  // Onto an architecture of the front, see the header.
+  Genome project(Genome genome, std::unordered_set<std::uint64_t>& batch) {
+    const std::size_t member = next_ < front_->size() ? next_++ : front_->nearest(genome);
+    // Where the proposal has no format the architecture may want one, and the 0 of normalisation means nothing.
+    const std::vector<bool> active = space().active(genome);
+    for (const std::size_t dim : free_) {
+      if (!active[dim]) genome.genes[dim] = static_cast<std::uint16_t>(rng().below(choices(dim)));
+    }
+    std::optional<Genome> valid;
+    for (int i = 0; i < attempts; ++i) {
+      if (std::optional<Genome> made = front_->with_precision(member, genome)) {
+        const std::uint64_t hash = hash_genes(made->genes);
+        if (!recent_.contains(hash) && batch.insert(hash).second) return std::move(*made);
+        if (!valid) valid = std::move(made);
+      }
+      if (free_.empty()) break;
+      const std::size_t dim = free_[rng().below(free_.size())];
+      genome.genes[dim] =
+          static_cast<std::uint16_t>((genome.genes[dim] + 1 + rng().below(choices(dim) - 1)) % choices(dim));
+    }
+    return valid ? std::move(*valid) : front_->genome(member);
+  }
+
+  std::uint64_t choices(std::size_t dim) const { return space().dims()[dim].choices.size(); }
+
+  void learn(std::span<const Trial> trials) override {
+    std::vector<Trial> told(trials.begin(), trials.end());
+    if (inner_) {
+      for (Trial& trial : told) trial.genome = inward(std::move(trial.genome));
+      inner_->tell(told);
+      // What it knows beyond its state is of its own proposals, not of their projections, and would be lost on
+      // resuming.
+      if (in_second_) inner_->load(inner_->save());
+    }
+    if (in_second_) {
+      if (!then_) remember(trials);
+      return;
+    }
+    for (const Trial& trial : trials) {
+      front_->add(trial);
+      const bool fresh = trial.id >= next_id_;
+      next_id_ = std::max(next_id_, trial.id + 1);
+      distinct_ += fresh ? 1 : 0;
+      idle_ = fresh ? 0 : idle_ + 1;
+    }
+    const bool over = distinct_ >= first_trials_ || idle_ >= most_idle || inner_->exhausted();
+    if (over && front_->size() > 0) begin_second();
+  }
+
+  void remember(std::span<const Trial> trials) {
+    for (const Trial& trial : trials) {
+      if (!recent_.insert(hash_genes(trial.genome.genes)).second) continue;
+      ++tried_;
+      latest_.push_back(trial.genome);
+      if (latest_.size() <= remembered) continue;
+      recent_.erase(hash_genes(latest_.front().genes));
+      latest_.pop_front();
+    }
+  }
+
+  // From the front alone, so that it is the same after load().
+  void begin_second() {
+    in_second_ = true;
+    agreed_ = front_->agreed();
+    inner_.reset();
+    if (!then_) {
+      inner_space_ = std::make_unique<SearchSpace>(space().holding(agreed_));
+      inner_ = make(second_, *inner_space_);
+      return;
+    }
+    listed_.clear();
+    Genome formats{std::vector<std::uint16_t>(then_->size(), 0)};
+    for (std::size_t dim = 0; dim < then_->size(); ++dim) formats.genes[dim] = (*then_)[dim].value_or(0);
+    for (std::size_t i = 0; i < front_->size(); ++i) {
+      if (auto made = front_->with_precision(i, formats)) listed_.push_back(std::move(*made));
+    }
+  }
+
+  void write(Json& data) const override {
+    data["stage"] = stages[in_second_ ? 1 : 0];
+    data["distinct"] = distinct_;
+    data["idle"] = idle_;
+    data["next_id"] = next_id_;
+    data["front"] = front_->save();
+    data["next"] = next_;
+    data["tried"] = tried_;
+    Json latest = Json::array();
+    for (const Genome& genome : latest_) latest.push_back(text_.write(genome.genes));
+    data["latest"] = std::move(latest);
+    if (!inner_) return;
+    State state = inner_->save();
+    data["searcher"] = {{"signature", std::move(state.signature)}, {"data", std::move(state.data)}};
+  }
+
+  void read(JsonReader& data) override {
+    const bool second = data.word("stage", stages) == stages[1];
+    distinct_ = data.integer("distinct", {.fallback = {}, .least = 0});
+    idle_ = data.integer("idle", {.fallback = {}, .least = 0});
+    next_id_ = data.integer("next_id", {.fallback = {}, .least = 0});
+    front_->load(data, "front", ~std::size_t{0});
+    next_ = static_cast<std::size_t>(data.integer("next", {.fallback = {}, .least = 0}));
+    tried_ = data.integer("tried", {.fallback = {}, .least = 0});
+    latest_.clear();
+    recent_.clear();
+    for (const std::string& text : data.strings("latest")) {
+      std::optional<Genome> genome = text_.read(text, data, "latest");
+      if (!genome) return;
+      recent_.insert(hash_genes(genome->genes));
+      latest_.push_back(std::move(*genome));
+    }
+    const auto wanted = static_cast<std::size_t>(std::min<std::int64_t>(tried_, remembered));
+    if (latest_.size() != wanted || recent_.size() != wanted) {
+      data.note("latest", fmt::format("{} different genomes", wanted), fmt::to_string(recent_.size()));
+    }
+    if (second && front_->size() == 0) data.note("front", "a front in the second stage", "nothing");
+    read_inner(data, second && front_->size() > 0);
+  }
+
+  void read_inner(JsonReader& data, bool second) {
+    if (second) {
+      begin_second();
+    } else {
+      in_second_ = false;
+      inner_space_ = std::make_unique<SearchSpace>(space().holding(formats_.genes));
+      inner_ = make(first_, *inner_space_);
+    }
+    if (!inner_) return;
+    std::optional<JsonReader> state = data.object("searcher");
+    if (!state) return;
+    const std::string signature = state->string("signature");
+    const Json* inner = state->any("data", true);
+    state->finish();
+    if (inner != nullptr) inner_->load({signature, *inner});
+  }
+
+  SearcherSetup setup_;
+  GenomeText text_;
+  HeldFormats formats_;
+  Inner first_, second_;
+  std::int64_t first_trials_ = 100;
+  std::optional<std::vector<std::optional<std::uint16_t>>> then_;  // the genes every architecture takes; else a search
+  std::vector<std::size_t> free_;                                  // precision dimensions with a choice
+  std::unique_ptr<SearchSpace> inner_space_;                       // what the inner searcher sees; outlives it
+  std::unique_ptr<Searcher> inner_;                                // none in the second stage of a listed choice
+  bool in_second_ = false;
+  std::int64_t distinct_ = 0, idle_ = 0, next_id_ = 0;  // stage one: trials, duplicates in a row, the next new id
+  std::optional<HeldFront> front_;                      // of stage one
+  std::vector<std::optional<std::uint16_t>> agreed_;    // stage two: what the front has in common
+  std::vector<Genome> listed_;                          // stage two of a listed choice
+  std::size_t next_ = 0;                                // of listed_, or the front member to begin from
+  std::int64_t tried_ = 0;                              // of stage two, as far as remembered
+  std::deque<Genome> latest_;                           // of stage two
+  std::unordered_set<std::uint64_t> recent_;            // the hashes of latest_
+};
+
+}  // namespace
+
+std::unique_ptr<Searcher> make_sequential(const SearchSpace& space, const SearcherSetup& setup) {
+  return std::make_unique<Sequential>(space, setup);
+}
+
+}  // namespace ridgeline
