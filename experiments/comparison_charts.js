@@ -7,7 +7,8 @@ const shapes = ['circle', 'square', 'triangle-up', 'diamond', 'cross', 'triangle
 const cycle = (list) => data.rows.map((_, i) => list[i % list.length]);
 const state = {
   y: 0,
-  x: 1
+  x: 1,
+  zoom: false
 };
 
 // Members in printed units. `behind`: another member of its front is better, by what was measured again.
@@ -59,8 +60,15 @@ function legends(id, marks) {
       marks ? {shape: 'shape'} : {symbolType: 'square'})];
 }
 
+// Without the tenth of the members that is worst in what goes up: one bad end squeezes everything else.
+function inView() {
+  const worstFirst = fronts.flat().sort(
+      (a, b) => (a['v' + state.y] - b['v' + state.y]) * (data.objectives[state.y].minimise ? -1 : 1));
+  return state.zoom ? worstFirst.slice(Math.floor(worstFirst.length / 10)) : worstFirst;
+}
+
 function frontSpec() {
-  const xf = 'v' + state.x, yf = 'v' + state.y, all = fronts.flat();
+  const xf = 'v' + state.x, yf = 'v' + state.y, all = inView();
   const thin = data.grouped;
   const sets = [], lines = [], marks = [];
   const across = {x: {scale: 'x', field: xf}, y: {scale: 'y', field: yf}};
@@ -128,6 +136,7 @@ function progressSpec() {
     if (data.grouped) {
       marks.unshift({
         type: 'area',
+        clip: true,
         from: {data: 'mean' + i},
         encode: {
           update: Object.assign({y2: {scale: 'y', field: 'low'}, fill: own, fillOpacity: {value: 0.14}}, place('high'))
@@ -136,17 +145,24 @@ function progressSpec() {
     }
     marks.push({
       type: 'line',
+      clip: true,
       from: {data: 'mean' + i},
       encode: {update: Object.assign({stroke: own, strokeWidth: {value: 2}}, place('y'))}
     });
   });
-  const ends = series.flatMap((one) => one.steps.slice(-1));
-  const top = Math.max(...series.flatMap((one) => one.steps.map((s) => data.grouped ? s.high : s.y)));
+  // The first tenth climbs from nothing and would leave no height for the rest.
+  const end = Math.max(...series.flatMap((one) => one.steps.map((s) => s.x)));
+  const high = Math.max(...series.flatMap((one) => one.steps.map((s) => data.grouped ? s.high : s.y)));
+  const low = Math.min(...series.filter((one) => one.steps.length).map((one) => {
+    const before = one.steps.filter((s) => s.x <= Math.max(end / 10, one.steps[0].x));
+    return data.grouped ? before[before.length - 1].low : before[before.length - 1].y;
+  }));
+  const room = (high - low) * 0.15 || 1;
   return {
     height: 260,
     data: sets,
     scales: [
-      number('x', 'width', [0, Math.max(...ends.map((s) => s.x))]), number('y', 'height', [0, Math.min(100, top * 1.06) || 1]),
+      number('x', 'width', [0, end]), number('y', 'height', [Math.max(0, low - room), Math.min(100, high + room)]),
       scales()[0]
     ],
     axes: [axis('bottom', 'x', 'evaluated candidates', 8), axis('left', 'y', 'hypervolume (%)', 5)],
@@ -157,8 +173,9 @@ function progressSpec() {
 
 function buildControls() {
   const bar = document.getElementById('front-controls');
-  if (!bar || data.objectives.length < 3) return;
+  if (!bar) return;
   [['y', 'Up'], ['x', 'Across']].forEach(([key, text]) => {
+    if (data.objectives.length < 3) return;
     const select = element('select', element('label', bar, text));
     data.objectives.forEach((o, i) => {
       const option = element('option', select, o.label);
@@ -169,6 +186,13 @@ function buildControls() {
       state[key] = +select.value;
       drawAll();
     });
+  });
+  const label = element('label', bar), box = element('input', label);
+  box.type = 'checkbox';
+  label.append('leave out the worst tenth');
+  box.addEventListener('change', () => {
+    state.zoom = box.checked;
+    drawAll();
   });
 }
 

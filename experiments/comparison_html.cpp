@@ -59,11 +59,14 @@ std::string front_section(const ComparisonReport& report) {
   }
   if (report.grouped) note += "Every run has its own line.";
   return "<section>\n<h2>Fronts</h2>\n<p class=\"note\">" + note + "</p>\n" +
-         html_panel("front-chart", "all fronts", report.objectives.size() > 2 ? "front-controls" : "") + "</section>";
+         html_panel("front-chart", "all fronts", "front-controls") + "</section>";
 }
 
 std::string progress_note(const ComparisonReport& report) {
-  std::string note = "The share of the common box that the front dominates after so many evaluated candidates. ";
+  std::string note =
+      "The share of the common box that the front dominates after so many evaluated candidates; the axis leaves out "
+      "what "
+      "was there within the first tenth. ";
   if (report.measured_again) {
     note +=
         "Within a search nothing is measured twice: this chart, and its box, are of the searches' own values, so that "
@@ -87,8 +90,8 @@ std::string studies(const ComparisonReport& report) {
   html += "<th class=\"wide\">about</th></tr></thead><tbody>\n";
   for (const ComparedStudy& one : report.studies) {
     html += "<tr>" + html_cell(html_escaped(one.record.name)) + html_cell(html_escaped(one.record.space_name)) +
-            html_cell(html_escaped(searcher_of(one.record))) + html_cell(std::to_string(one.record.seed)) +
-            html_cell(html_escaped(one.record.state)) +
+            "<td style=\"white-space: nowrap\">" + html_escaped(searcher_of(one.record)) + "</td>" +
+            html_cell(std::to_string(one.record.seed)) + html_cell(html_escaped(one.record.state)) +
             html_cell(fidelity_names()[static_cast<std::size_t>(one.fidelity)]) + "<td class=\"wide\">" +
             html_escaped(one.about) + "</td></tr>\n";
   }
