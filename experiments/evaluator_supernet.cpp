@@ -16,9 +16,10 @@ namespace {
 
 class SupernetEvaluator : public Evaluator {
  public:
-  SupernetEvaluator(Supernet supernet, const Dataset& data, std::size_t images, std::size_t recalibration_images,
-                    bool accuracy)
+  SupernetEvaluator(Supernet supernet, const SearchSpace& space, const Dataset& data, std::size_t images,
+                    std::size_t recalibration_images, bool accuracy)
       : supernet_(std::move(supernet)),
+        space_(space),
         validation_(images > 0 ? calibration_images(data.validation, images) : data.validation),
         train_(data.train),
         normalisation_(supernet_.normalisation()),
@@ -55,7 +56,7 @@ class SupernetEvaluator : public Evaluator {
 
  private:
   double evaluate(const Candidate& candidate) {
-    Design design = supernet_.candidate(*candidate.genome, recalibration_);
+    Design design = supernet_.candidate(space_.in_whole(*candidate.genome), recalibration_);
     design.precision = candidate.design->precision;
     calibrate(design, train_, normalisation_, threads_);
     const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_,
@@ -63,7 +64,8 @@ class SupernetEvaluator : public Evaluator {
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
   }
 
-  Supernet supernet_;
+  Supernet supernet_;  // of the whole space, which the study's may narrow
+  const SearchSpace& space_;
   LabelledImages validation_, train_;
   Normalisation normalisation_;
   int threads_;
@@ -99,7 +101,7 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
   std::optional<Dataset> data;
   noted(options, "checkpoint", [&] {
     supernet.emplace(Supernet::load(setup.resources->checkpoint(checkpoint), *setup.resources));
-    supernet->check_space(*setup.space);
+    supernet->check_space(setup.space->whole());
   });
   noted(options, "data", [&] {
     data.emplace(load_dataset(folder));
@@ -110,8 +112,9 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
     }
   });
   if (!supernet || !data) return nullptr;
-  return std::make_unique<SupernetEvaluator>(std::move(*supernet), *data, static_cast<std::size_t>(images),
-                                             static_cast<std::size_t>(recalibration), accuracy);
+  return std::make_unique<SupernetEvaluator>(std::move(*supernet), *setup.space, *data,
+                                             static_cast<std::size_t>(images), static_cast<std::size_t>(recalibration),
+                                             accuracy);
 }
 
 }  // namespace ridgeline

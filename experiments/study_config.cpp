@@ -30,6 +30,9 @@ class ConfigReader {
     for (const auto& [name, member] : root_.members("parameters", false)) {
       config_.space_options.parameters.emplace(name, member.value());
     }
+    for (const auto& [name, member] : root_.members("choices", false)) {
+      config_.space_options.choices.emplace(name, member.value());
+    }
     read_precision();
     read_searcher();
     config_.batch = root_.integer("batch", {.fallback = 0, .least = 1, .most = 1'000'000});

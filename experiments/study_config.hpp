@@ -2,6 +2,7 @@
 //
 //   { "ridgeline_study": 1, "name": "demo", "space": "ofa_mobilenet_v3", "seed": 1,
 //     "parameters": {"classes": 10}, "batch_images": 1,
+//     "choices": {"format": ["int8"], "depth[0]": [1, 2]},  // narrows the space: SpaceOptions::choices
 //     "precision": "f32",                                   // uniform, where the space has no precision genes
 //     "searcher": {"name": "nsga2", "population": 50}, "batch": 50,
 //     "objectives": [

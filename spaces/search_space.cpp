@@ -76,7 +76,7 @@ std::vector<Value> SearchSpace::Impl::settle(Genome& genome, std::vector<bool>* 
       throw ConfigError(problem(paths[i] + ".active_if", error.expected, error.found, "for " + dims[i].name));
     }
     genome.genes[i] = 0;
-    genes[i] = value(i, 0);
+    genes[i] = resting[i];
     if (active != nullptr) (*active)[i] = false;
   }
   return genes;
@@ -162,7 +162,7 @@ Design SearchSpace::Impl::decode(const Genome& genome, std::vector<std::string>*
     for (NodeId node = 0; places != nullptr && node < model->design.network.size(); ++node) {
       places->push_back(fmt::format("node {}", node));
     }
-    return model->decode(settled);
+    return model->decode(whole ? in_whole(settled) : settled);
   }
   try {
     return network.build(genes, pool, batch, places);

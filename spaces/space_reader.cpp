@@ -47,6 +47,8 @@ class SpaceReader {
     root.finish();
     document_.raise();
     sort_conditions();
+    space_.narrow(options_.choices, document_);
+    document_.raise();
     count();
     try_decoding();
     document_.raise();
@@ -77,6 +79,8 @@ class SpaceReader {
       space_.reads.emplace_back();
       space_.dims.push_back(dimension);
     }
+    space_.narrow(options_.choices, document_);
+    document_.raise();
     count();
     space_.log10_size = count_log10(space_);
     space_.fingerprint = Hasher().add(fingerprint()).add(space_.model->model_hash).value();
@@ -498,7 +502,13 @@ class SpaceReader {
     for (const char* prose : {"name", "source"}) meaning.erase(prose);
     if (!parameters_.empty()) meaning["parameters"] = parameters_;
     strip(meaning);
-    return Hasher().add(std::string_view(meaning.dump())).add(space_.batch).value();
+    Hasher hasher;
+    hasher.add(std::string_view(meaning.dump())).add(space_.batch);
+    for (std::size_t i = 0; i < space_.kept.size(); ++i) {
+      if (space_.kept[i].size() == space_.whole->dims()[i].choices.size()) continue;
+      hasher.add(std::string_view(space_.dims[i].name)).add(std::string_view(Json(space_.kept[i]).dump()));
+    }
+    return hasher.value();
   }
 
   static void strip(Json& json) {
@@ -524,6 +534,13 @@ class SpaceReader {
 
 SearchSpace SearchSpace::parse(JsonDocument document, const SpaceOptions& options) {
   auto impl = std::make_unique<Impl>();
+  if (!options.choices.empty()) {
+    SpaceOptions all = options;
+    all.choices.clear();
+    auto whole =
+        std::make_unique<SearchSpace>(parse(JsonDocument::from_value(document.value(), document.origin()), all));
+    impl->whole = std::move(whole);
+  }
   SpaceReader(document, *impl, options).read();
   return SearchSpace(std::move(impl));
 }
