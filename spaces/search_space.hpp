@@ -36,8 +36,8 @@ struct Dimension {
 };
 
 struct SpaceOptions {
-  std::int64_t batch = 1;                  // images a forward pass
-  std::map<std::string, Json> parameters;  // overrides of the file's "parameters", e.g. {"classes", 10}
+  std::int64_t batch = 1;                    // images a forward pass
+  std::map<std::string, Json> parameters{};  // overrides of the file's "parameters", e.g. {"classes", 10}
   // Narrowing: what is left of a dimension's choices, by its declared name (all of a repeated one) or its full name,
   // which goes before: {"format", ["int8"]}, {"depth[0]", [1, 2]}. Lists; the file's order stays.
   std::map<std::string, Json> choices{};

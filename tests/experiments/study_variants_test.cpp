@@ -127,6 +127,9 @@ TEST_F(StudyVariantsTest, WhatAnOverrideBreaksIsNamedAtItsPlace) {
               AllOf(HasSubstr("compare[0].override: expected the study's own objectives"),
                     HasSubstr("'macs' is minimised, without a unit, where 'parameters' is maximised")));
   EXPECT_EQ(refusal({{"precision", "bf16"}}), "");
+  EXPECT_THAT(refusal({{"choices", {{"block", {"skip"}}}}}),
+              AllOf(HasSubstr("study.json: compare[0].override.choices.block: expected a dimension of the space"),
+                    HasSubstr("known: ")));
 }
 
 TEST_F(StudyVariantsTest, AProblemOfTheStudyIsSaidOnce) {
