@@ -43,7 +43,10 @@ class SupernetEvaluator : public Evaluator {
     const PinnedThreads pinned(threads_);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       try {
-        scores[i].value = evaluate(candidates[i]);
+        const Genome genome = space_.in_whole(*candidates[i].genome);
+        Candidate candidate = candidates[i];
+        candidate.genome = &genome;
+        scores[i].value = evaluate(candidate);
       } catch (const Unsupported& problem) {
         scores[i].status = Status::unsupported;
         scores[i].reason = problem.what();
@@ -56,7 +59,7 @@ class SupernetEvaluator : public Evaluator {
 
  private:
   double evaluate(const Candidate& candidate) {
-    Design design = supernet_.candidate(space_.in_whole(*candidate.genome), recalibration_);
+    Design design = supernet_.candidate(*candidate.genome, recalibration_);
     design.precision = candidate.design->precision;
     calibrate(design, train_, normalisation_, threads_);
     const ClassificationScores scored = evaluate_classifier(design, validation_, normalisation_,
