@@ -14,6 +14,11 @@ void add_space_options(CLI::App& command, DesignOptions& options) {
       .add_option("--parameter", options.parameters, "name=value: replace a parameter of the space; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  command
+      .add_option("--choices", options.choices,
+                  "name=choice or name=[choice,...]: all that is left of a dimension; may be repeated")
+      ->type_name("NAME=CHOICES")
+      ->allow_extra_args(false);
   command.add_option("--batch", options.batch, "images a forward pass")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
@@ -40,9 +45,11 @@ void add_format_option(CLI::App& command, DesignOptions& options) {
 namespace {
 
 ChosenDesign trained_design(const DesignOptions& options, const Resources& resources) {
-  if (!options.genome.empty() || !options.parameters.empty()) {
-    throw ConfigError({options.genome.empty() ? "--parameter" : "--genome", "", "a space to choose from",
-                       "'" + options.space + "', one network", "leave it out"});
+  if (!options.genome.empty() || !options.parameters.empty() || !options.choices.empty()) {
+    throw ConfigError({!options.genome.empty()       ? "--genome"
+                       : !options.parameters.empty() ? "--parameter"
+                                                     : "--choices",
+                       "", "a space to choose from", "'" + options.space + "', one network", "leave it out"});
   }
   TrainedModel model = load_trained_model(options.space, resources);
   Design& design = model.design;

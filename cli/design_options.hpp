@@ -6,7 +6,7 @@
 
 namespace ridgeline {
 
-void add_space_options(CLI::App& command, DesignOptions& options);   // SPACE --parameter --batch
+void add_space_options(CLI::App& command, DesignOptions& options);   // SPACE --parameter --choices --batch
 void add_genome_options(CLI::App& command, DesignOptions& options);  // --genome | --random, --seed
 void add_format_option(CLI::App& command, DesignOptions& options);   // --format
 

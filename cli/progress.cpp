@@ -58,6 +58,7 @@ void ProgressLine::show(const StudyProgress& progress) {
         progress.budget > 0 ? static_cast<double>(progress.trials) / static_cast<double>(progress.budget) : 0;
     line = bar(share, unicode_) + " " + line;
   }
+  if (!heading_.empty()) line = heading_ + ": " + line;
   if (!unicode_) line = ascii_text(line);
   const std::size_t size = characters(line);
   if (form_ == Form::bar) {

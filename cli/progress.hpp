@@ -13,7 +13,9 @@ class ProgressLine {
  public:
   enum class Form : std::uint8_t { none, bar, lines };
 
-  ProgressLine(Form form, bool unicode, Objective first) : form_(form), unicode_(unicode), first_(std::move(first)) {}
+  // `heading`: stands before everything, where there are several searches.
+  ProgressLine(Form form, bool unicode, Objective first, std::string heading = "")
+      : form_(form), unicode_(unicode), first_(std::move(first)), heading_(std::move(heading)) {}
   ~ProgressLine() { finish(); }
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
@@ -27,6 +29,7 @@ class ProgressLine {
   Form form_;
   bool unicode_;
   Objective first_;
+  std::string heading_;
   std::int64_t first_trials_ = -1;  // at the first call: what was resumed says nothing about the rate
   double first_s_ = 0;
   std::size_t drawn_ = 0;  // characters on the bar's line

@@ -3,16 +3,19 @@
 
 #include <algorithm>
 #include <iostream>
+#include <utility>
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "cli/version.hpp"
+#include "experiments/comparison_formats.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_html.hpp"
 #include "experiments/report_preview.hpp"
 #include "experiments/study.hpp"
+#include "experiments/study_variants.hpp"
 
 namespace ridgeline {
 namespace {
@@ -25,12 +28,13 @@ struct RunOptions {
   std::optional<std::uint64_t> seed;
   std::optional<int> threads;
   std::optional<double> wall_s;
-  bool dry_run = false, quiet = false, json = false;
+  bool dry_run = false, quiet = false, json = false, only_main = false;
 };
 
 // --set first, so that a flag wins over it.
 std::vector<std::string> all_overrides(const RunOptions& options) {
   std::vector<std::string> overrides = options.overrides;
+  if (options.only_main) overrides.emplace_back("compare=[]");
   if (!options.name.empty()) overrides.push_back("name=" + Json(options.name).dump());
   if (options.trials) overrides.push_back(fmt::format("stop.trials={}", *options.trials));
   if (options.wall_s) overrides.push_back(fmt::format("stop.wall_s={}", *options.wall_s));
@@ -75,62 +79,147 @@ std::string phases_text(const StudyResult& result) {
   return text;
 }
 
-void print_result(const CommandLine& cli, const RunOptions& options, const StudyResult& result,
-                  const StudyReport& report) {
-  if (options.json) {
-    Json json = report_json(report);
-    json["run"] = {{"end", end_word(result.end)},
-                   {"duplicates", result.duplicates},
-                   {"resumed_trials", result.resumed},
-                   {"reused_timings", result.reused},
-                   {"phases_s", Json::object()}};
-    for (const PhaseTime& phase : result.phases) json["run"]["phases_s"][phase.phase] = phase.seconds;
-    cli.print_json(json);
-    return;
-  }
-  if (options.quiet) return;
-  cli.print(report_text(report, cli.style));
-  cli.print(
-      fmt::format("\n{}; {} duplicates answered from memory{}\n{}", end_phrase(result.end), grouped(result.duplicates),
-                  result.resumed > 0 ? fmt::format(", {} trials were there already", grouped(result.resumed)) : "",
-                  phases_text(result)));
+Json result_json(const StudyResult& result, const StudyReport& report) {
+  Json json = report_json(report);
+  json["run"] = {{"end", end_word(result.end)},
+                 {"duplicates", result.duplicates},
+                 {"resumed_trials", result.resumed},
+                 {"reused_timings", result.reused},
+                 {"phases_s", Json::object()}};
+  for (const PhaseTime& phase : result.phases) json["run"]["phases_s"][phase.phase] = phase.seconds;
+  return json;
 }
+
+std::string end_text(const StudyResult& result) {
+  return fmt::format("{}; {} duplicates answered from memory{}\n{}", end_phrase(result.end), grouped(result.duplicates),
+                     result.resumed > 0 ? fmt::format(", {} trials were there already", grouped(result.resumed)) : "",
+                     phases_text(result));
+}
+
+// A study and its variants, searched one after the other into one database.
+class SearchRun {
+ public:
+  SearchRun(const CommandLine& cli, const RunOptions& options, StudyConfig config)
+      : cli_(cli), options_(options), store_(options.database, Store::Mode::write) {
+    names_.push_back(config.name);
+    for (const VariantConfig& variant : config.variants) {
+      variants_.push_back(variant_of(config, variant));
+      names_.push_back(variants_.back().name);
+      abouts_.push_back(variant.about);
+    }
+    main_ = std::move(config);
+  }
+
+  int run() {
+    const int code = run_main();
+    if (code == exit_interrupted || variants_.empty()) return finish(code);
+    int worst = code;
+    for (std::size_t i = 0; i < variants_.size(); ++i) {
+      const int variant_code = run_variant(i);
+      if (variant_code == exit_interrupted) return finish(variant_code);
+      worst = std::max(worst, variant_code);
+    }
+    compare();
+    return finish(worst);
+  }
+
+ private:
+  bool silent() const { return options_.quiet || options_.json; }
+
+  StudyResult search(StudyConfig config, std::size_t position) {
+    const auto form = silent()            ? ProgressLine::Form::none
+                      : cli_.progress_bar ? ProgressLine::Form::bar
+                                          : ProgressLine::Form::lines;
+    const std::string heading =
+        variants_.empty() ? "" : fmt::format("{}/{} {}", position + 1, names_.size(), names_[position]);
+    ProgressLine line(form, cli_.style.unicode, config.objectives.front().objective, heading);
+    StudyHooks hooks;
+    hooks.stop = &interrupt_.flag();
+    hooks.program_version = program_version();
+    hooks.progress = [&](const StudyProgress& progress) { line.show(progress); };
+    Study study(std::move(config), cli_.resources, store_, cli_.command, hooks);
+    return study.run();
+  }
+
+  int code_of(const StudyResult& result, const std::string& name) const {
+    if (result.end == StudyResult::End::infeasible) {
+      std::cerr << "nothing feasible" << (variants_.empty() ? "" : " in " + name) << ": " << result.infeasibility
+                << "\n";
+      return exit_infeasible;
+    }
+    if (result.end != StudyResult::End::interrupted) return exit_done;
+    // Of several, the command itself goes on: it finds those that are done to be done.
+    std::cerr << "interrupted; everything is saved. Go on with:\n  "
+              << (variants_.empty()
+                      ? fmt::format("ridgeline resume {} --db {}", shell_quoted(name), shell_quoted(options_.database))
+                      : cli_.command)
+              << "\n";
+    return exit_interrupted;
+  }
+
+  int run_main() {
+    const StudyResult result = search(main_, 0);
+    StudyReport report = report_of(store_, names_[0], cli_.resources);
+    report.searcher_notes = result.searcher_notes;  // those of the last batch too
+    if (options_.json) {
+      json_ = result_json(result, report);
+    } else if (!options_.quiet) {
+      if (!variants_.empty()) cli_.print(fmt::format("1/{} {}\n", names_.size(), names_[0]));
+      cli_.print(report_text(report, cli_.style));
+      cli_.print("\n" + end_text(result));
+    }
+    if (!options_.report.empty()) {
+      write_file(options_.report, report_html(report), "--report");
+      if (!silent()) cli_.print("report: " + options_.report + "\n");
+    }
+    return code_of(result, names_[0]);
+  }
+
+  int run_variant(std::size_t i) {
+    const std::string& name = names_[i + 1];
+    const StudyResult result = search(variants_[i], i + 1);
+    StudyReport report = report_of(store_, name, cli_.resources);
+    report.searcher_notes = result.searcher_notes;
+    if (options_.json) {
+      json_["compared"].push_back(result_json(result, report));
+      json_["compared"].back()["about"] = abouts_[i];
+    } else if (!options_.quiet) {
+      const std::string about = abouts_[i].empty() ? "" : ": " + abouts_[i];
+      cli_.print(fmt::format("\n{}/{} {}{}\n{}\n{}", i + 2, names_.size(), name, about, summary_text(report),
+                             end_text(result)));
+    }
+    return code_of(result, name);
+  }
+
+  void compare() {
+    if (options_.quiet) return;
+    const ComparisonReport report = comparison_report_of(store_, std::vector<std::string>{names_[0]}, cli_.resources);
+    if (options_.json) {
+      json_["comparison"] = comparison_json(report);
+    } else if (!report.table.box.ideal.empty()) {
+      cli_.print("\n" + comparison_text(report, cli_.style));
+    }
+  }
+
+  int finish(int code) const {
+    if (options_.json) cli_.print_json(json_);
+    return code;
+  }
+
+  const CommandLine& cli_;
+  const RunOptions& options_;
+  const InterruptFlag interrupt_;
+  Store store_;
+  StudyConfig main_;
+  std::vector<StudyConfig> variants_;
+  std::vector<std::string> names_, abouts_;  // of all, the main one first; of the variants
+  Json json_;
+};
 
 int run_study(const CommandLine& cli, const RunOptions& options, StudyConfig config) {
   if (!options.report.empty()) check_writable(options.report, "--report");
   check_different(options.report, "--report", options.database, "--db");
-  const InterruptFlag interrupt;
-  Objective first = config.objectives.front().objective;
-  const auto form = options.quiet || options.json ? ProgressLine::Form::none
-                    : cli.progress_bar            ? ProgressLine::Form::bar
-                                                  : ProgressLine::Form::lines;
-  ProgressLine line(form, cli.style.unicode, first);
-  StudyHooks hooks;
-  hooks.stop = &interrupt.flag();
-  hooks.program_version = program_version();
-  hooks.progress = [&](const StudyProgress& progress) { line.show(progress); };
-  const std::string name = config.name;
-  Store store(options.database, Store::Mode::write);
-  Study study(std::move(config), cli.resources, store, cli.command, hooks);
-  const StudyResult result = study.run();
-  line.finish();
-  StudyReport report = report_of(store, name, cli.resources);
-  report.searcher_notes = result.searcher_notes;  // those of the last batch too
-  print_result(cli, options, result, report);
-  if (!options.report.empty()) {
-    write_file(options.report, report_html(report), "--report");
-    if (!options.quiet && !options.json) cli.print("report: " + options.report + "\n");
-  }
-  if (result.end == StudyResult::End::infeasible) {
-    std::cerr << "nothing feasible: " << result.infeasibility << "\n";
-    return exit_infeasible;
-  }
-  if (result.end == StudyResult::End::interrupted) {
-    std::cerr << "interrupted; everything is saved. Go on with:\n  ridgeline resume " << shell_quoted(name) << " --db "
-              << shell_quoted(options.database) << "\n";
-    return exit_interrupted;
-  }
-  return exit_done;
+  return SearchRun(cli, options, std::move(config)).run();
 }
 
 std::string preview_text(const StudyPreview& preview, const TextStyle& style) {
@@ -155,13 +244,25 @@ std::string preview_text(const StudyPreview& preview, const TextStyle& style) {
 }
 
 int preview(const CommandLine& cli, const RunOptions& options, const StudyConfig& config) {
-  const StudyPreview preview = preview_study(config, cli.resources);
-  if (options.json) {
-    cli.print_json(preview_json(preview));
-  } else {
-    cli.print(preview_text(preview, cli.style));
+  StudyPreview main = preview_study(config, cli.resources);
+  bool feasible = main.feasible_share > 0;
+  Json json = preview_json(main);
+  std::string text = preview_text(main, cli.style);
+  for (const VariantConfig& variant : config.variants) {
+    const StudyConfig other = variant_of(config, variant);
+    const StudyPreview preview = preview_study(other, cli.resources);
+    feasible = feasible && preview.feasible_share > 0;
+    json["compared"].push_back(preview_json(preview));
+    json["compared"].back()["study"] = other.name;
+    text += fmt::format("\n{}{}\n{}", other.name, variant.about.empty() ? "" : ": " + variant.about,
+                        preview_text(preview, cli.style));
   }
-  return preview.feasible_share > 0 ? exit_done : exit_infeasible;
+  if (options.json) {
+    cli.print_json(json);
+  } else {
+    cli.print(text);
+  }
+  return feasible ? exit_done : exit_infeasible;
 }
 
 void add_run_options(CLI::App& command, RunOptions& options) {
@@ -177,6 +278,7 @@ void add_run_options(CLI::App& command, RunOptions& options) {
                   "threads for what is computed (timings have their own); 0 = all; default: the study's")
       ->check(CLI::NonNegativeNumber);
   command.add_option("--report", options.report, "also write an HTML report to this file");
+  command.add_flag("--only-main", options.only_main, "leave out the variants that the study is compared with");
   command.add_flag("--quiet", options.quiet, "no progress and no result; errors only");
   add_json_option(command, options.json);
 }
@@ -186,7 +288,7 @@ void add_run_options(CLI::App& command, RunOptions& options) {
 void add_search_commands(CLI::App& app, CommandLine& cli) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* search = add_command(
-      app, "search", "search a space as a study file says; a study that is there already goes on",
+      app, "search", "search a space as a study file says, and its variants; a study that is there already goes on",
       "ridgeline search demo --db ridgeline.db --trials 400 --set objectives[1].limit=0.02 --report report.html");
   search->add_option("study", options->study, "study file, or the name of a shipped study")->required();
   search->add_option("--set", options->overrides, "path=value: replace a value of the study file; may be repeated")
@@ -220,7 +322,11 @@ void add_search_commands(CLI::App& app, CommandLine& cli) {
       Json document = JsonDocument::parse(stored, "configuration stored in " + resumed->database).value();
       const std::string origin = "configuration stored in " + resumed->database;
       document = with_overrides(std::move(document), all_overrides(*resumed));
-      return run_study(cli, *resumed, parse_study(JsonDocument::from_value(std::move(document), origin)));
+      StudyConfig config = parse_study(JsonDocument::from_value(document, origin));
+      JsonDocument problems = JsonDocument::from_value(std::move(document), origin);
+      check_variants(config, cli.resources, problems);
+      problems.raise();
+      return run_study(cli, *resumed, std::move(config));
     };
   });
 }

@@ -16,10 +16,10 @@ namespace {
 
 class SupernetEvaluator : public Evaluator {
  public:
-  SupernetEvaluator(const SearchSpace& space, Supernet supernet, const Dataset& data, std::size_t images,
+  SupernetEvaluator(Supernet supernet, const SearchSpace& space, const Dataset& data, std::size_t images,
                     std::size_t recalibration_images, bool accuracy)
-      : space_(space),
-        supernet_(std::move(supernet)),
+      : supernet_(std::move(supernet)),
+        space_(space),
         validation_(images > 0 ? calibration_images(data.validation, images) : data.validation),
         train_(data.train),
         normalisation_(supernet_.normalisation()),
@@ -63,8 +63,8 @@ class SupernetEvaluator : public Evaluator {
     return accuracy_ ? 100.0 * scored.accuracy : scored.nll;
   }
 
+  Supernet supernet_;  // of the whole space, which the study's may narrow
   const SearchSpace& space_;
-  Supernet supernet_;
   LabelledImages validation_, train_;
   Normalisation normalisation_;
   int threads_;
@@ -111,7 +111,7 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
     }
   });
   if (!supernet || !data) return nullptr;
-  return std::make_unique<SupernetEvaluator>(*setup.space, std::move(*supernet), *data,
+  return std::make_unique<SupernetEvaluator>(std::move(*supernet), *setup.space, *data,
                                              static_cast<std::size_t>(images), static_cast<std::size_t>(recalibration),
                                              accuracy);
 }

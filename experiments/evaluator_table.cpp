@@ -10,8 +10,11 @@ namespace {
 
 class TableEvaluator : public Evaluator {
  public:
-  TableEvaluator(Table table, std::size_t column)
-      : table_(std::move(table)), column_(column), missing_(fmt::format("table '{}' has no such row", table_.name())) {}
+  TableEvaluator(Table table, const SearchSpace& space, std::size_t column)
+      : table_(std::move(table)),
+        space_(space),
+        column_(column),
+        missing_(fmt::format("table '{}' has no such row", table_.name())) {}
 
   Fidelity fidelity() const override { return Fidelity::analytic; }
   std::uint64_t fingerprint() const override { return table_.fingerprint(column_); }
@@ -19,7 +22,7 @@ class TableEvaluator : public Evaluator {
 
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (const std::optional<double> value = table_.value(*candidates[i].genome, column_)) {
+      if (const std::optional<double> value = table_.value(space_.in_whole(*candidates[i].genome), column_)) {
         scores[i].value = *value;
       } else {
         scores[i].status = Status::unsupported;
@@ -29,7 +32,8 @@ class TableEvaluator : public Evaluator {
   }
 
  private:
-  Table table_;
+  Table table_;  // of the whole space, which the study's may narrow
+  const SearchSpace& space_;
   std::size_t column_;
   std::string missing_;
 };
@@ -49,10 +53,10 @@ std::unique_ptr<Evaluator> make_table_evaluator(JsonReader options, const Evalua
     options.note("table", problem.expected, problem.found, problem.remedy);
     return nullptr;
   }
-  Table table = Table::load(path, *setup.resources, *setup.space);
+  Table table = Table::load(path, *setup.resources, setup.space->whole());
   try {
     const std::size_t index = table.column(column);
-    return std::make_unique<TableEvaluator>(std::move(table), index);
+    return std::make_unique<TableEvaluator>(std::move(table), *setup.space, index);
   } catch (const ConfigError& error) {
     const Problem& problem = error.problems().front();
     options.note("column", problem.expected, problem.found, problem.remedy);

@@ -57,57 +57,27 @@ Box box_of(const std::vector<Trial>& trials, Fidelity fidelity, const std::vecto
   return box;
 }
 
-// Collects steps and keeps them at most `most`: when there are too many, every second one is dropped and from then on
-// only every second change is taken, so that the history stays even and the same for the same trials.
-class StepHistory {
- public:
-  explicit StepHistory(std::size_t most) : most_(std::max<std::size_t>(most, 2)) {}
-
-  bool wants_next() { return changes_++ % stride_ == 0; }
-  void add(HypervolumeStep step) {
-    steps_.push_back(step);
-    if (steps_.size() < most_) return;
-    std::vector<HypervolumeStep> kept;
-    for (std::size_t i = 0; i < steps_.size(); i += 2) kept.push_back(steps_[i]);
-    steps_ = std::move(kept);
-    stride_ *= 2;
-  }
-  std::vector<HypervolumeStep> finish(HypervolumeStep last) {
-    if (steps_.empty() || steps_.back().evaluations != last.evaluations) steps_.push_back(last);
-    return std::move(steps_);
-  }
-
- private:
-  std::size_t most_;
-  std::size_t stride_ = 1, changes_ = 0;
-  std::vector<HypervolumeStep> steps_;
-};
-
 void fill_front_and_history(StudyReport& report, const std::vector<Trial>& trials, const ReportOptions& options,
                             std::vector<Trial>& front) {
   const Box box = box_of(trials, report.front_fidelity, report.optimised);
   ParetoArchive archive(report.record.objectives, report.front_fidelity);
-  StepHistory history(options.most_steps);
   const bool single = report.optimised.size() == 1;
   double raw = 0;
-  const auto value_now = [&] {
+  const auto value_of = [&](std::span<const Trial> members) {
     if (single) {
       const std::size_t i = report.optimised.front();
-      return natural(archive.front().front().values[i], report.record.objectives[i].direction);
+      return natural(members.front().values[i], report.record.objectives[i].direction);
     }
     std::vector<Point> points;
-    for (const Trial& member : archive.front()) points.push_back(optimised_values(member, report.optimised));
+    for (const Trial& member : members) points.push_back(optimised_values(member, report.optimised));
     raw = hypervolume(points, box.worst);
     const double volume = box.volume();
     return volume > 0 ? raw / volume : 0.0;
   };
-  for (const Trial& trial : trials) {
-    if (!archive.add(trial) || !history.wants_next()) continue;
-    history.add({trial.id + 1, value_now()});
-  }
+  std::vector<HypervolumeStep> history = front_history(trials, archive, value_of, options.most_steps);
   front.assign(archive.front().begin(), archive.front().end());
   if (front.empty() || report.optimised.empty()) return;
-  report.hypervolume = history.finish({trials.back().id + 1, value_now()});
+  report.hypervolume = std::move(history);
   report.final_hypervolume = raw;
   for (std::size_t i = 0; i < report.optimised.size(); ++i) {
     report.reference.push_back(natural(box.worst[i], report.record.objectives[report.optimised[i]].direction));

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "experiments/front_history.hpp"
 #include "experiments/prediction_error.hpp"
 #include "experiments/report_units.hpp"
 #include "experiments/resources.hpp"
@@ -88,12 +89,6 @@ struct Comparison {
   PredictionError error;
 };
 
-struct HypervolumeStep {
-  std::int64_t evaluations;
-  double
-      value;  // a share of the box from the worst to the best feasible values; the best value so far with one objective
-};
-
 struct DeathReason {
   Status status;
   std::string reason;
@@ -115,6 +110,7 @@ struct StudyReport {
   std::vector<FrontMember> front;  // by ascending first optimised value (minimised)
   std::vector<ReportPoint> points;
   std::int64_t trials_with_values = 0;  // points are a thinned view of these
+  // A share of the box from the worst to the best feasible values; the best value so far with one objective.
   std::vector<HypervolumeStep> hypervolume;
   double final_hypervolume = 0;   // natural units' product, from `reference`
   std::vector<double> reference;  // natural, one an optimised objective: the worst feasible

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const data = JSON.parse(document.getElementById("report-data").textContent);
-  const { colour, element, tip, handler, draw, padded, axis, number, symbol } = drawing;
+  const { colour, element, tip, handler, draw, padded, axis, number, palette, symbol } = drawing;
   const shown = (objective, value) => {
     const number = (value / objective.factor).toFixed(objective.decimals);
     return objective.unit ? number + " " + objective.unit : number;
@@ -59,7 +59,6 @@
   if (optimised.length > 1) { state.y = optimised[0]; state.x = optimised[1]; }
 
   // The scale of the chosen colouring; gives every point its category. Null: points are coloured by what became of them.
-  const palette = ["#3f74d8", "#d9822b", "#2f9e6e", "#a65bc0", "#c9a227", "#c8504f", "#3aa6b9", "#8a7a68"];
   function categoryScale() {
     if (state.colouring < 0) return null;
     const chosen = data.colourings[state.colouring];

@@ -66,6 +66,7 @@ const drawing = (function () {
   }
   const axis = (orient, scale, title, ticks) => ({ orient, scale, title, grid: true, tickCount: ticks || 7, labelOverlap: true });
   const number = (name, range, domain) => ({ name, type: "linear", range, domain, zero: false, nice: false, clamp: false });
+  const palette = ["#3f74d8", "#d9822b", "#2f9e6e", "#a65bc0", "#c9a227", "#c8504f", "#3aa6b9", "#8a7a68"];  // of categories
   const symbol = (source, encode) => ({ type: "symbol", clip: true, from: { data: source }, encode: { update: encode } });
 
   // Draws now, and again when the width or the colours change.
@@ -76,5 +77,5 @@ const drawing = (function () {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
     addEventListener("scroll", () => { tip.style.display = "none"; }, { passive: true });
   }
-  return { colour, element, tip, rows, handler, draw, padded, axis, number, symbol, keepDrawn };
+  return { colour, element, tip, rows, handler, draw, padded, axis, number, palette, symbol, keepDrawn };
 })();

@@ -226,23 +226,9 @@ std::string reproduce(const StudyReport& report) {
   return html;
 }
 
-Json chart_objectives(const StudyReport& report) {
-  Json list = Json::array();
-  for (const ReportObjective& one : report.objectives) {
-    list.push_back({{"label", one.label},
-                    {"heading", one.scale.heading(one.label)},
-                    {"unit", one.scale.unit},
-                    {"factor", one.scale.factor},
-                    {"decimals", one.scale.decimals},
-                    {"minimise", one.objective.direction == Direction::minimise},
-                    {"limit", one.objective.limit ? Json(*one.objective.limit) : Json()}});
-  }
-  return list;
-}
-
 Json chart_data(const StudyReport& report) {
   Json data;
-  data["objectives"] = chart_objectives(report);
+  data["objectives"] = chart_objectives(report.objectives);
   data["optimised"] = report.optimised;
   data["front_label"] = report.optimised.size() == 1 ? "best" : "front";
   data["explain"] =
@@ -312,6 +298,27 @@ std::string progress_note(const StudyReport& report) {
 
 }  // namespace
 
+Json chart_objectives(std::span<const ReportObjective> objectives) {
+  Json list = Json::array();
+  for (const ReportObjective& one : objectives) {
+    list.push_back({{"label", one.label},
+                    {"heading", one.scale.heading(one.label)},
+                    {"unit", one.scale.unit},
+                    {"factor", one.scale.factor},
+                    {"decimals", one.scale.decimals},
+                    {"minimise", one.objective.direction == Direction::minimise},
+                    {"limit", one.objective.limit ? Json(*one.objective.limit) : Json()}});
+  }
+  return list;
+}
+
+std::string report_footer(const std::string& program_version, const std::string& source) {
+  return html_escaped(
+      fmt::format("Made by Ridgeline {} from {}. Charts: Vega 5.22 (BSD-3-Clause), included in this file; nothing is "
+                  "loaded from elsewhere.",
+                  program_version, source));
+}
+
 std::string report_html(const StudyReport& report, const std::string& opening) {
   const bool single = report.optimised.size() == 1;
   const std::string front_heading = single ? "Candidates" : "Pareto front";
@@ -336,10 +343,7 @@ std::string report_html(const StudyReport& report, const std::string& opening) {
           {"reasons", reasons(report)},
           {"protocol", protocol(report)},
           {"reproduce", reproduce(report)},
-          {"footer", html_escaped(fmt::format(
-                         "Made by Ridgeline {} from {}. Charts: Vega 5.22 (BSD-3-Clause), included in this file; "
-                         "nothing is loaded from elsewhere.",
-                         report.record.program_version, report.database))},
+          {"footer", report_footer(report.record.program_version, report.database)},
           {"data", script_safe(chart_data(report))},
           {"style", std::string(report_style)},
           {"vega", std::string(report_vega)},

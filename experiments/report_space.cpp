@@ -38,18 +38,32 @@ std::string node_label(const Network& network, NodeId node) {
 
 }  // namespace
 
+namespace {
+
+// "name=value", where the value is JSON or a bare word.
+std::pair<std::string, Json> named_value(const std::string& text, const char* flag, const char* example) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw ConfigError({flag, "", "name=value", fmt::format("'{}'", text), fmt::format("for example {}", example)});
+  }
+  const std::string value = text.substr(equals + 1);
+  const Json parsed = Json::parse(value, nullptr, false);
+  return {text.substr(0, equals), parsed.is_discarded() ? Json(value) : parsed};
+}
+
+}  // namespace
+
 StudyConfig space_config(const DesignOptions& options) {
   StudyConfig config;
   config.space = options.space;
   config.space_options.batch = options.batch;
   for (const std::string& one : options.parameters) {
-    const std::size_t equals = one.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw ConfigError({"--parameter", "", "name=value", fmt::format("'{}'", one), "for example classes=10"});
-    }
-    const std::string text = one.substr(equals + 1);
-    const Json value = Json::parse(text, nullptr, false);
-    config.space_options.parameters[one.substr(0, equals)] = value.is_discarded() ? Json(text) : value;
+    auto [name, value] = named_value(one, "--parameter", "classes=10");
+    config.space_options.parameters[name] = std::move(value);
+  }
+  for (const std::string& one : options.choices) {
+    auto [name, value] = named_value(one, "--choices", "format=int8");
+    config.space_options.choices[name] = value.is_array() ? value : Json::array({value});
   }
   if (!options.format.empty()) {
     Format::parse(options.format);

@@ -15,6 +15,7 @@ namespace ridgeline {
 struct DesignOptions {
   std::string space;                    // name or path
   std::vector<std::string> parameters;  // "classes=10": JSON value or bare word
+  std::vector<std::string> choices;     // "format=int8", "depth[0]=[1, 2]": what is left of a dimension
   std::int64_t batch = 1;               // images a forward pass
   std::string format;                   // uniform format; empty: as the space says
   std::string genome;                   // JSON; empty: random from `seed`

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "experiments/study_parts.hpp"
+#include "experiments/study_variants.hpp"
 #include "search/searcher.hpp"
 #include "spaces/hash.hpp"
 
@@ -29,6 +30,9 @@ class ConfigReader {
     for (const auto& [name, member] : root_.members("parameters", false)) {
       config_.space_options.parameters.emplace(name, member.value());
     }
+    for (const auto& [name, member] : root_.members("choices", false)) {
+      config_.space_options.choices.emplace(name, member.value());
+    }
     read_precision();
     read_searcher();
     config_.batch = root_.integer("batch", {.fallback = 0, .least = 1, .most = 1'000'000});
@@ -40,6 +44,7 @@ class ConfigReader {
       root_.note("objectives", "at least one objective", "none", "add what is searched for");
     }
     for (JsonReader& entry : root_.array("constraints", false)) read_objective(entry, true);
+    config_.variants = read_variants(root_);
     root_.finish();
     return std::move(config_);
   }
@@ -156,8 +161,10 @@ std::uint64_t StudyConfig::hash() const {
   return Hasher().add(std::string_view(decisive.dump())).value();
 }
 
+StudyConfig read_study(JsonDocument& document) { return ConfigReader(document).read(); }
+
 StudyConfig parse_study(JsonDocument document) {
-  StudyConfig config = ConfigReader(document).read();
+  StudyConfig config = read_study(document);
   document.raise();
   return config;
 }
@@ -165,8 +172,10 @@ StudyConfig parse_study(JsonDocument document) {
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources) {
   const std::string file = resources.study(path);
   JsonDocument document = JsonDocument::from_value(with_overrides(JsonDocument::load(file).value(), overrides), file);
-  StudyConfig config = ConfigReader(document).read();
+  StudyConfig config = read_study(document);
   make_parts(config, resources, document);
+  // What is wrong with the study is wrong with every variant.
+  if (document.problems().empty()) check_variants(config, resources, document);
   std::vector<Problem> problems = document.problems();
   blame_overrides(problems, overrides, file);
   if (!problems.empty()) throw ConfigError(std::move(problems));

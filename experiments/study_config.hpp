@@ -2,6 +2,7 @@
 //
 //   { "ridgeline_study": 1, "name": "demo", "space": "ofa_mobilenet_v3", "seed": 1,
 //     "parameters": {"classes": 10}, "batch_images": 1,
+//     "choices": {"format": ["int8"], "depth[0]": [1, 2]},  // narrows the space: SpaceOptions::choices
 //     "precision": "f32",                                   // uniform, where the space has no precision genes
 //     "searcher": {"name": "nsga2", "population": 50}, "batch": 50,
 //     "objectives": [
@@ -15,6 +16,8 @@
 //
 // The space, the searcher's and the evaluators' own keys are described where they are: spaces/README.md, search/*.hpp,
 // experiments/evaluators.cpp. "stagnation" counts trials since the front last changed.
+//
+// "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
 // Tiers: an objective with "screen" is first estimated for the whole batch by the cheap evaluator; only the best `keep`
 // share by non-dominated rank is given to "from", the rest keep the estimate and its fidelity.
@@ -43,6 +46,12 @@ struct StopRules {
   std::optional<std::int64_t> stagnation;  // stop after so many trials without a new front member
 };
 
+// One of the studies that a study is compared with: study_variants.hpp.
+struct VariantConfig {
+  std::string name, about;
+  Json override_patch;  // RFC 7396
+};
+
 struct StudyConfig {
   std::string name;
   std::string space;  // name or path, as written
@@ -56,20 +65,23 @@ struct StudyConfig {
   StopRules stop;
   int threads = 0;           // for analytic costs; 0 = all
   bool verify_front = true;  // measure the front again before it is reported
+  std::vector<VariantConfig> variants;
 
   Json canonical;      // the merged document, keys sorted
   std::string origin;  // the file, for messages
-  // Of everything that decides which trials come out: not the name, the stop rules, the thread count or verify_front.
-  // The space is not in it either: it has a fingerprint of its own.
+  // Of everything that decides which trials come out: not the name, the stop rules, the thread count, verify_front or
+  // the variants. The space is not in it either: it has a fingerprint of its own.
   std::uint64_t hash() const;
 };
 
 // Reads a study file and applies overrides "path=value" (JSON value or bare word; "searcher.population=20",
 // "objectives[0].limit=0.01"). Throws ConfigError with every problem found, those of the space, the searcher and the
-// evaluators it names included.
+// evaluators it names included, of its variants too.
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);
 // The study alone: what it names (space, tables, devices) is not opened. For stored configurations.
 StudyConfig parse_study(JsonDocument document);
+// The same, with problems noted in the document and not thrown.
+StudyConfig read_study(JsonDocument& document);
 
 // The document with overrides applied. Throws ConfigError naming the override.
 Json with_overrides(Json document, const std::vector<std::string>& overrides);

@@ -19,6 +19,9 @@ void noting(JsonDocument& document, const std::string& path, const Make& make) {
       if (problem.file.empty()) {
         problem.file = document.origin();
         problem.path = path;
+      } else if (problem.file == "choices") {  // the study's own, which only the space can judge
+        problem.file = document.origin();
+        problem.path = "choices." + problem.path;
       }
       document.note(std::move(problem));
     }

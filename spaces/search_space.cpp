@@ -45,25 +45,6 @@ double SearchSpace::log10_size() const { return impl_->log10_size; }
 std::uint64_t SearchSpace::enumeration_size() const { return impl_->enumeration_size; }
 std::uint64_t SearchSpace::fingerprint() const { return impl_->fingerprint; }
 
-SearchSpace SearchSpace::holding(std::span<const std::optional<std::uint16_t>> held) const {
-  if (held.size() != dims().size()) throw std::invalid_argument("SearchSpace::holding: not one entry a dimension");
-  auto impl = std::make_unique<Impl>(*impl_);
-  Hasher identity;
-  identity.add(impl->fingerprint);
-  for (std::size_t i = 0; i < held.size(); ++i) {
-    if (!held[i]) continue;
-    std::vector<Json>& choices = impl->dims[i].choices;
-    if (*held[i] >= choices.size()) throw std::invalid_argument("SearchSpace::holding: no such choice");
-    choices = {choices[*held[i]]};
-    impl->first_value[i] += *held[i];
-    identity.add(std::uint64_t{i}).add(std::uint64_t{*held[i]});
-  }
-  impl->fingerprint = identity.value();
-  impl->enumeration_size = count_combinations(*impl);
-  impl->log10_size = count_log10(*impl);
-  return SearchSpace(std::move(impl));
-}
-
 std::string SearchSpace::Impl::misfit(const Genome& genome) const {
   if (genome.genes.size() != dims.size()) {
     return fmt::format("a genome of {} genes has {}", dims.size(), genome.genes.size());
@@ -97,7 +78,7 @@ std::vector<Value> SearchSpace::Impl::settle(Genome& genome, std::vector<bool>* 
       throw ConfigError(problem(paths[i] + ".active_if", error.expected, error.found, "for " + dims[i].name));
     }
     genome.genes[i] = 0;
-    genes[i] = values[rest_value[i]];
+    genes[i] = resting[i];
     if (active != nullptr) (*active)[i] = false;
   }
   return genes;
@@ -183,10 +164,7 @@ Design SearchSpace::Impl::decode(const Genome& genome, std::vector<std::string>*
     for (NodeId node = 0; places != nullptr && node < model->design.network.size(); ++node) {
       places->push_back(fmt::format("node {}", node));
     }
-    for (std::size_t i = 0; i < settled.genes.size(); ++i) {
-      settled.genes[i] = static_cast<std::uint16_t>(settled.genes[i] + first_value[i] - rest_value[i]);
-    }
-    return model->decode(settled);
+    return model->decode(kept.empty() ? settled : in_whole(settled));
   }
   try {
     return network.build(genes, pool, batch, places);

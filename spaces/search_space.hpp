@@ -1,6 +1,9 @@
 // What may be chosen: the dimensions of a search space, which combinations are valid, and what each decodes to.
 //
 // A space is read from a JSON file (the language is described in spaces/LANGUAGE.md) and is immutable and thread-safe.
+//
+// A narrowed space has the same dimensions with fewer choices, and another fingerprint. Its candidates are those of the
+// whole space whose active choices are all left, and mean the same; an inactive gene is 0 in both.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +36,11 @@ struct Dimension {
 };
 
 struct SpaceOptions {
-  std::int64_t batch = 1;                  // images a forward pass
-  std::map<std::string, Json> parameters;  // overrides of the file's "parameters", e.g. {"classes", 10}
+  std::int64_t batch = 1;                    // images a forward pass
+  std::map<std::string, Json> parameters{};  // overrides of the file's "parameters", e.g. {"classes", 10}
+  // Narrowing: what is left of a dimension's choices, by its declared name (all of a repeated one) or its full name,
+  // which goes before: {"format", ["int8"]}, {"depth[0]", [1, 2]}. Lists; the file's order stays.
+  std::map<std::string, Json> choices{};
 };
 
 class SearchSpace {
@@ -78,6 +84,10 @@ class SearchSpace {
   // most 2^40 raw combinations; invalid or non-normal combinations give nullopt.
   std::uint64_t enumeration_size() const;  // product of choice counts; 0 when it does not fit
   std::optional<Genome> at(std::uint64_t index) const;
+
+  // The space before it was narrowed, itself where it was not; and the same candidate there.
+  const SearchSpace& whole() const;
+  Genome in_whole(const Genome& genome) const;  // normalised; throws ConfigError when it is no genome of this space
 
   // Changes when anything that decides what a genome means changes (not the name or the comments).
   std::uint64_t fingerprint() const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,8 +27,11 @@ struct SearchSpace::Impl {
   std::vector<std::string> paths;          // of each dimension, in the file
   std::vector<Value> values;               // of the choices of all dimensions, one after the other
   std::vector<std::uint32_t> first_value;  // where each dimension's begin
-  std::vector<std::uint32_t> rest_value;   // of each dimension: its value while inactive, the file's first choice
-  std::vector<Expr> conditions;            // one a dimension; no_expr: always active
+  std::vector<Value> resting;              // of each dimension while it is inactive: the file's first choice
+  std::vector<std::vector<std::uint16_t>>
+      kept;                                  // of each dimension of a narrowed space, the file's gene of each choice
+  std::shared_ptr<const SearchSpace> whole;  // of a narrowed space
+  std::vector<Expr> conditions;              // one a dimension; no_expr: always active
   std::vector<std::vector<std::uint32_t>> reads;  // the dimensions each condition refers to, ascending
   std::vector<std::uint32_t> conditional;         // dimensions with a condition, each after those its condition reads
   std::vector<Constraint> constraints;
@@ -40,11 +44,16 @@ struct SearchSpace::Impl {
 
   std::size_t choices(std::size_t dimension) const { return dims[dimension].choices.size(); }
   const Value& value(std::size_t dimension, std::uint16_t gene) const { return values[first_value[dimension] + gene]; }
+  // Drops choices as the options say, noting what they cannot mean. Only once, after everything is compiled.
+  void narrow(const std::map<std::string, Json>& choices, JsonDocument& document);
   // Why the genome does not belong to this space (length, range); empty when it does.
   std::string misfit(const Genome& genome) const;
   // Sets inactive genes to 0 and returns every gene's value. Throws ConfigError when the genome does not fit or a
   // condition fails.
   std::vector<Value> settle(Genome& genome, std::vector<bool>* active = nullptr) const;
+  // Leaves these genes of each dimension, ascending and at least one, and nothing else.
+  void keep(const std::vector<std::vector<std::uint16_t>>& genes);
+  Genome in_whole(const Genome& genome) const;
   Design decode(const Genome& genome, std::vector<std::string>* places) const;
   bool holds(Expr condition, Evaluation& state) const;
   // The first broken constraint of these values; constraints.size() when none is. `why` says what is wrong with it.

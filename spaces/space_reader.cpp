@@ -46,6 +46,8 @@ class SpaceReader {
     root.finish();
     document_.raise();
     sort_conditions();
+    space_.narrow(options_.choices, document_);
+    document_.raise();
     space_.enumeration_size = count_combinations(space_);
     try_decoding();
     document_.raise();
@@ -71,12 +73,13 @@ class SpaceReader {
       space_.by_name[dimension.name] = static_cast<std::uint32_t>(space_.dims.size());
       space_.paths.push_back("model");
       space_.first_value.push_back(static_cast<std::uint32_t>(space_.values.size()));
-      space_.rest_value.push_back(space_.first_value.back());
       for (const Json& choice : dimension.choices) space_.values.push_back(space_.pool.literal(choice));
       space_.conditions.push_back(no_expr);
       space_.reads.emplace_back();
       space_.dims.push_back(dimension);
     }
+    space_.narrow(options_.choices, document_);
+    document_.raise();
     space_.enumeration_size = count_combinations(space_);
     space_.log10_size = count_log10(space_);
     space_.fingerprint = Hasher().add(fingerprint()).add(space_.model->model_hash).value();
@@ -265,7 +268,6 @@ class SpaceReader {
       return false;
     }
     space_.first_value.push_back(static_cast<std::uint32_t>(space_.values.size()));
-    space_.rest_value.push_back(space_.first_value.back());
     space_.values.insert(space_.values.end(), values.begin(), values.end());
     return true;
   }
@@ -487,7 +489,13 @@ class SpaceReader {
     for (const char* prose : {"name", "source"}) meaning.erase(prose);
     if (!parameters_.empty()) meaning["parameters"] = parameters_;
     strip(meaning);
-    return Hasher().add(std::string_view(meaning.dump())).add(space_.batch).value();
+    Hasher hasher;
+    hasher.add(std::string_view(meaning.dump())).add(space_.batch);
+    for (std::size_t i = 0; i < space_.kept.size(); ++i) {
+      if (space_.kept[i].size() == space_.whole->dims()[i].choices.size()) continue;
+      hasher.add(std::string_view(space_.dims[i].name)).add(std::string_view(Json(space_.kept[i]).dump()));
+    }
+    return hasher.value();
   }
 
   static void strip(Json& json) {
@@ -513,6 +521,12 @@ class SpaceReader {
 
 SearchSpace SearchSpace::parse(JsonDocument document, const SpaceOptions& options) {
   auto impl = std::make_unique<Impl>();
+  if (!options.choices.empty()) {
+    SpaceOptions all = options;
+    all.choices.clear();
+    impl->whole =
+        std::make_shared<SearchSpace>(parse(JsonDocument::from_value(document.value(), document.origin()), all));
+  }
   SpaceReader(document, *impl, options).read();
   return SearchSpace(std::move(impl));
 }

@@ -7,6 +7,8 @@ file(READ ${SOURCE}/report_drawing.js drawing)
 file(READ ${SOURCE}/report_charts.js charts)
 file(READ ${SOURCE}/training/training_page.html.in training_page)
 file(READ ${SOURCE}/training/training_charts.js training_charts)
+file(READ ${SOURCE}/comparison_page.html.in comparison_page)
+file(READ ${SOURCE}/comparison_charts.js comparison_charts)
 file(READ ${SOURCE}/report_notice.txt notice)
 
 # Vega's files are CommonJS modules where `exports` and `module` exist, so each gets a function with its own.
@@ -30,9 +32,9 @@ if(lower MATCHES "</script" OR lower MATCHES "<!--")
 endif()
 
 set(literals)
-foreach(name page style drawing charts training_page training_charts vega)
+foreach(name page style drawing charts training_page training_charts comparison_page comparison_charts vega)
   string(APPEND literals "const std::string_view report_${name} = R\"RIDGELINE(${${name}})RIDGELINE\";\n")
 endforeach()
-file(WRITE ${OUTPUT}.new "// Generated at build time from experiments/report*, experiments/training/training_* and Vega's files.\n"
+file(WRITE ${OUTPUT}.new "// Generated at build time from experiments/report*, comparison_*, training/training_* and Vega's files.\n"
   "#include \"experiments/report_assets.hpp\"\n\nnamespace ridgeline {\n${literals}}  // namespace ridgeline\n")
 file(RENAME ${OUTPUT}.new ${OUTPUT})

@@ -32,6 +32,10 @@ TEST(Spaces, AreListedWithTheirSizes) {
 
 TEST(Spaces, AreCountedExactlyWhereTheyAreSmall) {
   EXPECT_EQ(parsed({"space", "count", "nasbench_macro", "--json"}).at("valid"), 6561);
+  EXPECT_EQ(parsed({"space", "count", "nasbench_macro", "--choices", R"(layer=["id","ir_5x5_t6"])", "--choices",
+                    "layer[0]=id", "--json"})
+                .at("valid"),
+            128);
   EXPECT_TRUE(parsed({"space", "count", "ofa_mobilenet_v3", "--json"}).at("valid").is_null());
 }
 

@@ -98,6 +98,20 @@ TEST(Quantized, TiedOperatorsShareADimension) {
   EXPECT_NE(tied.fingerprint(), all.fingerprint());
 }
 
+TEST(Quantized, NarrowedPlansAreTheSamePlans) {
+  const Plans plans;
+  const SearchSpace space = SearchSpace::load(plans.space);
+  const std::string first = space.dims()[0].name;
+  const SearchSpace narrowed = SearchSpace::load(plans.space, {.choices = {{first, {"int3@channel/int8", "bf16"}}}});
+  EXPECT_EQ(narrowed.enumeration_size(), 32U);
+  EXPECT_NE(narrowed.fingerprint(), space.fingerprint());
+  EXPECT_EQ(narrowed.in_whole({{1, 3, 0}}), (Genome{{3, 3, 0}}));
+  for (std::uint64_t i = 0; i < narrowed.enumeration_size(); ++i) {
+    const Genome genome = narrowed.at(i).value();
+    EXPECT_EQ(function_hash(narrowed.decode(genome)), function_hash(space.decode(narrowed.in_whole(genome))));
+  }
+}
+
 TEST(Quantized, AccuraciesAreThoseOfTheNetworksInTheirFormats) {
   const Plans plans;
   const std::string database = plans.data.scratch.path("q.db");

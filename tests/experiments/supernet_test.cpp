@@ -230,6 +230,34 @@ TEST(Supernet, EvaluatesTheCandidatesOfASpaceWithFewerChoices) {
   EXPECT_NE(what_of([&] { supernet.check_space(other); }).find("fewer choices"), std::string::npos);
 }
 
+TEST(Supernet, ANarrowedSearchIsOfTheSameSupernet) {
+  const Elastic elastic;
+  elastic.trained(3);
+  const std::string database = elastic.data.scratch.path("s.db");
+  Json study = elastic.study("all");
+  study["searcher"] = {{"name", "exhaustive"}};
+  study["stop"]["trials"] = 100;
+  testing::run_study(study, database);
+  study["name"] = "narrowed";
+  study["choices"] = {{"width", {8, 12}}, {"kernel", {5}}, {"side", {8}}};
+  testing::run_study(study, database);
+  const SearchSpace whole = SearchSpace::load(elastic.space);
+  const SearchSpace narrowed = SearchSpace::load(elastic.space, {.choices = study["choices"]});
+  const std::vector<Trial> all = testing::trials_of(database, "all"), few = testing::trials_of(database, "narrowed");
+  ASSERT_EQ(few.size(), 4U);  // two widths and two depths
+  for (const Trial& trial : few) {
+    const Genome genome = narrowed.in_whole(trial.genome);
+    const auto same = std::find_if(all.begin(), all.end(), [&](const Trial& one) { return one.genome == genome; });
+    ASSERT_NE(same, all.end());
+    EXPECT_EQ(trial.values, same->values);
+    EXPECT_EQ(trial.function_hash, same->function_hash);
+  }
+  const Winners winners = test_winners(Store(database, Store::Mode::read), "narrowed", resources(), {.threads = 2});
+  for (const Winner& winner : winners.winners) {
+    EXPECT_DOUBLE_EQ(100 * winner.validation_accuracy, winner.member.values[0]);
+  }
+}
+
 TEST(Supernet, WinnersAreTheFrontOnTheTestSplit) {
   const Elastic elastic;
   const std::string path = elastic.trained(3);

@@ -1,0 +1,144 @@
+// A space with fewer choices: which are left, and the same candidates in the whole space.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "spaces/hash.hpp"
+#include "spaces/search_space_impl.hpp"
+
+namespace ridgeline {
+namespace {
+
+std::string word_of(const Json& choice) { return choice.is_string() ? choice.get<std::string>() : choice.dump(); }
+
+std::string declared_name(const std::string& name) { return name.substr(0, name.find('[')); }
+
+// Notes what is wrong with the list that stands for `name`; `there`: every choice that it may name.
+bool check_list(const std::string& name, const Json& list, const std::vector<Json>& there, JsonDocument& document) {
+  const auto note = [&](std::string expected, std::string found, std::string remedy = {}) {
+    document.note({"choices", name, std::move(expected), std::move(found), std::move(remedy)});
+    return false;
+  };
+  if (!list.is_array() || list.empty()) return note("a list of the choices that are left", describe(list));
+  std::vector<std::string> words;
+  for (const Json& choice : there) words.push_back(word_of(choice));
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (std::find(there.begin(), there.end(), list[i]) == there.end()) {
+      return note("choices of the dimension", describe(list[i]), known_words(word_of(list[i]), words));
+    }
+    if (std::find(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(i), list[i]) !=
+        list.begin() + static_cast<std::ptrdiff_t>(i)) {
+      return note("every choice once", describe(list[i]) + " twice");
+    }
+  }
+  return true;
+}
+
+// Whether every name is a dimension's and every list holds choices of it.
+bool check_names(const SearchSpace::Impl& space, const std::map<std::string, Json>& choices, JsonDocument& document) {
+  std::vector<std::string> names;
+  for (const Dimension& dimension : space.dims) {
+    const std::string declared = declared_name(dimension.name);
+    if (std::find(names.begin(), names.end(), declared) == names.end()) names.push_back(declared);
+  }
+  bool good = true;
+  for (const auto& [name, list] : choices) {
+    std::vector<Json> there;
+    for (const Dimension& dimension : space.dims) {
+      if (dimension.name != name && declared_name(dimension.name) != name) continue;
+      for (const Json& choice : dimension.choices) {
+        if (std::find(there.begin(), there.end(), choice) == there.end()) there.push_back(choice);
+      }
+    }
+    if (there.empty()) {
+      document.note({"choices", name, "a dimension of the space", fmt::format("'{}'", name), known_words(name, names)});
+      good = false;
+    } else {
+      good = check_list(name, list, there, document) && good;
+    }
+  }
+  return good;
+}
+
+}  // namespace
+
+void SearchSpace::Impl::narrow(const std::map<std::string, Json>& choices, JsonDocument& document) {
+  for (std::size_t i = 0; i < dims.size(); ++i) resting.push_back(value(i, 0));
+  if (choices.empty() || !check_names(*this, choices, document)) return;
+  std::vector<std::vector<std::uint16_t>> stay(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    auto wanted = choices.find(dims[i].name);
+    if (wanted == choices.end()) wanted = choices.find(declared_name(dims[i].name));
+    for (std::size_t gene = 0; gene < dims[i].choices.size(); ++gene) {
+      const Json& choice = dims[i].choices[gene];
+      const bool stays = wanted == choices.end() ||
+                         std::find(wanted->second.begin(), wanted->second.end(), choice) != wanted->second.end();
+      if (stays) stay[i].push_back(static_cast<std::uint16_t>(gene));
+    }
+    if (stay[i].empty()) {  // of a repeated dimension whose elements differ in their choices
+      document.note({"choices", wanted->first, fmt::format("a choice of {} too", dims[i].name),
+                     ridgeline::describe(wanted->second), fmt::format("it has {}", Json(dims[i].choices).dump())});
+      return;
+    }
+  }
+  keep(stay);
+}
+
+void SearchSpace::Impl::keep(const std::vector<std::vector<std::uint16_t>>& genes) {
+  std::vector<Value> left;
+  std::vector<std::uint32_t> first;
+  kept.resize(dims.size());
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    first.push_back(static_cast<std::uint32_t>(left.size()));
+    std::vector<Json> choices;
+    std::vector<std::uint16_t> in_file;
+    for (const std::uint16_t gene : genes[i]) {
+      left.push_back(value(i, gene));
+      choices.push_back(dims[i].choices[gene]);
+      in_file.push_back(kept[i].empty() ? gene : kept[i][gene]);
+    }
+    kept[i] = std::move(in_file);
+    dims[i].choices = std::move(choices);
+  }
+  values = std::move(left);
+  first_value = std::move(first);
+}
+
+SearchSpace SearchSpace::holding(std::span<const std::optional<std::uint16_t>> held) const {
+  if (held.size() != dims().size()) throw std::invalid_argument("SearchSpace::holding: not one entry a dimension");
+  auto impl = std::make_unique<Impl>(*impl_);
+  Hasher identity;
+  identity.add(impl->fingerprint);
+  std::vector<std::vector<std::uint16_t>> genes(held.size());
+  for (std::size_t i = 0; i < held.size(); ++i) {
+    const std::size_t choices = impl->dims[i].choices.size();
+    if (held[i] && *held[i] >= choices) throw std::invalid_argument("SearchSpace::holding: no such choice");
+    for (std::size_t gene = 0; gene < choices; ++gene) {
+      if (!held[i] || gene == *held[i]) genes[i].push_back(static_cast<std::uint16_t>(gene));
+    }
+    if (held[i]) identity.add(std::uint64_t{i}).add(std::uint64_t{*held[i]});
+  }
+  if (!impl->whole) impl->whole = std::shared_ptr<const SearchSpace>(new SearchSpace(std::make_unique<Impl>(*impl_)));
+  impl->keep(genes);
+  impl->fingerprint = identity.value();
+  impl->enumeration_size = count_combinations(*impl);
+  impl->log10_size = count_log10(*impl);
+  return SearchSpace(std::move(impl));
+}
+
+const SearchSpace& SearchSpace::whole() const { return impl_->whole ? *impl_->whole : *this; }
+
+Genome SearchSpace::Impl::in_whole(const Genome& genome) const {
+  Genome settled = genome;
+  std::vector<bool> active(dims.size(), true);
+  settle(settled, &active);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (active[i]) settled.genes[i] = kept[i][settled.genes[i]];
+  }
+  return settled;
+}
+
+Genome SearchSpace::in_whole(const Genome& genome) const { return impl_->in_whole(genome); }
+
+}  // namespace ridgeline
