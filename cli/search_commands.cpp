@@ -8,6 +8,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/study_steps.hpp"
 #include "cli/version.hpp"
 #include "experiments/comparison_formats.hpp"
 #include "experiments/report_explain.hpp"
@@ -265,6 +266,20 @@ int preview(const CommandLine& cli, const RunOptions& options, const StudyConfig
   return feasible ? exit_done : exit_infeasible;
 }
 
+int search_study(const CommandLine& cli, const RunOptions& options) {
+  const std::vector<std::string> overrides = all_overrides(options);
+  const StudyConfig study = peek_study(options.study, overrides, cli.resources);
+  const StepContext context{study.name, options.database, options.quiet, options.json};
+  if (!options.dry_run) {
+    const int code = run_steps(study.before, context);
+    if (code != exit_done) return code;
+  }
+  StudyConfig config = load_study(options.study, overrides, cli.resources);
+  if (options.dry_run) return preview(cli, options, config);
+  const int code = run_study(cli, options, std::move(config));
+  return code == exit_done ? run_steps(study.after, context) : code;
+}
+
 void add_run_options(CLI::App& command, RunOptions& options) {
   add_database_option(command, options.database);
   command
@@ -299,12 +314,7 @@ void add_search_commands(CLI::App& app, CommandLine& cli) {
   search->add_flag("--dry-run", options->dry_run,
                    "only print size of the space, range of the costs and feasibility of a sample");
   add_run_options(*search, *options);
-  search->callback([&cli, options] {
-    cli.action = [&cli, options] {
-      StudyConfig config = load_study(cli.resources.study(options->study), all_overrides(*options), cli.resources);
-      return options->dry_run ? preview(cli, *options, config) : run_study(cli, *options, std::move(config));
-    };
-  });
+  search->callback([&cli, options] { cli.action = [&cli, options] { return search_study(cli, *options); }; });
 
   auto resumed = std::make_shared<RunOptions>();
   CLI::App* resume =

@@ -45,6 +45,8 @@ class ConfigReader {
     }
     for (JsonReader& entry : root_.array("constraints", false)) read_objective(entry, true);
     config_.variants = read_variants(root_);
+    read_steps("before", config_.before);
+    read_steps("after", config_.after);
     root_.finish();
     return std::move(config_);
   }
@@ -111,6 +113,29 @@ class ConfigReader {
     config_.objectives.push_back(std::move(read));
   }
 
+  void read_steps(const char* key, std::vector<StudyStep>& steps) {
+    for (JsonReader& entry : root_.array(key, false)) {
+      if (!entry.value().is_object()) {
+        entry.note("", R"(an object such as {"run": ["data", "make", "glyphs", "--out", "glyphs"]})",
+                   describe(entry.value()));
+        continue;
+      }
+      StudyStep step;
+      for (const JsonReader& word : entry.array("run")) {
+        if (word.value().is_string()) step.words.push_back(word.value().get<std::string>());
+      }
+      step.makes = entry.string("makes", "");
+      const Json run = entry.value().value("run", Json::array());
+      const bool searches = !step.words.empty() && (step.words[0] == "search" || step.words[0] == "resume");
+      if (step.words.size() != run.size() || run.empty() || searches) {
+        entry.note("run", "the words of a command, search and resume excepted", run.dump(),
+                   R"(for example ["winners", "{study}", "--db", "{db}", "--out", "winners"])");
+      }
+      entry.finish();
+      steps.push_back(std::move(step));
+    }
+  }
+
   static void read_screen(JsonReader& entry, ObjectiveConfig& read) {
     std::optional<JsonReader> screen = entry.object("screen", false);
     if (!screen) return;
@@ -167,6 +192,11 @@ StudyConfig parse_study(JsonDocument document) {
   StudyConfig config = read_study(document);
   document.raise();
   return config;
+}
+
+StudyConfig peek_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources) {
+  const std::string file = resources.study(path);
+  return parse_study(JsonDocument::from_value(with_overrides(JsonDocument::load(file).value(), overrides), file));
 }
 
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources) {

@@ -19,6 +19,9 @@
 //
 // "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
+// "before" and "after" list commands of this program that `search` runs first and last, so that one command goes from
+// data to an exported model: [{"run": ["data", "make", "glyphs", "--out", "glyphs"], "makes": "glyphs/dataset.json"}].
+//
 // Tiers: an objective with "screen" is first estimated for the whole batch by the cheap evaluator; only the best `keep`
 // share by non-dominated rank is given to "from", the rest keep the estimate and its fidelity.
 #pragma once
@@ -52,6 +55,14 @@ struct VariantConfig {
   Json override_patch;  // RFC 7396
 };
 
+// A command of this program, without the program's name, that a study is to run before it or after it: what it is made
+// of, and what is done with its front. {study} and {db} in a word stand for the study's name and its database. Where
+// the file `makes` is there already, the command has been run.
+struct StudyStep {
+  std::vector<std::string> words;
+  std::string makes;
+};
+
 struct StudyConfig {
   std::string name;
   std::string space;  // name or path, as written
@@ -66,6 +77,7 @@ struct StudyConfig {
   int threads = 0;           // for analytic costs; 0 = all
   bool verify_front = true;  // measure the front again before it is reported
   std::vector<VariantConfig> variants;
+  std::vector<StudyStep> before, after;
 
   Json canonical;      // the merged document, keys sorted
   std::string origin;  // the file, for messages
@@ -78,6 +90,8 @@ struct StudyConfig {
 // "objectives[0].limit=0.01"). Throws ConfigError with every problem found, those of the space, the searcher and the
 // evaluators it names included, of its variants too.
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);
+// The study alone, with overrides: what it names (space, tables, devices) is not opened.
+StudyConfig peek_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);
 // The study alone: what it names (space, tables, devices) is not opened. For stored configurations.
 StudyConfig parse_study(JsonDocument document);
 // The same, with problems noted in the document and not thrown.
