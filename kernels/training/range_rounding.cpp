@@ -191,32 +191,37 @@ void add_noise(const RangeRounding& rounding, const StepRule& rule, std::span<co
   });
 }
 
-// The sum of gradient * e over a run; `passed` gets what goes through.
+// The part of a run's sum of gradient * e that one number adds, times the range; `passed` gets what goes through.
+// `out`: what came out inside the range, or x itself where that does not count.
+[[gnu::always_inline]] inline float pull_one(float x, float out, float gradient, float low, float range,
+                                             float& passed) {
+  const bool inside = x >= low && x <= range;
+  passed = inside ? gradient : 0.0F;
+  return gradient * (inside ? out - x : std::min(std::max(x, low), range));
+}
+
+// The sum of gradient * e over a run. `out` may be null: noise says nothing of the range.
 double pull_run(bool is_unsigned, std::span<const float> in, const float* out, const float* gradient, float* passed,
                 float range) {
   const float low = is_unsigned ? 0.0F : -range, unit = range > 0.0F ? 1.0F / range : 0.0F;
   std::array<float, lanes> sums{};
-  std::size_t i = 0;
-  run_widest([&]() __attribute__((always_inline)) {
-    for (; i + lanes <= in.size(); i += lanes) {
+  const std::size_t whole = in.size() / lanes * lanes;
+  const auto pull = [&](const float* made) __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < whole; i += lanes) {
 #pragma omp simd
       for (std::size_t lane = 0; lane < lanes; ++lane) {
-        const float x = in[i + lane], y = out[i + lane], g = gradient[i + lane];
-        const bool inside = x >= low && x <= range;
-        sums[lane] += g * (inside ? y - x : y) * unit;
-        passed[i + lane] = inside ? g : 0.0F;
+        const std::size_t at = i + lane;
+        sums[lane] += pull_one(in[at], made[at], gradient[at], low, range, passed[at]);
       }
     }
-  });
-  for (; i < in.size(); ++i) {
-    const float g = gradient[i];
-    const bool inside = in[i] >= low && in[i] <= range;
-    sums[0] += g * (inside ? out[i] - in[i] : out[i]) * unit;
-    passed[i] = inside ? g : 0.0F;
+  };
+  run_widest([&]() __attribute__((always_inline)) { pull(out == nullptr ? in.data() : out); });
+  for (std::size_t i = whole; i < in.size(); ++i) {
+    sums[0] += pull_one(in[i], out == nullptr ? in[i] : out[i], gradient[i], low, range, passed[i]);
   }
   double sum = 0;
   for (const float one : sums) sum += static_cast<double>(one);
-  return sum;
+  return sum * static_cast<double>(unit);
 }
 
 }  // namespace
@@ -260,7 +265,7 @@ void pull_back(const RangeRounding& rounding, NumberMemory in, NumberMemory out,
   runs.for_each([&](const Run& run) {
     std::vector<float> x_room, y_room, g_room, made;
     const std::span<const float> x(read(in, run, x_room), run.count);
-    const float* const y = read(out, run, y_room);
+    const float* const y = rounding.way == RoundingWay::noise ? nullptr : read(out, run, y_room);
     const float* const g = read(gradient, run, g_room);
     float* const to = place(passed, run, made);
     sums[run.number] = pull_run(rounding.is_unsigned, x, y, g, to, std::abs(ranges[run.range]));

@@ -8,7 +8,7 @@
 // Gradients are those of learned step sizes (LSQ: Esser et al., 2020, arXiv:1902.08153, equations 2 to 4), straight
 // through rounding:
 //   dL/dx = dL/dy where |x| <= r (0 <= x <= r without sign), else 0
-//   dL/dr = sum dL/dy * e, e = (y - x) / r where |x| <= r, else y / r
+//   dL/dr = sum dL/dy * e, e = (y - x) / r where |x| <= r (of noise, whose mean is 0: 0), else y / r
 // What is handed out for r is dL/dr * sqrt(Q^3 / N), N the numbers of one sample that share r: a step of gradient
 // descent on r then changes r / Q as LSQ's step on s with its gradient scale 1 / sqrt(N Q) does.
 // A range of 0 is none yet: min(max|x|, 2 mean|x| sqrt(Q)) of the first numbers that are rounded over it, which is

@@ -91,6 +91,7 @@ void TrainingBuilder::emit_rounding(const Rounded& one) {
 TrainingTensor TrainingBuilder::pulled(const Rounded& one, const Tensor& gradient, const Tensor& passed) {
   if (!one.rounding) return gradient;
   RangeRounding rounding = *one.rounding;
+  rounding.way = options_.quantization.way;
   rounding.threads = options_.threads;
   const bool is_bf16 = type_of(one.from.desc) == DataType::bf16, add = !ranges_pulled_.insert(one.range->offset).second;
   const ParameterBlock& range = *one.range;

@@ -370,8 +370,11 @@ TEST(QuantizedTraining, LearnsWeightsAndRangesThatEvaluateInTheirFormats) {
     ASSERT_GT(last.size(), own);
     for (std::size_t i = own; i < last.size(); ++i) {
       EXPECT_GT(std::abs(first[i]), 0.0F) << i;
-      EXPECT_NE(first[i], last[i]) << i;
+      const bool moves = way == RoundingWay::fake;  // noise moves them where something is cut off
+      EXPECT_TRUE(!moves || first[i] != last[i]) << i;
     }
+    EXPECT_NE(std::vector<float>(first.begin() + static_cast<std::ptrdiff_t>(own), first.end()),
+              std::vector<float>(last.begin() + static_cast<std::ptrdiff_t>(own), last.end()));
   }
 }
 

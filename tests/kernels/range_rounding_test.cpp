@@ -85,6 +85,21 @@ TEST(RangeRounding, GradientsAreThoseOfLearnedStepSizes) {
   }
 }
 
+TEST(RangeRounding, OfNoiseOnlyWhatIsCutOffMovesTheRange) {
+  std::vector<float> x{0.3F, 0.9F, 1.7F, -2.0F, 0.0F, -0.55F}, y(6), passed(6), found{0.0F}, ranges{1.0F};
+  std::vector<float> g{1.0F, -2.0F, 0.5F, 3.0F, 1.0F, 4.0F};
+  const RangeRounding rounding{.format = Format::parse("int3"),
+                               .is_unsigned = false,
+                               .rows = 1,
+                               .row_length = 6,
+                               .samples = 2,
+                               .way = RoundingWay::noise};
+  round_over(rounding, array_of(x), array_of(y), ranges, 0);
+  pull_back(rounding, array_of(x), array_of(y), ranges, array_of(g), array_of(passed), found, false);
+  EXPECT_NEAR(static_cast<double>(found[0]), (0.5 * 1 + 3.0 * -1) * std::sqrt(std::pow(3.0, 3) / 3.0), 1e-5);
+  EXPECT_EQ(passed, (std::vector<float>{1.0F, -2.0F, 0.0F, 0.0F, 1.0F, 4.0F}));
+}
+
 TEST(RangeRounding, NoiseIsOneStepWideAndTheSameForAnyNumberOfThreads) {
   const std::size_t count = 100000;
   std::vector<float> x = normal_numbers(count, 2), one(count), two(count), other(count), ranges{2.5F};
