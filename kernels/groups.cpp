@@ -83,9 +83,14 @@ Format Builder::checked_format(NodeId node) const {
   return formats.activations;
 }
 
+// What is stored wider than in 8 bits is computed with as it is, and the result rounded: it may have no range of its
+// own. Operators that only move numbers share their inputs' scale, and round as well before as after.
 Format Builder::follower_format(const Group& group, bool has_int8) const {
   const Format stored = lowered_.stored[group.result];
-  return stored.is_quantized() && !has_int8 ? f32 : stored;
+  if (!stored.is_quantized()) return stored;
+  const bool wide = std::any_of(group.inputs.begin(), group.inputs.end(),
+                                [&](NodeId input) { return !lowered_.stored[input].is_quantized(); });
+  return has_int8 && (!wide || moves_values(network_.op(group.anchor).kind)) ? stored : f32;
 }
 
 StepInfo Builder::info_for(const Group& group, const Format& format) const {
@@ -146,6 +151,7 @@ void Builder::build_weighted(const Group& group) {
   const bool adds = !group.posts.empty() && group.posts[0].kind == OpKind::add;
   if (!direct && adds) {
     const auto [first, second] = split(group, 0);
+    lowered_.stored[first.result] = f32;  // rounded nowhere
     build_linear_or_conv(first, format, DataType::f32);
     return build_binary(second);
   }
@@ -243,6 +249,7 @@ void Builder::build_linear_or_conv(const Group& group, const Format& format, Dat
     bare.posts.clear();
     if (!compile_for(bare, group.anchor)->is_reference()) {  // the post-operations are the trouble
       const auto [first, second] = split(group, 0);
+      lowered_.stored[first.result] = f32;  // rounded nowhere
       build_weighted(first);
       return build(second);
     }

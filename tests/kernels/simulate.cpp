@@ -50,7 +50,10 @@ class Simulation {
     Format format = planned ? design_.precision.at(group.anchor).activations : lowered_.stored[group.result];
     const bool real = is_activation(op.kind) || op.kind == OpKind::softmax || op.kind == OpKind::batch_norm ||
                       op.kind == OpKind::layer_norm;
-    if (real && format.is_quantized()) format = f32;
+    const bool wide = std::any_of(group.inputs.begin(), group.inputs.end(),
+                                  [&](NodeId input) { return !lowered_.stored[input].is_quantized(); });
+    const bool as_it_is = !planned && wide && !moves_values(op.kind);
+    if ((real || as_it_is) && format.is_quantized()) format = f32;
     std::vector<Tensor> read;
     for (const NodeId input : group.inputs) read.push_back(rounded(tensors_[input], format, input));
     std::vector<const Tensor*> inputs;
