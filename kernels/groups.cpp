@@ -83,14 +83,10 @@ Format Builder::checked_format(NodeId node) const {
   return formats.activations;
 }
 
-// What is stored wider than in 8 bits is computed with as it is, and the result rounded: it may have no range of its
-// own. Operators that only move numbers share their inputs' scale, and round as well before as after.
 Format Builder::follower_format(const Group& group, bool has_int8) const {
   const Format stored = lowered_.stored[group.result];
-  if (!stored.is_quantized()) return stored;
-  const bool wide = std::any_of(group.inputs.begin(), group.inputs.end(),
-                                [&](NodeId input) { return !lowered_.stored[input].is_quantized(); });
-  return has_int8 && (!wide || moves_values(network_.op(group.anchor).kind)) ? stored : f32;
+  const bool as_stored = has_int8 && !reads_wider(network_, lowered_, group);
+  return stored.is_quantized() && !as_stored ? f32 : stored;
 }
 
 StepInfo Builder::info_for(const Group& group, const Format& format) const {

@@ -197,6 +197,12 @@ Lowered lower(const Network& network, const PrecisionPlan& plan, bool fuse) {
   return Lowering(network, plan, fuse).run();
 }
 
+bool reads_wider(const Network& network, const Lowered& lowered, const Group& group) {
+  if (!lowered.stored[group.result].is_quantized() || moves_values(network.op(group.anchor).kind)) return false;
+  return std::any_of(group.inputs.begin(), group.inputs.end(),
+                     [&](NodeId input) { return !lowered.stored[input].is_quantized(); });
+}
+
 std::pair<Group, Group> split(const Group& group, std::size_t kept) {
   Group first = group;
   first.posts.resize(kept);

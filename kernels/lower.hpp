@@ -42,6 +42,11 @@ struct Lowered {
 Lowered lower(const Network& network, const PrecisionPlan& plan, bool fuse = true);
 inline Lowered lower(const Design& design, bool fuse = true) { return lower(design.network, design.precision, fuse); }
 
+// Does a group that follows formats (whose anchor is none of conv2d, linear and matmul) read a tensor that is stored
+// wider than its own 8-bit result? It then computes in f32 and its result is rounded: what it reads may have no range
+// of its own. Operators that only move numbers share their inputs' scale, and round as well before as after.
+bool reads_wider(const Network& network, const Lowered& lowered, const Group& group);
+
 // The group split in two: the first keeps `kept` post-operations, the second starts with the next one as its anchor.
 std::pair<Group, Group> split(const Group& group, std::size_t kept);
 

@@ -119,7 +119,8 @@ std::vector<PlanPart> PlanParts::parts_of(const Lowered& lowered, std::span<cons
     const std::uint8_t to = stored(group.result);
     std::uint8_t computed = to;
     if (dimension == no_dimension) {
-      parts.push_back({PlanPart::Kind::other, group.anchor, group.result, to, to, 0});
+      if (reads_wider(space_.design.network, lowered, group)) computed = 0;
+      parts.push_back({PlanPart::Kind::other, group.anchor, group.result, computed, to, 0});
     } else {
       const auto choice = static_cast<std::uint8_t>(genes[dimension]);
       computed = tensor_format(space_.formats[choice].activations);

@@ -37,7 +37,7 @@ void check(const PlanSpace& space);
 struct PlanPart {
   enum class Kind : std::uint8_t {
     op,     // an operator of a dimension: `from` is its choice, `to` the format its result is stored in
-    other,  // any other step: `from` and `to` are the format its result is stored in
+    other,  // any other step: it computes in `from`, and its result is stored in `to`
     store,  // the result of `node`, computed in `from`, brought into the format it is stored in and its readers' layout
     fetch   // the tensor `node`, stored in `from`, for readers that want `to`
   };
