@@ -402,7 +402,14 @@ TEST(Quantize, PassesAreAppliedAndRecorded) {
 TEST(Quantize, EmulatedFormatsHaveNoTimeHere) {
   const StripedData data;
   Command command(data);
-  command.hooks = {};  // as the machine answers
+  // What the machine cannot run it says itself; how long the rest takes is not its to say on a busy day.
+  command.hooks.study.measure = [](const Design& design, const MeasureOptions& options) {
+    MeasureOptions short_one = options;
+    short_one.target_s = 1e-3;
+    const Measurement answer = measure(design, short_one);
+    return answer.outcome == Measurement::Outcome::unsupported ? answer : testing::fake_timing(design, options);
+  };
+  command.hooks.time_layers = {};
   command.config.formats = {"f32", "int4@channel/int8"};
   command.config.trials = 8;
   const QuantizeResult result = command.run();
