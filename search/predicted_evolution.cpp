@@ -100,20 +100,20 @@ PredictedObjectives::PredictedObjectives(const SearcherSetup& setup, std::span<c
     : setup_(&setup), modelled_(modelled.begin(), modelled.end()), features_(&features) {
   std::vector<Genome> genomes;
   for (const std::size_t row : rows) genomes.push_back(trials[row].genome);
-  const Eigen::MatrixXd X = features.rows(genomes);
-  Eigen::VectorXd y(X.rows());
+  const Eigen::MatrixXd inputs = features.rows(genomes);
+  Eigen::VectorXd y(inputs.rows());
   for (const std::size_t objective : modelled_) {
     for (std::size_t i = 0; i < rows.size(); ++i) y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[objective];
     predictors_.push_back(make_predictor(predictor));
-    predictors_.back()->fit(X, y);
+    predictors_.back()->fit(inputs, y);
   }
 }
 
 Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) const {
-  const Eigen::MatrixXd X = features_->rows(genomes);
-  Eigen::MatrixXd values(X.rows(), static_cast<Eigen::Index>(predictors_.size()));
+  const Eigen::MatrixXd inputs = features_->rows(genomes);
+  Eigen::MatrixXd values(inputs.rows(), static_cast<Eigen::Index>(predictors_.size()));
   for (std::size_t k = 0; k < predictors_.size(); ++k) {
-    values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(X);
+    values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(inputs);
   }
   return values;
 }
