@@ -261,6 +261,20 @@ int run_program(int argc, char** argv) {
   }
 }
 
+bool takes_option(std::span<const std::string> words, const std::string& option) {
+  CommandLine cli{Resources("", ""), {}, false, {}, {}};
+  CLI::App app;
+  add_commands(app, cli);
+  const CLI::App* at = &app;
+  for (const std::string& word : words) {
+    const std::vector<const CLI::App*> below =
+        at->get_subcommands([&](const CLI::App* one) { return one->get_name() == word; });
+    if (below.empty()) break;
+    at = below.front();
+  }
+  return at != &app && at->get_option_no_throw(option) != nullptr;
+}
+
 CLI::App* add_command(CLI::App& parent, const std::string& name, const std::string& about, const std::string& example) {
   CLI::App* command = parent.add_subcommand(name, about);
   command->footer("Example:\n  " + example);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct CommandLine {
 
 // argv to exit code; never throws.
 int run_program(int argc, char** argv);
+// Does the command that these words begin with (without the program's name) take the option? False where it is none.
+bool takes_option(std::span<const std::string> words, const std::string& option);
 
 void add_search_commands(CLI::App& app, CommandLine& cli);          // search, resume
 void add_runs_commands(CLI::App& app, CommandLine& cli);            // runs list|show|delete

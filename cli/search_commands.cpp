@@ -149,9 +149,9 @@ class SearchRun {
       return exit_infeasible;
     }
     if (result.end != StudyResult::End::interrupted) return exit_done;
-    // Of several, the command itself goes on: it finds those that are done to be done.
+    // Of several, and where there are commands to run after it, the command itself goes on: what is done is found done.
     std::cerr << "interrupted; everything is saved. Go on with:\n  "
-              << (variants_.empty()
+              << (variants_.empty() && main_.after.empty()
                       ? fmt::format("ridgeline resume {} --db {}", shell_quoted(name), shell_quoted(options_.database))
                       : cli_.command)
               << "\n";

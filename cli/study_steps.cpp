@@ -1,5 +1,6 @@
 #include "cli/study_steps.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,15 +11,18 @@
 namespace ridgeline {
 namespace {
 
-// Standard output goes to standard error while it lives.
+// Standard output goes elsewhere while it lives: where results are JSON to standard error, where none are wanted
+// nowhere.
 class OutputAside {
  public:
-  explicit OutputAside(bool aside) {
-    if (!aside) return;
+  explicit OutputAside(const StepContext& context) {
+    if (!context.json && !context.quiet) return;
     std::fflush(stdout);
     std::cout.flush();
     kept_ = dup(STDOUT_FILENO);
-    dup2(STDERR_FILENO, STDOUT_FILENO);
+    const int target = context.quiet ? open("/dev/null", O_WRONLY) : dup(STDERR_FILENO);
+    dup2(target, STDOUT_FILENO);
+    close(target);
   }
   ~OutputAside() {
     if (kept_ < 0) return;
@@ -55,7 +59,7 @@ int run_words(std::vector<std::string>& words) {
 }  // namespace
 
 int run_steps(std::span<const StudyStep> steps, const StepContext& context) {
-  const OutputAside aside(context.json);
+  const OutputAside aside(context);
   for (const StudyStep& step : steps) {
     std::vector<std::string> words{"ridgeline"};
     for (const std::string& word : step.words) words.push_back(filled_in(word, context));
@@ -68,7 +72,7 @@ int run_steps(std::span<const StudyStep> steps, const StepContext& context) {
       std::cerr << (there ? fmt::format("{} is there already: {}\n", makes, command) : command + "\n");
     }
     if (there) continue;
-    if (context.quiet) words.push_back("--quiet");
+    if (context.quiet && takes_option(step.words, "--quiet")) words.push_back("--quiet");
     const int code = run_words(words);
     if (code != exit_done) return code;
   }

@@ -11,7 +11,7 @@ namespace ridgeline {
 
 struct StepContext {
   std::string study, database;
-  // Nothing but the steps' errors, and no result on standard output: what they print goes to standard error.
+  // quiet: errors only; json: what steps print goes to standard error, as standard output is one document.
   bool quiet = false, json = false;
 };
 

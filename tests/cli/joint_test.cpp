@@ -88,6 +88,22 @@ TEST_F(Joint, OneCommandGoesFromDataToExportedModels) {
   EXPECT_EQ(json.at("run").at("resumed_trials"), 12);
 }
 
+TEST_F(Joint, QuietStepsSayNothingWhetherTheyCanBeToldToOrNot) {
+  Json study = joint_study();
+  study["before"] = Json::array({{{"run", {"space", "show", "small.json"}}}});  // takes no --quiet
+  study["objectives"].erase(0);
+  study["searcher"] = {{"name", "random"}};
+  study.erase("compare");
+  study["after"] = Json::array({{{"run", {"pareto", "{study}", "--db", "{db}"}}}});
+  folder_.write("joint.json", study.dump());
+  const Outcome quiet = run({"search", "./joint.json", "--db", "j.db", "--quiet"});
+  EXPECT_EQ(quiet.code, 0) << quiet.err;
+  EXPECT_EQ(quiet.out + quiet.err, "");
+  const Outcome loud = run({"search", "./joint.json", "--db", "j.db"});
+  EXPECT_EQ(loud.code, 0) << loud.err;
+  EXPECT_THAT(loud.out, AllOf(HasSubstr("dimension"), HasSubstr("weights")));
+}
+
 TEST_F(Joint, AStepThatFailsEndsTheCommand) {
   Json study = joint_study();
   study["before"][0] = {{"run", {"train", "nowhere.json", "--data", "set", "--out", "x.ckpt"}}};
