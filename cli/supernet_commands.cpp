@@ -285,8 +285,9 @@ int winners(const CommandLine& cli, WinnersFlags flags) {
   const Winners found =
       as_problems_of("winners", [&] { return test_winners(store, flags.study, cli.resources, flags.options, hooks); });
   if (found.stopped) {
-    std::fputs(fmt::format("interrupted; finished epochs are saved in {}\nto go on: {}\n", folder, cli.command).c_str(),
-               stderr);
+    const bool tuned = flags.options.fine_tune_epochs > 0;
+    const std::string kept = tuned ? "finished epochs are saved in " + folder : "no checkpoint was written";
+    std::fputs(fmt::format("interrupted; {}\nto go on: {}\n", kept, cli.command).c_str(), stderr);
     return exit_interrupted;
   }
   if (!folder.empty() && flags.options.fine_tune_epochs == 0) {

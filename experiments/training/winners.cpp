@@ -187,7 +187,8 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
   test.load_test();
   for (const FrontMember& member : result.report.front) {
     if (hooks.progress) hooks.progress(result.winners.size(), result.report.front.size());
-    std::optional<Winner> winner = test.of(member);
+    const bool asked = hooks.train.stop != nullptr && hooks.train.stop->load();
+    std::optional<Winner> winner = asked ? std::nullopt : test.of(member);
     result.stopped = !winner;
     if (!winner) break;
     result.winners.push_back(std::move(*winner));

@@ -50,11 +50,11 @@ struct Winners {
 
 struct WinnerHooks {
   std::function<void(std::size_t done, std::size_t total)> progress;
-  TrainHooks train;  // of fine-tuning
+  TrainHooks train;  // of fine-tuning; its `stop` ends the tests too, after the current winner
 };
 
 // Throws ConfigError: a study without objective from a supernet, a supernet or data set that is another one now; and as
-// train_model. `stopped` of the result: interrupted while fine-tuning, not all winners are there.
+// train_model. `stopped` of the result: interrupted, not all winners are there.
 Winners test_winners(const Store& store, const std::string& study, const Resources& resources,
                      const WinnerOptions& options, const WinnerHooks& hooks = {});
 
