@@ -4,6 +4,7 @@
 
 #include "experiments/training/evaluate.hpp"
 #include "kernels/training/executed_formats.hpp"
+#include "kernels/training/rounding_sites.hpp"
 #include "spaces/onnx/import.hpp"
 
 namespace ridgeline {
@@ -17,6 +18,7 @@ bool is_onnx(const std::filesystem::path& path) { return path.extension() == ".o
 bool is_model_file(const std::string& path) { return is_onnx(path) || is_checkpoint(path); }
 
 TrainedModel trained_model(LoadedModel loaded) {
+  const std::string formats = trained_formats(loaded.checkpoint);
   std::optional<Design> in_formats;
   if (!loaded.plan.operators.empty()) {
     in_formats = executed_in_formats(loaded.network, loaded.plan, loaded.weights, loaded.ranges);
@@ -27,7 +29,7 @@ TrainedModel trained_model(LoadedModel loaded) {
           std::move(loaded.checkpoint.class_names),
           {std::move(loaded.checkpoint.mean), std::move(loaded.checkpoint.stddev)},
           std::move(in_formats),
-          trained_formats(loaded.checkpoint)};
+          formats == by_genes ? "the formats of its genes" : formats};
 }
 
 TrainedModel load_trained_model(const std::string& name_or_path, const Resources& resources) {

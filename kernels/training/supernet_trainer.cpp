@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t most_kept = 8;
 
-}  // namespace
-
-namespace {
-
 std::vector<float> first_parameters(const SharedParameters& layout, std::uint64_t seed, std::span<const float> given) {
   if (given.empty()) return layout.initial(seed);
   std::size_t own = 0;  // without ranges, which come last

@@ -1,6 +1,7 @@
 // Runs the built program as a user would and catches what it says.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,9 @@ struct ChildOptions {
 };
 
 Outcome run_ridgeline(const std::vector<std::string>& arguments, const ChildOptions& options = {});
+
+// The one JSON document that a command which ended well has printed.
+nlohmann::json parsed(const Outcome& outcome);
 
 // A fresh folder that is removed with its owner.
 class TemporaryFolder {

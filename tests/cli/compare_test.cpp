@@ -17,13 +17,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-Json parsed(const Outcome& outcome) {
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  Json json = Json::parse(outcome.out, nullptr, false);
-  EXPECT_FALSE(json.is_discarded()) << outcome.out;
-  return json;
-}
-
 class Compare : public ::testing::Test {
  protected:
   Outcome run(const std::vector<std::string>& arguments) const {
