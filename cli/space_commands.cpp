@@ -21,7 +21,7 @@ int list_spaces(const CommandLine& cli, bool json) {
   Json list = Json::array();
   TextTable table({{"space", false}, {"candidates", true}, {"dimensions", true}, {"about", false}});
   for (const std::string& name : cli.resources.spaces()) {
-    const SearchSpace space = SearchSpace::load(cli.resources.space(name));
+    const SearchSpace space = cli.resources.load_space(name);
     list.push_back({{"name", name},
                     {"about", space.about()},
                     {"log10_size", space.log10_size()},
