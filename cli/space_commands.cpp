@@ -1,4 +1,4 @@
-// space list|show|count|sample|check
+// space list|show|count|sample|check; evolve is in space_evolve_command.cpp
 #include <fmt/format.h>
 
 #include <map>
@@ -244,6 +244,8 @@ void add_space_commands(CLI::App& app, CommandLine& cli) {
   check->add_option("--seed", flags->design.seed, "seed of the sample")->capture_default_str();
   add_json_option(*check, flags->json);
   set_action(*check, cli, flags, check_space);
+
+  add_space_evolve_command(*spaces, cli);
 }
 
 }  // namespace ridgeline

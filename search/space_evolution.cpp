@@ -73,11 +73,13 @@ class Scorer {
       Genome genome;
     };
     std::vector<Found> all;
-    const std::vector<Genome> first(setup_->known.begin(),
-                                    setup_->known.begin() + static_cast<std::ptrdiff_t>(std::min(
-                                                                setup_->known.size(), setup_->candidates / 2)));
+    const std::vector<Genome> first(
+        setup_->known.begin(),
+        setup_->known.begin() + static_cast<std::ptrdiff_t>(std::min(setup_->known.size(), setup_->candidates / 2)));
     evolve(start_space(), sub_spaces_->whole(), first, Rng::derive(setup_->seed, "starting space", 0),
-           start_effort * setup_->generations, [&](const Genome& genome, Met met) { all.push_back({met, genome}); });
+           start_effort * setup_->generations, [&](const Genome& genome, Met met) {
+             all.push_back({met, genome});
+           });
     std::stable_sort(all.begin(), all.end(), [](const Found& a, const Found& b) {
       return a.met.cost != b.met.cost ? a.met.cost < b.met.cost : a.met.quality < b.met.quality;
     });
@@ -97,8 +99,8 @@ class Scorer {
     best_met_ = best_at_targets(met);
   }
 
-  // The front of the starting space with every gene moved to the nearest that is kept; at most half a generation, spread
-  // over the front, so that the other half is new blood.
+  // The front of the starting space with every gene moved to the nearest that is kept; at most half a generation,
+  // spread over the front, so that the other half is new blood.
   std::vector<Genome> moved(const SearchSpace& narrowed, const KeptGenes& kept) const {
     std::vector<Genome> genomes;
     std::set<Genome> seen;
@@ -119,8 +121,8 @@ class Scorer {
     return start_space().normalise(std::move(same));
   }
 
-  // NSGA-II on predicted values; `meet` sees every candidate that may count. Of a sub-space in which nothing is valid it
-  // sees none.
+  // NSGA-II on predicted values; `meet` sees every candidate that may count. Of a sub-space in which nothing is valid
+  // it sees none.
   template <typename Meet>
   void evolve(const SearchSpace& space, const KeptGenes& kept, const std::vector<Genome>& first, std::uint64_t seed,
               std::size_t generations, const Meet& meet) const {

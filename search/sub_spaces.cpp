@@ -78,7 +78,8 @@ SubSpaces::SubSpaces(const SearchSpace& space, std::span<const KeptCount> kept, 
 
 double SubSpaces::options(std::size_t dim) const {
   const std::size_t choices = space_->dims()[dim].choices.size();
-  return space_->dims()[dim].ordered ? static_cast<double>(choices - counts_[dim] + 1) : binomial(choices, counts_[dim]);
+  return space_->dims()[dim].ordered ? static_cast<double>(choices - counts_[dim] + 1)
+                                     : binomial(choices, counts_[dim]);
 }
 
 double SubSpaces::count() const {

@@ -23,17 +23,17 @@ using KeptGenes = std::vector<std::vector<std::uint16_t>>;  // by dimension, asc
 
 class SubSpaces {
  public:
-  // Throws ConfigError with every problem, at the flag `origin`: an unknown name, a name twice, a count below 1 or above
-  // an element's number of choices, nothing that is left to choose. The space must outlive this.
+  // Throws ConfigError with every problem, at the flag `origin`: an unknown name, a name twice, a count below 1 or
+  // above an element's number of choices, nothing that is left to choose. The space must outlive this.
   SubSpaces(const SearchSpace& space, std::span<const KeptCount> kept, const std::string& origin);
 
   const SearchSpace& space() const { return *space_; }
   KeptGenes whole() const;
-  double count() const;  // how many sub-spaces there are; exact below 2^53
+  double count() const;                     // how many sub-spaces there are; exact below 2^53
   KeptGenes at(std::uint64_t index) const;  // index < count(), in a fixed order
   KeptGenes random(Rng& rng) const;         // uniform
-  // Another sub-space: of one dimension, drawn uniformly among those that can change, another window, or one kept choice
-  // exchanged for one that is not.
+  // Another sub-space: of one dimension, drawn uniformly among those that can change, another window, or one kept
+  // choice exchanged for one that is not.
   KeptGenes mutated(KeptGenes kept, Rng& rng) const;
   // Of each dimension what either keeps.
   KeptGenes crossed(const KeptGenes& a, const KeptGenes& b, Rng& rng) const;

@@ -2,8 +2,9 @@
 //
 // A space is read from a JSON file (the language is described in spaces/LANGUAGE.md) and is immutable and thread-safe.
 //
-// A narrowed space (by a file with "narrows", or by options) has the same dimensions with fewer choices, and another fingerprint. Its candidates are those of the
-// whole space whose active choices are all left, and mean the same; an inactive gene is 0 in both.
+// A narrowed space (by a file with "narrows", or by options) has the same dimensions with fewer choices, and another
+// fingerprint. Its candidates are those of the whole space whose active choices are all left, and mean the same; an
+// inactive gene is 0 in both.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,12 @@ class SpaceReader {
  public:
   SpaceReader(JsonDocument& document, SearchSpace::Impl& space, const SpaceOptions& options,
               const std::vector<Narrowing>& narrowings)
-      : document_(document), space_(space), options_(options), narrowings_(narrowings), genes_(&constants_), built_ins_(&genes_) {}
+      : document_(document),
+        space_(space),
+        options_(options),
+        narrowings_(narrowings),
+        genes_(&constants_),
+        built_ins_(&genes_) {}
 
   void read() {
     JsonReader root = document_.root();
