@@ -7,6 +7,7 @@
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "experiments/evolved_space.hpp"
+#include "experiments/report.hpp"
 #include "experiments/report_units.hpp"
 
 namespace ridgeline {
