@@ -121,12 +121,32 @@ class Scorer {
     return start_space().normalise(std::move(same));
   }
 
-  // NSGA-II on predicted values; `meet` sees every candidate that may count. Of a sub-space in which nothing is valid
-  // it sees none.
+  // Candidates of the sub-space as predicted trials; `meet` sees every one that may count.
+  template <typename Meet>
+  std::vector<Trial> judged(const std::vector<Genome>& genomes, const KeptGenes& kept, const Meet& meet) const {
+    std::vector<Genome> whole;
+    for (const Genome& genome : genomes) whole.push_back(in_start(genome, kept));
+    std::vector<Trial> trials = (*predicted_)(whole);
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      Trial& trial = trials[i];
+      trial.genome = genomes[i];
+      if (trial.status == Status::ok && !(trial.values[1] > 0.0)) {  // further out than a prediction means anything
+        trial.status = Status::failed;
+        trial.values.clear();
+      }
+      if (trial.status == Status::ok) meet(whole[i], Met{trial.values[0], trial.values[1]});
+    }
+    return trials;
+  }
+
+  // NSGA-II on predicted values, begun with `first`. Where chance finds nothing valid these are all there is.
   template <typename Meet>
   void evolve(const SearchSpace& space, const KeptGenes& kept, const std::vector<Genome>& first, std::uint64_t seed,
               std::size_t generations, const Meet& meet) const {
-    if (first.empty() && !has_candidates(space, seed)) return;
+    if (!has_candidates(space, seed)) {
+      judged(first, kept, meet);
+      return;
+    }
     SearcherSetup inner;
     inner.seed = seed;
     inner.objectives = {{"quality", "", Direction::maximise, {}, false}, {"cost", "", Direction::minimise, {}, false}};
@@ -135,20 +155,7 @@ class Scorer {
     inner.options = {{"population", setup_->candidates}, {"offspring", setup_->candidates}, {"begin_with", genomes}};
     const auto searcher = make_nsga2(space, inner);
     for (std::size_t generation = 0; generation <= generations; ++generation) {
-      const std::vector<Genome> asked = searcher->ask(setup_->candidates);
-      std::vector<Genome> whole;
-      for (const Genome& genome : asked) whole.push_back(in_start(genome, kept));
-      std::vector<Trial> trials = (*predicted_)(whole);
-      for (std::size_t i = 0; i < trials.size(); ++i) {
-        Trial& trial = trials[i];
-        trial.genome = asked[i];
-        if (trial.status == Status::ok && !(trial.values[1] > 0.0)) {  // further out than a prediction means anything
-          trial.status = Status::failed;
-          trial.values.clear();
-        }
-        if (trial.status == Status::ok) meet(whole[i], Met{trial.values[0], trial.values[1]});
-      }
-      searcher->tell(trials);
+      searcher->tell(judged(searcher->ask(setup_->candidates), kept, meet));
     }
   }
 

@@ -49,7 +49,7 @@ std::string read_file(JsonDocument& document, const SpaceOptions& options, Narro
   if (narrowed.name.empty()) narrowed.name = name;
   if (narrowed.about.empty()) narrowed.about = about;
   const std::string wanted = root.string("narrows");
-  if (root.has("narrows") && wanted.empty()) root.note("narrows", "a space", "no name");
+  if (document.value()["narrows"] == "") root.note("narrows", "a space", "no name");
   for (const auto& [key, reader] : root.members("parameters", false)) {
     narrowed.parameters.try_emplace(key, reader.value());  // what stands outside goes before
   }

@@ -40,7 +40,7 @@ class SpaceEvolve : public ::testing::Test {
 
 TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
   search(Json::parse(counting_study("tiny", "nasbench201", 60)));
-  const Json json = parsed({"space", "evolve", "tiny", "--evolve", "edge=2", "--evolve", "edge[0]=1", "--spaces", "20",
+  const Json json = parsed({"space", "evolve", "tiny", "--evolve", "edge=3", "--evolve", "edge[0]=1", "--spaces", "20",
                             "--targets", "3", "--seed", "5", "--out", "fast.json", "--json"});
   EXPECT_EQ(json.at("targets").size(), 3U);
   EXPECT_EQ(json.at("scored"), 20);
@@ -55,21 +55,21 @@ TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
   EXPECT_EQ(file.at("name"), "fast");
   EXPECT_EQ(file.at("narrows"), "nasbench201");
   EXPECT_EQ(file.at("choices").at("edge[0]").size(), 1U);
-  EXPECT_EQ(file.at("choices").at("edge[5]").size(), 2U);
+  EXPECT_EQ(file.at("choices").at("edge[5]").size(), 3U);
   EXPECT_EQ(parsed({"space", "check", "fast.json", "--json"}).at("ok"), true);
-  EXPECT_EQ(parsed({"space", "count", "fast.json", "--json"}).at("valid"), 32);
+  EXPECT_EQ(parsed({"space", "count", "fast.json", "--json"}).at("valid"), 243);
   const SearchSpace whole = SearchSpace::load(std::string(RIDGELINE_SOURCE_DIR) + "/spaces/library/nasbench201.json");
   for (const Json& one : parsed({"space", "sample", "fast.json", "--n", "40", "--json"})) {
     EXPECT_EQ(whole.violation(whole.from_json(one.at("genome"))), std::nullopt);
   }
   EXPECT_EQ(run({"estimate", "fast.json"}).code, 0);
-  search(Json::parse(counting_study("narrow", "fast.json", 32)));
-  EXPECT_EQ(parsed({"runs", "show", "narrow", "--json"}).at("trials"), 32);
+  search(Json::parse(counting_study("narrow", "fast.json", 50)));
+  EXPECT_EQ(parsed({"runs", "show", "narrow", "--json"}).at("trials"), 50);
   EXPECT_EQ(run({"explain", "narrow", "3"}).code, 0);
 
   // From the narrower study, the choices of its own file go on to hold.
   const Json again = parsed({"space", "evolve", "narrow", "--evolve", "edge=1", "--out", "faster.json", "--json"});
-  EXPECT_EQ(again.at("sub_spaces"), 32);
+  EXPECT_EQ(again.at("sub_spaces"), 243);
   EXPECT_EQ(again.at("file").at("narrows"), "fast.json");
   EXPECT_EQ(parsed({"space", "count", "faster.json", "--json"}).at("valid"), 1);
 }
