@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -50,7 +50,7 @@ class Scorer {
 
   const std::vector<double>& targets() const { return targets_; }
 
-  ScoredSpace start() const { return scored(sub_spaces_->whole(), best_met_); }
+  ScoredSpace start() const { return scored(sub_spaces_->whole(), best_met_, least_cost_); }
 
   ScoredSpace score(const KeptGenes& kept) {
     std::vector<Met> met;
@@ -60,7 +60,9 @@ class Scorer {
     evolve(narrowed, kept, first, seed, setup_->generations, [&](const Genome&, Met one) { met.push_back(one); });
     std::vector<std::optional<double>> best = best_at_targets(met);
     for (std::size_t i = 0; i < best.size(); ++i) improve(best_met_[i], best[i]);
-    return scored(kept, std::move(best));
+    const double least = least_cost(met);
+    least_cost_ = std::min(least_cost_, least);
+    return scored(kept, std::move(best), least);
   }
 
  private:
@@ -97,6 +99,7 @@ class Scorer {
     }
     if (targets_.empty()) targets_ = spread_targets(costs, setup_->target_count);
     best_met_ = best_at_targets(met);
+    least_cost_ = least_cost(met);
   }
 
   // The front of the starting space with every gene moved to the nearest that is kept; at most half a generation,
@@ -179,12 +182,18 @@ class Scorer {
     return best;
   }
 
+  static double least_cost(const std::vector<Met>& met) {
+    double least = std::numeric_limits<double>::infinity();
+    for (const Met& one : met) least = std::min(least, one.cost);
+    return least;
+  }
+
   static void improve(std::optional<double>& best, const std::optional<double>& quality) {
     if (quality && (!best || *quality > *best)) best = quality;
   }
 
-  ScoredSpace scored(const KeptGenes& kept, std::vector<std::optional<double>> quality) const {
-    ScoredSpace space{kept, std::move(quality), 0.0};
+  ScoredSpace scored(const KeptGenes& kept, std::vector<std::optional<double>> quality, double least) const {
+    ScoredSpace space{kept, std::move(quality), 0.0, least};
     for (const auto& one : space.quality) space.score += one.value_or(setup_->worst_quality);
     space.score /= static_cast<double>(space.quality.size());
     return space;
@@ -196,7 +205,13 @@ class Scorer {
   std::vector<double> targets_;
   std::vector<std::pair<double, Genome>> front_;  // of the starting space, by cost: minimised quality, candidate
   std::vector<std::optional<double>> best_met_;   // at each target, in the starting space and every sub-space
+  double least_cost_ = 0.0;                       // there too
 };
+
+// Where nothing meets a target all scores are alike: what is nearer to meeting one leads there.
+bool better(const ScoredSpace& a, const ScoredSpace& b) {
+  return a.score != b.score ? a.score > b.score : a.least_cost < b.least_cost;
+}
 
 // Which sub-space is scored next.
 class Aging {
@@ -225,7 +240,7 @@ class Aging {
     std::size_t best = oldest + rng_.below(setup_->population);
     for (std::size_t i = 1; i < setup_->tournament; ++i) {
       const std::size_t other = oldest + rng_.below(setup_->population);
-      if (scored[other].score > scored[best].score) best = other;
+      if (better(scored[other], scored[best])) best = other;
     }
     return best;
   }
@@ -248,15 +263,15 @@ void check(const SpaceEvolutionSetup& setup) {
 
 std::vector<double> spread_targets(std::vector<double> front_costs, std::size_t count) {
   std::sort(front_costs.begin(), front_costs.end());
-  const double least = std::log(front_costs.front());
   const double median = front_costs[front_costs.size() / 2];
+  if (!(front_costs.front() < median)) return {median};
+  const double least = std::log(front_costs.front());
   std::vector<double> targets;
   for (std::size_t i = 1; i < count; ++i) {
     const double share = static_cast<double>(i) / static_cast<double>(count);
     targets.push_back(std::exp(least + share * (std::log(median) - least)));
   }
   targets.push_back(median);
-  targets.erase(std::unique(targets.begin(), targets.end()), targets.end());
   return targets;
 }
 
@@ -276,14 +291,13 @@ SpaceEvolution evolve_space(const SubSpaces& sub_spaces, const PredictedTrials& 
   }
   result.targets = scorer.targets();
   result.start = scorer.start();
-  std::stable_sort(result.scored.begin(), result.scored.end(),
-                   [](const ScoredSpace& a, const ScoredSpace& b) { return a.score > b.score; });
+  std::stable_sort(result.scored.begin(), result.scored.end(), better);
   const bool met = std::ranges::any_of(result.scored, [](const ScoredSpace& one) {
     return std::ranges::any_of(one.quality, [](const auto& quality) { return quality.has_value(); });
   });
   if (met) return result;
   throw ConfigError({"--target", "", "a cost that a candidate of some sub-space is predicted to keep",
-                     fmt::format("at most {:.4g}", result.targets.back()), "give a higher one"});
+                     fmt::format("at most {:.4g}", result.targets.back()), "give a higher one, or keep more choices"});
 }
 
 }  // namespace ridgeline

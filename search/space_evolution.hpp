@@ -43,12 +43,13 @@ struct ScoredSpace {
   KeptGenes kept;
   std::vector<std::optional<double>> quality;  // natural, the best at each target; none where nothing meets it
   double score = 0;                            // their mean, worst_quality where there is none
+  double least_cost = 0;                       // of any candidate met; infinite where there is none
 };
 
 struct SpaceEvolution {
   std::vector<double> targets;      // ascending
   ScoredSpace start;                // the starting space, by every candidate that was met in any sub-space too
-  std::vector<ScoredSpace> scored;  // best first; of equals the one that was scored first
+  std::vector<ScoredSpace> scored;  // best first, by score, then by the least cost
   double sub_spaces = 0;            // how many there are
 };
 
