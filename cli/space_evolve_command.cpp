@@ -77,12 +77,12 @@ std::string kept_text(const EvolvedSpace& evolved, std::size_t top, const TextSt
     if (evolved.evolution.scored.front().kept[dim].size() == dimension.choices.size()) continue;
     std::vector<std::string> cells{dimension.name};
     std::string all;
-    for (const Json& choice : dimension.choices) all += (all.empty() ? "" : " ") + choice_text(choice);
+    for (const Json& choice : dimension.choices) all.append(all.empty() ? "" : " ").append(choice_text(choice));
     cells.push_back(shortened(all, 40));
     for (std::size_t i = 0; i < top; ++i) {
       std::string kept;
       for (const std::uint16_t gene : evolved.evolution.scored[i].kept[dim]) {
-        kept += (kept.empty() ? "" : " ") + choice_text(dimension.choices[gene]);
+        kept.append(kept.empty() ? "" : " ").append(choice_text(dimension.choices[gene]));
       }
       cells.push_back(std::move(kept));
     }
