@@ -88,7 +88,7 @@ std::string calibration_text(const CalibrationResult& result, const TextStyle& s
 int calibrate_host(const CommandLine& cli, const CalibrationFlags& flags) {
   check_writable(flags.out, "--out");
   std::vector<SearchSpace> spaces;
-  for (const std::string& name : flags.spaces) spaces.push_back(SearchSpace::load(cli.resources.space(name)));
+  for (const std::string& name : flags.spaces) spaces.push_back(cli.resources.load_space(name));
   CalibrateOptions options;
   options.name = flags.name;
   for (const SearchSpace& space : spaces) options.spaces.push_back(&space);

@@ -1,4 +1,4 @@
-// space list|show|count|sample|check
+// space list|show|count|sample|check; evolve is in space_evolve_command.cpp
 #include <fmt/format.h>
 
 #include <map>
@@ -21,7 +21,7 @@ int list_spaces(const CommandLine& cli, bool json) {
   Json list = Json::array();
   TextTable table({{"space", false}, {"candidates", true}, {"dimensions", true}, {"about", false}});
   for (const std::string& name : cli.resources.spaces()) {
-    const SearchSpace space = SearchSpace::load(cli.resources.space(name));
+    const SearchSpace space = cli.resources.load_space(name);
     list.push_back({{"name", name},
                     {"about", space.about()},
                     {"log10_size", space.log10_size()},
@@ -244,6 +244,8 @@ void add_space_commands(CLI::App& app, CommandLine& cli) {
   check->add_option("--seed", flags->design.seed, "seed of the sample")->capture_default_str();
   add_json_option(*check, flags->json);
   set_action(*check, cli, flags, check_space);
+
+  add_space_evolve_command(*spaces, cli);
 }
 
 }  // namespace ridgeline

@@ -57,7 +57,7 @@ void add_commands(TrialExplanation& explanation, const StudyConfig& config, cons
 
 void fill_design(TrialExplanation& explanation, const StudyConfig& config, const Resources& resources,
                  std::vector<std::string> devices) {
-  const SearchSpace space = SearchSpace::load(resources.space(config.space), config.space_options);
+  const SearchSpace space = resources.load_space(config.space, config.space_options);
   if (space.fingerprint() != explanation.record.space_fingerprint) {
     explanation.space_problem = fmt::format("the space '{}' has changed since the search", config.space);
     return;

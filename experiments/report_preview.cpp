@@ -74,7 +74,7 @@ double valid_share(const SearchSpace& space, std::uint64_t seed, std::size_t dra
 }
 
 StudyPreview preview_study(const StudyConfig& config, const Resources& resources, std::size_t sample_size) {
-  const SearchSpace space = SearchSpace::load(resources.space(config.space), config.space_options);
+  const SearchSpace space = resources.load_space(config.space, config.space_options);
   StudyPreview preview;
   preview.space = space.name();
   preview.dimensions = space.dims().size();

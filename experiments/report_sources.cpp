@@ -29,7 +29,7 @@ Stored stored_parts(const StudyRecord& record, const Resources& resources) {
   try {
     stored.config = parse_study(JsonDocument::parse(record.config, "stored configuration"));
     const StudyConfig& config = *stored.config;
-    auto space = std::make_unique<SearchSpace>(SearchSpace::load(resources.space(config.space), config.space_options));
+    auto space = std::make_unique<SearchSpace>(resources.load_space(config.space, config.space_options));
     if (space->fingerprint() == record.space_fingerprint) {
       stored.space = std::move(space);
     } else {

@@ -74,7 +74,7 @@ StudyConfig space_config(const DesignOptions& options) {
 }
 
 SearchSpace open_space(const StudyConfig& config, const Resources& resources) {
-  return SearchSpace::load(resources.space(config.space), config.space_options);
+  return resources.load_space(config.space, config.space_options);
 }
 
 Genome chosen_genome(const DesignOptions& options, const SearchSpace& space) {

@@ -63,6 +63,10 @@ Resources::Resources(std::string root, std::string data) : root_(std::move(root)
 std::string Resources::space(const std::string& name_or_path) const {
   return locate(name_or_path, fs::path(root_) / "spaces/library", "space");
 }
+SearchSpace Resources::load_space(const std::string& name_or_path, SpaceOptions options) const {
+  options.library = (fs::path(root_) / "spaces/library").string();
+  return SearchSpace::load(space(name_or_path), options);
+}
 std::string Resources::device(const std::string& name_or_path) const {
   return locate(name_or_path, fs::path(root_) / "hwmodels/devices", "device", ".json",
                 "ridgeline device calibrate --out host.json");

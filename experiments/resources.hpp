@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "spaces/search_space.hpp"
+
 namespace ridgeline {
 
 class Resources {
@@ -15,6 +17,8 @@ class Resources {
 
   // The file a name or path stands for. Throws ConfigError listing the known names with the nearest match.
   std::string space(const std::string& name_or_path) const;
+  // That space; a file may narrow a shipped space by its name. Throws ConfigError.
+  SearchSpace load_space(const std::string& name_or_path, SpaceOptions options = {}) const;
   std::string device(const std::string& name_or_path) const;
   std::string table(const std::string& name_or_path) const;
   std::string study(const std::string& name_or_path) const;

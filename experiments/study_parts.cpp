@@ -31,7 +31,7 @@ void noting(JsonDocument& document, const std::string& path, const Make& make) {
 void make_space(const StudyConfig& config, const Resources& resources, JsonDocument& document, StudyParts& parts) {
   if (config.space.empty()) return;  // noted where it was read
   noting(document, "space", [&] {
-    parts.space = std::make_unique<SearchSpace>(SearchSpace::load(resources.space(config.space), config.space_options));
+    parts.space = std::make_unique<SearchSpace>(resources.load_space(config.space, config.space_options));
     const auto dims = parts.space->dims();
     const bool mixed =
         std::ranges::any_of(dims, [](const Dimension& dim) { return dim.group == GeneGroup::precision; });

@@ -36,11 +36,8 @@ class Linas final : public SearcherBase {
     memory_size_ = options.count("memory", 2000, 2, 1'000'000);
     options.done();
     memory_.emplace(space, setup, memory_size_);
-    for (std::size_t k = 0; k < setup.objectives.size(); ++k) {
-      if (setup.objectives[k].constraint_only && !setup.objectives[k].limit) continue;
-      modelled_.push_back(k);
-      errors_.emplace_back(memory_size_);
-    }
+    modelled_ = modelled_objectives(setup.objectives);
+    for (std::size_t k = 0; k < modelled_.size(); ++k) errors_.emplace_back(memory_size_);
   }
 
   Json notes() const override {

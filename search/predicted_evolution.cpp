@@ -94,6 +94,14 @@ SearcherSetup inner_setup(const SearcherSetup& setup, const TrialMemory& memory,
 
 }  // namespace
 
+std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives) {
+  std::vector<std::size_t> modelled;
+  for (std::size_t k = 0; k < objectives.size(); ++k) {
+    if (!objectives[k].constraint_only || objectives[k].limit) modelled.push_back(k);
+  }
+  return modelled;
+}
+
 PredictedObjectives::PredictedObjectives(const SearcherSetup& setup, std::span<const std::size_t> modelled,
                                          const GenomeFeatures& features, const std::string& predictor,
                                          std::span<const Trial> trials, std::span<const std::size_t> rows)

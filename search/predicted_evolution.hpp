@@ -12,6 +12,9 @@
 
 namespace ridgeline {
 
+// Those that a search needs predicted, as indices: all but the ones that are neither optimised nor limited.
+std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives);
+
 // A predictor of each of some objectives, fitted on told trials. Pure once made.
 class PredictedObjectives {
  public:

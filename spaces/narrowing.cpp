@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <functional>
 
 #include "spaces/hash.hpp"
 #include "spaces/search_space_impl.hpp"
@@ -15,9 +15,10 @@ std::string word_of(const Json& choice) { return choice.is_string() ? choice.get
 std::string declared_name(const std::string& name) { return name.substr(0, name.find('[')); }
 
 // Notes what is wrong with the list that stands for `name`; `there`: every choice that it may name.
-bool check_list(const std::string& name, const Json& list, const std::vector<Json>& there, JsonDocument& document) {
+bool check_list(const std::string& name, const Json& list, const std::vector<Json>& there, const NarrowingPlace& place,
+                JsonDocument& document) {
   const auto note = [&](std::string expected, std::string found, std::string remedy = {}) {
-    document.note({"choices", name, std::move(expected), std::move(found), std::move(remedy)});
+    document.note({place.file, place.prefix + name, std::move(expected), std::move(found), std::move(remedy)});
     return false;
   };
   if (!list.is_array() || list.empty()) return note("a list of the choices that are left", describe(list));
@@ -36,7 +37,8 @@ bool check_list(const std::string& name, const Json& list, const std::vector<Jso
 }
 
 // Whether every name is a dimension's and every list holds choices of it.
-bool check_names(const SearchSpace::Impl& space, const std::map<std::string, Json>& choices, JsonDocument& document) {
+bool check_names(const SearchSpace::Impl& space, const std::map<std::string, Json>& choices,
+                 const NarrowingPlace& place, JsonDocument& document) {
   std::vector<std::string> names;
   for (const Dimension& dimension : space.dims) {
     const std::string declared = declared_name(dimension.name);
@@ -52,10 +54,11 @@ bool check_names(const SearchSpace::Impl& space, const std::map<std::string, Jso
       }
     }
     if (there.empty()) {
-      document.note({"choices", name, "a dimension of the space", fmt::format("'{}'", name), known_words(name, names)});
+      document.note({place.file, place.prefix + name, "a dimension of the space", fmt::format("'{}'", name),
+                     known_words(name, names)});
       good = false;
     } else {
-      good = check_list(name, list, there, document) && good;
+      good = check_list(name, list, there, place, document) && good;
     }
   }
   return good;
@@ -63,9 +66,9 @@ bool check_names(const SearchSpace::Impl& space, const std::map<std::string, Jso
 
 }  // namespace
 
-void SearchSpace::Impl::narrow(const std::map<std::string, Json>& choices, JsonDocument& document) {
-  for (std::size_t i = 0; i < dims.size(); ++i) resting.push_back(value(i, 0));
-  if (choices.empty() || !check_names(*this, choices, document)) return;
+void SearchSpace::Impl::narrow(const std::map<std::string, Json>& choices, const NarrowingPlace& place,
+                               JsonDocument& document) {
+  if (choices.empty() || !check_names(*this, choices, place, document)) return;
   std::vector<std::vector<std::uint16_t>> stay(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) {
     auto wanted = choices.find(dims[i].name);
@@ -77,7 +80,7 @@ void SearchSpace::Impl::narrow(const std::map<std::string, Json>& choices, JsonD
       if (stays) stay[i].push_back(static_cast<std::uint16_t>(gene));
     }
     if (stay[i].empty()) {  // of a repeated dimension whose elements differ in their choices
-      document.note({"choices", wanted->first, fmt::format("a choice of {} too", dims[i].name),
+      document.note({place.file, place.prefix + wanted->first, fmt::format("a choice of {} too", dims[i].name),
                      ridgeline::describe(wanted->second), fmt::format("it has {}", Json(dims[i].choices).dump())});
       return;
     }
@@ -85,7 +88,7 @@ void SearchSpace::Impl::narrow(const std::map<std::string, Json>& choices, JsonD
   keep(stay);
 }
 
-void SearchSpace::Impl::keep(const std::vector<std::vector<std::uint16_t>>& genes) {
+void SearchSpace::Impl::keep(std::span<const std::vector<std::uint16_t>> genes) {
   std::vector<Value> left;
   std::vector<std::uint32_t> first;
   kept.resize(dims.size());
@@ -105,26 +108,45 @@ void SearchSpace::Impl::keep(const std::vector<std::vector<std::uint16_t>>& gene
   first_value = std::move(first);
 }
 
+SearchSpace SearchSpace::left_with(std::span<const std::vector<std::uint16_t>> genes, std::uint64_t identity) const {
+  auto impl = std::make_unique<Impl>(*impl_);
+  if (!impl->whole) impl->whole = std::shared_ptr<const SearchSpace>(new SearchSpace(std::make_unique<Impl>(*impl_)));
+  impl->keep(genes);
+  impl->fingerprint = identity;
+  impl->enumeration_size = count_combinations(*impl);
+  impl->log10_size = count_log10(*impl);
+  return SearchSpace(std::move(impl));
+}
+
 SearchSpace SearchSpace::holding(std::span<const std::optional<std::uint16_t>> held) const {
   if (held.size() != dims().size()) throw std::invalid_argument("SearchSpace::holding: not one entry a dimension");
-  auto impl = std::make_unique<Impl>(*impl_);
   Hasher identity;
-  identity.add(impl->fingerprint);
+  identity.add(fingerprint());
   std::vector<std::vector<std::uint16_t>> genes(held.size());
   for (std::size_t i = 0; i < held.size(); ++i) {
-    const std::size_t choices = impl->dims[i].choices.size();
+    const std::size_t choices = dims()[i].choices.size();
     if (held[i] && *held[i] >= choices) throw std::invalid_argument("SearchSpace::holding: no such choice");
     for (std::size_t gene = 0; gene < choices; ++gene) {
       if (!held[i] || gene == *held[i]) genes[i].push_back(static_cast<std::uint16_t>(gene));
     }
     if (held[i]) identity.add(std::uint64_t{i}).add(std::uint64_t{*held[i]});
   }
-  if (!impl->whole) impl->whole = std::shared_ptr<const SearchSpace>(new SearchSpace(std::make_unique<Impl>(*impl_)));
-  impl->keep(genes);
-  impl->fingerprint = identity.value();
-  impl->enumeration_size = count_combinations(*impl);
-  impl->log10_size = count_log10(*impl);
-  return SearchSpace(std::move(impl));
+  return left_with(genes, identity.value());
+}
+
+SearchSpace SearchSpace::keeping(std::span<const std::vector<std::uint16_t>> left) const {
+  if (left.size() != dims().size()) throw std::invalid_argument("SearchSpace::keeping: not one list a dimension");
+  Hasher identity;
+  identity.add(fingerprint()).add(std::string_view("keeping"));
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    const bool ascends = std::adjacent_find(left[i].begin(), left[i].end(), std::greater_equal<>()) == left[i].end();
+    if (left[i].empty() || !ascends || left[i].back() >= dims()[i].choices.size()) {
+      throw std::invalid_argument("SearchSpace::keeping: no ascending list of choices");
+    }
+    identity.add(std::uint64_t{left[i].size()});
+    for (const std::uint16_t gene : left[i]) identity.add(std::uint64_t{gene});
+  }
+  return left_with(left, identity.value());
 }
 
 const SearchSpace& SearchSpace::whole() const { return impl_->whole ? *impl_->whole : *this; }

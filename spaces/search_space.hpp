@@ -2,8 +2,9 @@
 //
 // A space is read from a JSON file (the language is described in spaces/LANGUAGE.md) and is immutable and thread-safe.
 //
-// A narrowed space has the same dimensions with fewer choices, and another fingerprint. Its candidates are those of the
-// whole space whose active choices are all left, and mean the same; an inactive gene is 0 in both.
+// A narrowed space (by a file with "narrows", or by options) has the same dimensions with fewer choices, and another
+// fingerprint. Its candidates are those of the whole space whose active choices are all left, and mean the same; an
+// inactive gene is 0 in both.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +42,7 @@ struct SpaceOptions {
   // Narrowing: what is left of a dimension's choices, by its declared name (all of a repeated one) or its full name,
   // which goes before: {"format", ["int8"]}, {"depth[0]", [1, 2]}. Lists; the file's order stays.
   std::map<std::string, Json> choices{};
+  std::string library{};  // folder of the shipped spaces, which a file's "narrows" may name
 };
 
 class SearchSpace {
@@ -60,6 +62,11 @@ class SearchSpace {
   // 0; the other genes keep their meaning. `held`: one entry a dimension, a gene or nothing. Another fingerprint, and a
   // copy of everything. Throws std::invalid_argument: another number of entries, a gene out of range.
   SearchSpace holding(std::span<const std::optional<std::uint16_t>> held) const;
+
+  // The same space with these genes left of each dimension, numbered anew in their order. `left`: one list a dimension,
+  // ascending, at least one gene. Another fingerprint, and a copy of everything. Throws std::invalid_argument: another
+  // number of lists, one that is empty or does not ascend, a gene out of range.
+  SearchSpace keeping(std::span<const std::vector<std::uint16_t>> left) const;
 
   // Uniform over the choices of each dimension, normalised, repeated until valid. Always feasible by violation();
   // throws ConfigError naming the constraint that refused most when 10,000 draws found nothing valid.
@@ -101,6 +108,7 @@ class SearchSpace {
 
  private:
   explicit SearchSpace(std::unique_ptr<Impl> impl);
+  SearchSpace left_with(std::span<const std::vector<std::uint16_t>> genes, std::uint64_t identity) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -19,6 +19,27 @@ struct Constraint {
   std::string path;
 };
 
+// Where lists of choices were written: the file of a problem, and what its path begins with.
+struct NarrowingPlace {
+  std::string file = "choices", prefix{};
+};
+
+struct Narrowing {
+  std::map<std::string, Json> choices;
+  NarrowingPlace place;
+};
+
+// A space file with what it narrows: the document of the whole space, and what is left of it, in the order in which it
+// is to be narrowed.
+struct NarrowedDocument {
+  JsonDocument whole;
+  std::string name, about;  // of the outermost file
+  std::map<std::string, Json> parameters;
+  std::vector<Narrowing> narrowings;
+};
+// Follows "narrows" from file to file. Throws ConfigError with every problem of the first file that has one.
+NarrowedDocument read_narrowed(JsonDocument document, const SpaceOptions& options);
+
 struct SearchSpace::Impl {
   std::string origin, name, about;
   std::int64_t batch = 1;
@@ -44,15 +65,15 @@ struct SearchSpace::Impl {
 
   std::size_t choices(std::size_t dimension) const { return dims[dimension].choices.size(); }
   const Value& value(std::size_t dimension, std::uint16_t gene) const { return values[first_value[dimension] + gene]; }
-  // Drops choices as the options say, noting what they cannot mean. Only once, after everything is compiled.
-  void narrow(const std::map<std::string, Json>& choices, JsonDocument& document);
+  // Drops choices, noting at `place` what they cannot mean. After everything is compiled.
+  void narrow(const std::map<std::string, Json>& choices, const NarrowingPlace& place, JsonDocument& document);
   // Why the genome does not belong to this space (length, range); empty when it does.
   std::string misfit(const Genome& genome) const;
   // Sets inactive genes to 0 and returns every gene's value. Throws ConfigError when the genome does not fit or a
   // condition fails.
   std::vector<Value> settle(Genome& genome, std::vector<bool>* active = nullptr) const;
   // Leaves these genes of each dimension, ascending and at least one, and nothing else.
-  void keep(const std::vector<std::vector<std::uint16_t>>& genes);
+  void keep(std::span<const std::vector<std::uint16_t>> genes);
   Genome in_whole(const Genome& genome) const;
   Design decode(const Genome& genome, std::vector<std::string>* places) const;
   bool holds(Expr condition, Evaluation& state) const;

@@ -20,8 +20,14 @@ constexpr std::int64_t language_version = 1;
 
 class SpaceReader {
  public:
-  SpaceReader(JsonDocument& document, SearchSpace::Impl& space, const SpaceOptions& options)
-      : document_(document), space_(space), options_(options), genes_(&constants_), built_ins_(&genes_) {}
+  SpaceReader(JsonDocument& document, SearchSpace::Impl& space, const SpaceOptions& options,
+              const std::vector<Narrowing>& narrowings)
+      : document_(document),
+        space_(space),
+        options_(options),
+        narrowings_(narrowings),
+        genes_(&constants_),
+        built_ins_(&genes_) {}
 
   void read() {
     JsonReader root = document_.root();
@@ -46,8 +52,7 @@ class SpaceReader {
     root.finish();
     document_.raise();
     sort_conditions();
-    space_.narrow(options_.choices, document_);
-    document_.raise();
+    narrow();
     space_.enumeration_size = count_combinations(space_);
     try_decoding();
     document_.raise();
@@ -78,11 +83,18 @@ class SpaceReader {
       space_.reads.emplace_back();
       space_.dims.push_back(dimension);
     }
-    space_.narrow(options_.choices, document_);
-    document_.raise();
+    narrow();
     space_.enumeration_size = count_combinations(space_);
     space_.log10_size = count_log10(space_);
     space_.fingerprint = Hasher().add(fingerprint()).add(space_.model->model_hash).value();
+  }
+
+  void narrow() {
+    for (std::size_t i = 0; i < space_.dims.size(); ++i) space_.resting.push_back(space_.value(i, 0));
+    for (const Narrowing& one : narrowings_) {
+      space_.narrow(one.choices, one.place, document_);
+      document_.raise();
+    }
   }
 
   struct Declared {  // a dimension as the file writes it
@@ -512,6 +524,7 @@ class SpaceReader {
   JsonDocument& document_;
   SearchSpace::Impl& space_;
   const SpaceOptions& options_;
+  const std::vector<Narrowing>& narrowings_;
   Scope constants_, genes_, built_ins_;
   std::vector<Declared> declared_;
   Json parameters_ = Json::object();
@@ -520,14 +533,18 @@ class SpaceReader {
 }  // namespace
 
 SearchSpace SearchSpace::parse(JsonDocument document, const SpaceOptions& options) {
+  NarrowedDocument narrowed = read_narrowed(std::move(document), options);
+  SpaceOptions own = options;
+  own.choices.clear();
+  own.parameters = narrowed.parameters;
   auto impl = std::make_unique<Impl>();
-  if (!options.choices.empty()) {
-    SpaceOptions all = options;
-    all.choices.clear();
-    impl->whole =
-        std::make_shared<SearchSpace>(parse(JsonDocument::from_value(document.value(), document.origin()), all));
+  if (!narrowed.narrowings.empty()) {
+    JsonDocument again = JsonDocument::from_value(narrowed.whole.value(), narrowed.whole.origin());
+    impl->whole = std::make_shared<SearchSpace>(parse(std::move(again), own));
   }
-  SpaceReader(document, *impl, options).read();
+  SpaceReader(narrowed.whole, *impl, own, narrowed.narrowings).read();
+  if (!narrowed.name.empty()) impl->name = narrowed.name;
+  if (!narrowed.about.empty()) impl->about = narrowed.about;
   return SearchSpace(std::move(impl));
 }
 

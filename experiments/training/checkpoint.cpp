@@ -197,7 +197,7 @@ ModelCheckpoint read_checkpoint(const std::string& path) {
 }
 
 SearchSpace open_space(const ModelSource& model, const Resources& resources, std::int64_t batch) {
-  return SearchSpace::load(resources.space(model.space), {.batch = batch, .parameters = model.parameters});
+  return resources.load_space(model.space, {.batch = batch, .parameters = model.parameters});
 }
 
 TrainingState without_history(TrainingState state) {

@@ -52,7 +52,7 @@ TEST(Help, EveryCommandIsThere) {
                                    "data", "train", "evaluate", "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
-              UnorderedElementsAre("list", "show", "count", "sample", "check"));
+              UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve"));
   EXPECT_THAT(subcommands(run_ridgeline({"device", "--help"}).out),
               UnorderedElementsAre("list", "show", "calibrate", "check"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "--help"}).out), UnorderedElementsAre("make", "show"));

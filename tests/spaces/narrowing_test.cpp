@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "spaces/network.hpp"
@@ -146,6 +148,122 @@ TEST(Narrowing, MistakesNameTheDimensionAndItsChoices) {
   EXPECT_THAT(refusal({{"width", {2}}}), AllOf(HasSubstr("a choice of width[0] too"), HasSubstr("it has [0,1]")));
   const std::string both = refusal({{"depth", {4}}, {"acts", {"relu"}}});
   EXPECT_THAT(both, AllOf(HasSubstr("choices: depth"), HasSubstr("choices: acts")));
+}
+
+TEST(Narrowing, KeepingGenesIsNarrowingByTheirChoices) {
+  const SearchSpace whole = space_of({});
+  const SearchSpace start = space_of({{"act", {"none", "swish"}}});
+  std::vector<std::vector<std::uint16_t>> left = {{1, 2}, {0, 1}, {0, 1, 2}, {2}, {0, 1}, {1, 2}, {1}};
+  const SearchSpace kept = start.keeping(left);
+  const SearchSpace same = space_of(
+      {{"act", {"swish"}}, {"depth", {2, 3}}, {"kernel[0]", {1, 3}}, {"kernel[2]", {5}}, {"width[1]", {1, 2}}});
+  ASSERT_EQ(candidates(kept), candidates(same));
+  for (const Genome& genome : candidates(kept)) {
+    EXPECT_EQ(kept.describe(genome), same.describe(genome));
+    EXPECT_EQ(kept.in_whole(genome), same.in_whole(genome));
+  }
+  EXPECT_EQ(kept.whole().fingerprint(), whole.fingerprint());
+  EXPECT_EQ(kept.enumeration_size(), same.enumeration_size());
+  EXPECT_EQ(kept.fingerprint(), start.keeping(left).fingerprint());
+  left[0] = {0, 1};
+  EXPECT_NE(kept.fingerprint(), start.keeping(left).fingerprint());
+  for (const std::vector<std::uint16_t>& wrong : {std::vector<std::uint16_t>{}, {3}, {1, 1}, {2, 1}}) {
+    left[0] = wrong;
+    EXPECT_THROW(start.keeping(left), std::invalid_argument);
+  }
+  left.pop_back();
+  EXPECT_THROW(start.keeping(left), std::invalid_argument);
+}
+
+// Space files in a folder of their own.
+class NarrowsFile : public ::testing::Test {
+ protected:
+  NarrowsFile() {
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_ / "library");
+    write("library/narrow.json", text);
+  }
+  ~NarrowsFile() override { std::filesystem::remove_all(folder_); }
+  std::string write(const std::string& name, const std::string& json) const {
+    std::ofstream(folder_ / name, std::ios::binary) << json;
+    return (folder_ / name).string();
+  }
+  SpaceOptions options(const std::map<std::string, Json>& choices = {}) const {
+    return {.choices = choices, .library = (folder_ / "library").string()};
+  }
+  std::string refused(const std::string& json) const {
+    try {
+      SearchSpace::load(write("refused.json", json), options());
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / "narrows_file";
+};
+
+TEST_F(NarrowsFile, IsTheSpaceWithTheseChoices) {
+  const std::map<std::string, Json> choices = {{"kernel[1]", {1, 3}}, {"kernel", {3, 5}}, {"width", {1}}};
+  const SearchSpace same = space_of(choices);
+  for (const char* base : {"narrow", "library/narrow.json"}) {
+    const Json file{
+        {"ridgeline_space", 1}, {"name", "fast"}, {"about", "few"}, {"narrows", base}, {"choices", choices}};
+    const SearchSpace space = SearchSpace::load(write("fast.json", file.dump()), options());
+    EXPECT_EQ(space.name(), "fast");
+    EXPECT_EQ(space.about(), "few");
+    EXPECT_EQ(space.whole().name(), "narrow");
+    EXPECT_EQ(space.fingerprint(), same.fingerprint());
+    EXPECT_EQ(space.whole().fingerprint(), same.whole().fingerprint());
+    EXPECT_EQ(candidates(space), candidates(same));
+  }
+}
+
+TEST_F(NarrowsFile, MayNarrowAnotherAndBeNarrowed) {
+  write("first.json", R"({"ridgeline_space": 1, "name": "first", "narrows": "narrow", "choices": {"depth": [2, 3]}})");
+  const std::string second = write("second.json", R"({"ridgeline_space": 1, "name": "second", "narrows": "first.json",
+      "choices": {"depth": [3], "act": ["none", "swish"]}})");
+  const SearchSpace space = SearchSpace::load(second, options({{"act", {"swish"}}}));
+  const SearchSpace same = space_of({{"depth", {3}}, {"act", {"swish"}}});
+  EXPECT_EQ(space.name(), "second");
+  EXPECT_EQ(space.fingerprint(), same.fingerprint());
+  EXPECT_EQ(candidates(space), candidates(same));
+  EXPECT_EQ(space.whole().fingerprint(), same.whole().fingerprint());
+  for (const Genome& genome : candidates(space)) EXPECT_EQ(space.in_whole(genome), same.in_whole(genome));
+}
+
+TEST_F(NarrowsFile, ParametersPassThrough) {
+  Json base = Json::parse(text);
+  base["parameters"] = {{"side", 8}, {"channels", 3}};
+  base["network"]["input"] = {"channels", "side", "side"};
+  write("base.json", base.dump());
+  const std::string file = write("small.json", R"({"ridgeline_space": 1, "name": "small", "narrows": "base.json",
+      "parameters": {"side": 4, "channels": 1}, "choices": {"depth": [1]}})");
+  SpaceOptions given = options();
+  given.parameters = {{"channels", 2}};
+  const SearchSpace space = SearchSpace::load(file, given);
+  const Network network = space.decode(*space.at(0)).network;
+  EXPECT_EQ(network.shape(0), (Shape{1, 2, 4, 4}));
+  given.parameters["side"] = 4;
+  given.choices = {{"depth", {1}}};
+  EXPECT_EQ(space.fingerprint(), SearchSpace::load((folder_ / "base.json").string(), given).fingerprint());
+}
+
+TEST_F(NarrowsFile, MistakesHaveTheirPlace) {
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "name": "x", "narrows": "narow", "choices": {}})"),
+              AllOf(HasSubstr("refused.json: narrows"), HasSubstr("'narow'"), HasSubstr("did you mean 'narrow'?")));
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "name": "x", "narrows": "no/such.json", "choices": {}})"),
+              AllOf(HasSubstr("refused.json: narrows"), HasSubstr("check the path")));
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "narrows": 3, "dimensions": []})"),
+              AllOf(HasSubstr("narrows"), HasSubstr("name"), HasSubstr("choices"), HasSubstr("dimensions")));
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "name": "x", "narrows": "narrow", "choices": {"act": ["swihs"]}})"),
+              AllOf(HasSubstr("refused.json: choices.act"), HasSubstr("did you mean 'swish'?")));
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "name": "x", "narrows": "narrow", "choices": {"acts": ["swish"]}})"),
+              AllOf(HasSubstr("refused.json: choices.acts"), HasSubstr("did you mean 'act'?")));
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "name": "x", "narrows": "refused.json", "choices": {}})"),
+              HasSubstr("a longer one, or a circle"));
+  EXPECT_THAT(refused(R"({"ridgeline_space": 1, "name": "x", "narrows": "narrow", "parameters": {"classes": 3},
+      "choices": {}})"),
+              HasSubstr("parameters.classes"));
 }
 
 }  // namespace

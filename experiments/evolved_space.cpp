@@ -1,0 +1,179 @@
+#include "experiments/evolved_space.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+#include "experiments/comparison.hpp"
+#include "experiments/report_explain.hpp"
+#include "experiments/report_text.hpp"
+#include "experiments/study_config.hpp"
+#include "search/cross_validation.hpp"
+#include "search/predicted_evolution.hpp"
+
+namespace ridgeline {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t least_trials = 30;
+constexpr std::size_t folds = 10;
+
+// Which objectives are the quality and the cost, as indices of the record's.
+std::pair<std::size_t, std::size_t> quality_and_cost_of(const Store& store, const StudyRecord& record) {
+  std::vector<Objective> optimised;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < record.objectives.size(); ++i) {
+    if (record.objectives[i].constraint_only) continue;
+    optimised.push_back(record.objectives[i]);
+    places.push_back(i);
+  }
+  if (quality_and_cost(optimised)) return {places[0], places[1]};
+  std::string found;
+  for (const Objective& one : optimised) {
+    found += fmt::format("{}{} {}", found.empty() ? "" : ", ", one.name,
+                         one.direction == Direction::maximise ? "maximised" : "minimised");
+  }
+  throw ConfigError({store.path(), record.name, "two objectives, the first maximised and the second minimised", found,
+                     "search with a quality and a cost"});
+}
+
+SearchSpace study_space(const StudyRecord& record, const StudyConfig& config, const Resources& resources) {
+  SearchSpace space = resources.load_space(config.space, config.space_options);
+  if (space.fingerprint() == record.space_fingerprint) return space;
+  throw ConfigError({config.space, "", fmt::format("the space that '{}' searched", record.name),
+                     fmt::format("one that has changed since (fingerprint {} then, {} now)",
+                                 hex64_text(record.space_fingerprint), hex64_text(space.fingerprint())),
+                     "take back the change or search again"});
+}
+
+// The rows to fit on: with values, of the highest fidelity that an ok trial has.
+std::vector<std::size_t> fitted_rows(const Store& store, const StudyRecord& record, std::span<const Trial> trials,
+                                     Fidelity& fidelity) {
+  fidelity = Fidelity::analytic;
+  for (const Trial& trial : trials) {
+    if (trial.status == Status::ok) fidelity = std::max(fidelity, trial.fidelity);
+  }
+  std::vector<std::size_t> rows;
+  std::size_t ok = 0;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    if (!trials[i].has_values() || trials[i].fidelity != fidelity) continue;
+    rows.push_back(i);
+    ok += trials[i].status == Status::ok ? 1 : 0;
+  }
+  if (ok >= least_trials) return rows;
+  throw ConfigError({store.path(), record.name,
+                     fmt::format("at least {} ok trials of the highest fidelity to fit predictors on", least_trials),
+                     std::to_string(ok),
+                     fmt::format("search on: ridgeline resume {} --trials {}", shell_quoted(record.name),
+                                 record.trials + static_cast<std::int64_t>(least_trials - ok))});
+}
+
+// The study's space as a file in the folder of `out` names it.
+std::string name_from(const std::string& space, const std::string& out, const Resources& resources) {
+  const std::string path = resources.space(space);
+  if (path != space) return space;  // shipped
+  const fs::path folder = fs::absolute(out).parent_path();
+  std::string relative = fs::relative(fs::absolute(path), folder).string();
+  if (relative.empty()) return fs::absolute(path).string();
+  const bool looks_like_path = relative.find('/') != std::string::npos || relative.ends_with(".json");
+  return looks_like_path ? relative : "./" + relative;
+}
+
+Json file_of(const StudyConfig& config, const SearchSpace& start, const KeptGenes& kept,
+             const EvolvedSpaceOptions& options, const Resources& resources) {
+  SpaceOptions whole = config.space_options;
+  whole.choices.clear();
+  Json file{{"ridgeline_space", 1},
+            {"name", fs::path(options.out).stem().string()},
+            {"about", fmt::format("{}, evolved on the trials of study '{}'", start.name(), options.study)},
+            {"narrows", name_from(config.space, options.out, resources)},
+            {"choices", choices_left(resources.load_space(config.space, whole), start, kept)}};
+  if (!whole.parameters.empty()) file["parameters"] = whole.parameters;
+  return file;
+}
+
+}  // namespace
+
+KeptCount read_kept_count(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  std::size_t count = 0;
+  const char* end = text.data() + text.size();
+  const bool split = equals != std::string::npos && equals > 0 && equals + 1 < text.size();
+  const auto read = split ? std::from_chars(text.data() + equals + 1, end, count) : std::from_chars_result{};
+  if (!split || read.ec != std::errc() || read.ptr != end) {
+    throw ConfigError({"--evolve", "", "NAME=COUNT, a dimension and how many of its choices are kept",
+                       fmt::format("'{}'", text), "for example width=1"});
+  }
+  return {text.substr(0, equals), count};
+}
+
+Json choices_left(const SearchSpace& file, const SearchSpace& start, const KeptGenes& kept) {
+  struct Declared {
+    std::vector<std::pair<std::string, Json>> elements;  // full name, list
+    bool narrower = false, same = true;
+  };
+  std::map<std::string, Declared> all;
+  for (std::size_t dim = 0; dim < start.dims().size(); ++dim) {
+    const Dimension& dimension = start.dims()[dim];
+    Json list = Json::array();
+    for (const std::uint16_t gene : kept[dim]) list.push_back(dimension.choices[gene]);
+    Declared& declared = all[dimension.name.substr(0, dimension.name.find('['))];
+    declared.narrower = declared.narrower || list.size() < file.dims()[dim].choices.size();
+    declared.same = declared.same && (declared.elements.empty() || declared.elements.front().second == list);
+    declared.elements.emplace_back(dimension.name, std::move(list));
+  }
+  Json choices = Json::object();
+  for (const auto& [name, declared] : all) {
+    if (!declared.narrower) continue;
+    if (declared.same) {
+      choices[name] = declared.elements.front().second;
+    } else {
+      for (const auto& [full, list] : declared.elements) choices[full] = list;
+    }
+  }
+  return choices;
+}
+
+EvolvedSpace evolve_study_space(const Store& store, const Resources& resources, const EvolvedSpaceOptions& options) {
+  const StudyRecord record = find_study(store, options.study);
+  const auto [quality, cost] = quality_and_cost_of(store, record);
+  const StudyConfig config = parse_study(JsonDocument::parse(record.config, "stored configuration"));
+  SearchSpace start = study_space(record, config, resources);
+  const SubSpaces sub_spaces(start, options.kept, "--evolve");
+  const std::vector<Trial> trials = store.load(record.id);
+  Fidelity fidelity{};
+  const std::vector<std::size_t> rows = fitted_rows(store, record, trials, fidelity);
+
+  const SearcherSetup setup{options.search.seed, record.objectives, Json::object(), "space evolution"};
+  const GenomeFeatures features(start);
+  const std::vector<std::size_t> modelled = modelled_objectives(record.objectives);
+  const PredictedObjectives models(setup, modelled, features, options.predictor, trials, rows);
+  const auto errors = cross_validated(setup, modelled, features, options.predictor, trials, rows, folds);
+  const auto error_of = [&](std::size_t objective) {
+    return errors[static_cast<std::size_t>(std::ranges::find(modelled, objective) - modelled.begin())].summary();
+  };
+  const PredictedTrials predicted = [&](std::span<const Genome> genomes) {
+    std::vector<Trial> made = models.trials(genomes);
+    for (Trial& trial : made) {
+      if (trial.has_values()) trial.values = {trial.values[quality], trial.values[cost]};
+    }
+    return made;
+  };
+  SpaceEvolutionSetup search = options.search;
+  search.worst_quality = natural(trials[rows.front()].values[quality], Direction::maximise);
+  for (const std::size_t row : rows) {
+    search.worst_quality = std::min(search.worst_quality, natural(trials[row].values[quality], Direction::maximise));
+  }
+  for (const Trial& member : store.front(record.id, fidelity)) search.known.push_back(member.genome);
+  SpaceEvolution evolution = evolve_space(sub_spaces, predicted, search);
+  Json file = file_of(config, start, evolution.scored.front().kept, options, resources);
+  return {
+      record.name,    record.objectives[quality], record.objectives[cost], rows.size(),    fidelity, error_of(quality),
+      error_of(cost), std::move(start),           std::move(evolution),    std::move(file)};
+}
+
+}  // namespace ridgeline
