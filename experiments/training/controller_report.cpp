@@ -93,7 +93,8 @@ std::string controller_text(const ModelCheckpoint& checkpoint, const std::string
   text += front_text(*found) + "\n\n";
   TextTable layers({{"layer", false}, {"weights", false}, {"activations", false}});
   for (const Json& layer : found->at("most_likely").at("layers")) {
-    layers.add({layer.at("layer"), layer.at("weights"), layer.at("activations")});
+    const auto text_of = [&](const char* key) { return layer.at(key).get<std::string>(); };
+    layers.add({text_of("layer"), text_of("weights"), text_of("activations")});
   }
   text += layers.text(style);
   return text + "\nthe most likely candidate as a checkpoint of its own\n  " +
