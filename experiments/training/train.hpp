@@ -45,7 +45,7 @@ struct ControllerConfig {
   double weight = 1.0;   // of the cost in the reward
   double from = 0.25;    // share of the steps before the policy draws and learns, in [0, 1)
   bool all = false;      // the policy chooses the architecture too; else it is the largest
-  double learning_rate = 0.05;
+  double learning_rate = 0.1;
   double entropy = 0.01;  // bonus at the policy's first step, falling to 0
 };
 
