@@ -42,7 +42,7 @@ std::string front_text(const Json& found) {
 
 std::string layer_text(const Json& layer) {
   const std::string weights = layer.at("weights"), activations = layer.at("activations");
-  return weights == activations ? weights : weights + "/" + activations;
+  return weights == activations ? weights : fmt::format("{}/{}", weights, activations);
 }
 
 std::string candidate_text(const Json& one, double target) {
@@ -59,7 +59,7 @@ std::string candidates_table(const Json& found, const std::string& cost, double 
         {name, fmt::format("{:.6g}", value), percent(value / target, 1), percent(one.at("accuracy").get<double>(), 2)});
   };
   add("most likely", found.at("most_likely"));
-  for (const Json& one : found.at("uniform")) add(choice_text(one.at("choice")) + " everywhere", one);
+  for (const Json& one : found.at("uniform")) add(fmt::format("{} everywhere", choice_text(one.at("choice"))), one);
   return table.text(style);
 }
 
@@ -109,7 +109,7 @@ Facts controller_facts(const ModelCheckpoint& checkpoint, const std::string& pat
   const double target = target_of(checkpoint);
   facts.emplace_back("most likely candidate", candidate_text(found->at("most_likely"), target));
   for (const Json& one : found->at("uniform")) {
-    facts.emplace_back(choice_text(one.at("choice")) + " everywhere", candidate_text(one, target));
+    facts.emplace_back(fmt::format("{} everywhere", choice_text(one.at("choice"))), candidate_text(one, target));
   }
   facts.emplace_back("beside them", front_text(*found));
   std::string layers;
