@@ -89,7 +89,7 @@ std::string controller_text(const ModelCheckpoint& checkpoint, const std::string
       fmt::format("controller: {}; entropy of its policy {}\n", target_text(checkpoint), entropy_text(checkpoint));
   const Json* found = found_of(checkpoint);
   if (found == nullptr) return text + "what it has found is said when the training has ended\n";
-  text += "\n" + candidates_table(*found, cost_name(checkpoint), target_of(checkpoint), style);
+  text += fmt::format("\n{}", candidates_table(*found, cost_name(checkpoint), target_of(checkpoint), style));
   text += front_text(*found) + "\n\n";
   TextTable layers({{"layer", false}, {"weights", false}, {"activations", false}});
   for (const Json& layer : found->at("most_likely").at("layers")) {
