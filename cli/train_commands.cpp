@@ -166,7 +166,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
                           last.epoch,
                           result.resumed_at > 0 ? fmt::format(" ({} were there already)", result.resumed_at) : ""));
     if (result.step_times) cli.print(step_times_text(*result.step_times));
-    if (flags.with_controller) cli.print("\n" + controller_text(result.checkpoint, flags.out, cli.style));
+    if (flags.with_controller) cli.print(fmt::format("\n{}", controller_text(result.checkpoint, flags.out, cli.style)));
   }
   return exit_done;
 }
