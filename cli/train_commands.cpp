@@ -12,6 +12,7 @@
 #include "cli/train_options.hpp"
 #include "experiments/data/array_files.hpp"
 #include "experiments/quantization/post_training.hpp"
+#include "experiments/training/controller_report.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/supernet.hpp"
 #include "experiments/training/train.hpp"
@@ -26,9 +27,11 @@ struct TrainFlags {
   DesignOptions design;
   TrainConfig config;
   SupernetConfig supernet;
+  ControllerConfig controller;
+  std::string controller_dims = "precision";
   std::vector<std::string> phases;
   std::string out, format = "f32", quantize, quantize_by = rounding_way_names()[0];
-  bool whole_space = false, uniform = false, json = false, quiet = false;
+  bool whole_space = false, uniform = false, with_controller = false, json = false, quiet = false;
 };
 
 struct EvaluateFlags {
@@ -41,9 +44,11 @@ struct EvaluateFlags {
 std::string epoch_line(const EpochRecord& record, int epochs) {
   const std::string smallest =
       record.smallest_accuracy ? fmt::format(", smallest {}", percent(*record.smallest_accuracy, 2)) : "";
-  return fmt::format("epoch {:3} of {}: loss {:.4f}, train {}, validation {} (loss {:.4f}){}, {:.1f} s\n", record.epoch,
-                     epochs, record.train_loss, percent(record.train_accuracy, 2),
-                     percent(record.validation_accuracy, 2), record.validation_loss, smallest, record.seconds);
+  const std::string entropy =
+      record.policy_entropy ? fmt::format(", policy entropy {}", percent(*record.policy_entropy, 1)) : "";
+  return fmt::format("epoch {:3} of {}: loss {:.4f}, train {}, validation {} (loss {:.4f}){}{}, {:.1f} s\n",
+                     record.epoch, epochs, record.train_loss, percent(record.train_accuracy, 2),
+                     percent(record.validation_accuracy, 2), record.validation_loss, smallest, entropy, record.seconds);
 }
 
 std::string step_times_text(const StepTimes& times) {
@@ -69,7 +74,8 @@ Json train_json(const TrainFlags& flags, const TrainResult& result) {
           {"epochs_done", result.checkpoint.epochs_done},
           {"stopped", result.stopped},
           {"step_times", step_times_json(result.step_times)},
-          {"history", history_json(result.checkpoint.history)}};
+          {"history", history_json(result.checkpoint.history)},
+          {"controller", controller_json(result.checkpoint, flags.out)}};
 }
 
 // "4:kernel,depth", "2:all" or "2:largest".
@@ -120,6 +126,10 @@ int train(const CommandLine& cli, TrainFlags flags) {
     const auto way = std::find(names.begin(), names.end(), flags.quantize_by) - names.begin();
     flags.config.quantize = TrainingFormats{flags.quantize, static_cast<RoundingWay>(way)};
   }
+  if (flags.with_controller) {
+    flags.controller.all = flags.controller_dims == "all";
+    flags.config.controller = flags.controller;
+  }
   const ModelSource model = model_of(flags, cli);
   check_writable(flags.out, "--out", Overwrite::checkpoints);
   const InterruptFlag interrupt;
@@ -156,6 +166,7 @@ int train(const CommandLine& cli, TrainFlags flags) {
                           last.epoch,
                           result.resumed_at > 0 ? fmt::format(" ({} were there already)", result.resumed_at) : ""));
     if (result.step_times) cli.print(step_times_text(*result.step_times));
+    if (flags.with_controller) cli.print(fmt::format("\n{}", controller_text(result.checkpoint, flags.out, cli.style)));
   }
   return exit_done;
 }
@@ -296,6 +307,48 @@ void add_quantize_options(CLI::App& command, TrainFlags& flags) {
       ->capture_default_str();
 }
 
+void add_controller_options(CLI::App& command, TrainFlags& flags) {
+  ControllerConfig& config = flags.controller;
+  CLI::Option* cost = command.add_option(
+      "--cost", config.cost,
+      "of the controller: weight_bytes, macs, parameters or peak_bytes; with --cost-device latency_s ...");
+  CLI::Option* target =
+      command.add_option("--cost-target", config.target, "what the cost is to be near, in its own unit");
+  CLI::Option* controller =
+      command
+          .add_flag(
+              "--controller", flags.with_controller,
+              "search the number formats while the supernet trains: a policy draws one candidate of each step and "
+              "learns from its accuracy and cost, such as --supernet --quantize genes --controller --cost "
+              "weight_bytes --cost-target 60e3")
+          ->needs(command.get_option("--supernet"))
+          ->needs(command.get_option("--quantize"))
+          ->needs(cost)
+          ->needs(target);
+  cost->needs(controller);
+  target->needs(controller);
+  command.add_option("--cost-device", config.device, "device whose model gives the cost; default: counted")
+      ->needs(controller);
+  command.add_option("--cost-weight", config.weight, "of |cost / target - 1| in the reward, beside the accuracy")
+      ->needs(controller)
+      ->capture_default_str();
+  command
+      .add_option("--controller-dims", flags.controller_dims,
+                  "precision: formats of the largest architecture; all: the architecture too")
+      ->check(CLI::IsMember({"precision", "all"}))
+      ->needs(controller)
+      ->capture_default_str();
+  command.add_option("--controller-from", config.from, "share of the steps that is trained without it")
+      ->needs(controller)
+      ->capture_default_str();
+  command.add_option("--controller-learning-rate", config.learning_rate, "of the policy")
+      ->needs(controller)
+      ->capture_default_str();
+  command.add_option("--controller-entropy", config.entropy, "bonus for undecided choices at first, falling to 0")
+      ->needs(controller)
+      ->capture_default_str();
+}
+
 void add_train(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<TrainFlags>();
   flags->config.threads = allowed_processors();
@@ -325,6 +378,7 @@ void add_train(CLI::App& app, CommandLine& cli) {
                       "checkpoint of the same network, or supernet, to begin with: its weights instead of random ones");
   add_supernet_options(*command, *flags);
   add_quantize_options(*command, *flags);
+  add_controller_options(*command, *flags);
   command->add_flag("--quiet", flags->quiet, "no progress");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return train(cli, *flags); }; });

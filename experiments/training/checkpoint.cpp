@@ -21,7 +21,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "checkpoints are little-endian");
 
 const std::string signature = "RIDGELINE CHECKPOINT\n";
-constexpr int version = 2;  // the newest that is read
+constexpr int version = 3;  // the newest that is read
 constexpr std::size_t hash_digits = 16;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& place, const std::string& expected,
@@ -35,8 +35,9 @@ std::vector<EpochRecord> history_of(const Json& list) {
     history.push_back({one.at("epoch").get<int>(), one.at("train_loss").get<double>(),
                        one.at("train_accuracy").get<double>(), one.at("validation_loss").get<double>(),
                        one.at("validation_accuracy").get<double>(), one.at("learning_rate").get<double>(),
-                       one.at("seconds").get<double>(), std::nullopt});
+                       one.at("seconds").get<double>(), std::nullopt, std::nullopt});
     if (one.contains("smallest_accuracy")) history.back().smallest_accuracy = one["smallest_accuracy"].get<double>();
+    if (one.contains("policy_entropy")) history.back().policy_entropy = one["policy_entropy"].get<double>();
   }
   return history;
 }
@@ -51,25 +52,28 @@ std::vector<const std::vector<float>*> sections_of(const TrainingState& state) {
 Json header_of(const ModelCheckpoint& checkpoint) {
   Json lengths = Json::array();
   for (const std::vector<float>* section : sections_of(checkpoint.state)) lengths.push_back(section->size());
-  return {{"version", checkpoint.training.contains("quantize") ? 2 : 1},
-          {"model",
-           {{"space", checkpoint.model.space},
-            {"parameters", checkpoint.model.parameters},
-            {"genes", checkpoint.model.genome.genes},
-            {"space_fingerprint", hex64(checkpoint.space_fingerprint)},
-            {"network", hex64(checkpoint.network_hash)}}},
-          {"training", checkpoint.training},
-          {"data",
-           {{"name", checkpoint.data_name},
-            {"path", checkpoint.data_path},
-            {"fingerprint", hex64(checkpoint.data_fingerprint)},
-            {"mean", checkpoint.mean},
-            {"stddev", checkpoint.stddev},
-            {"classes", checkpoint.class_names}}},
-          {"epochs_done", checkpoint.epochs_done},
-          {"steps", checkpoint.state.optimizer.steps},
-          {"history", history_json(checkpoint.history)},
-          {"sections", lengths}};
+  const int needed = !checkpoint.controller.is_null() ? 3 : checkpoint.training.contains("quantize") ? 2 : 1;
+  Json header{{"version", needed},
+              {"model",
+               {{"space", checkpoint.model.space},
+                {"parameters", checkpoint.model.parameters},
+                {"genes", checkpoint.model.genome.genes},
+                {"space_fingerprint", hex64(checkpoint.space_fingerprint)},
+                {"network", hex64(checkpoint.network_hash)}}},
+              {"training", checkpoint.training},
+              {"data",
+               {{"name", checkpoint.data_name},
+                {"path", checkpoint.data_path},
+                {"fingerprint", hex64(checkpoint.data_fingerprint)},
+                {"mean", checkpoint.mean},
+                {"stddev", checkpoint.stddev},
+                {"classes", checkpoint.class_names}}},
+              {"epochs_done", checkpoint.epochs_done},
+              {"steps", checkpoint.state.optimizer.steps},
+              {"history", history_json(checkpoint.history)},
+              {"sections", lengths}};
+  if (!checkpoint.controller.is_null()) header["controller"] = checkpoint.controller;
+  return header;
 }
 
 std::uint64_t number_of(const Json& digits) { return std::stoull(digits.get<std::string>(), nullptr, 16); }
@@ -93,6 +97,7 @@ ModelCheckpoint checkpoint_of(const Json& header) {
   checkpoint.epochs_done = header.at("epochs_done").get<int>();
   checkpoint.state.optimizer.steps = header.at("steps").get<std::uint64_t>();
   checkpoint.history = history_of(header.at("history"));
+  checkpoint.controller = header.value("controller", Json());
   return checkpoint;
 }
 
@@ -134,6 +139,7 @@ Json history_json(const std::vector<EpochRecord>& history) {
                     {"learning_rate", one.learning_rate},
                     {"seconds", one.seconds}});
     if (one.smallest_accuracy) list.back()["smallest_accuracy"] = *one.smallest_accuracy;
+    if (one.policy_entropy) list.back()["policy_entropy"] = *one.policy_entropy;
   }
   return list;
 }

@@ -1,7 +1,8 @@
 // A trained, or half-trained, network in one file: what it is, how it was trained, its numbers, and where training was.
 //
 // A network that was trained through number formats ends its parameters with the ranges that it has learned
-// (kernels/training/rounding_sites.hpp); `training.quantize` names the formats. Its files have version 2, others 1.
+// (kernels/training/rounding_sites.hpp); `training.quantize` names the formats. Its files have version 2, those of a
+// supernet whose training a controller leads version 3, others 1.
 //
 // The file: a signature line, one line of JSON (version, model, training, sections with their lengths), the sections as
 // little-endian f32, and a hash over all of it. Written whole or not at all. A file that is cut, damaged, of another
@@ -32,6 +33,7 @@ struct EpochRecord {
   double train_loss = 0, train_accuracy = 0, validation_loss = 0, validation_accuracy = 0;
   double learning_rate = 0, seconds = 0;
   std::optional<double> smallest_accuracy{};  // supernets: of the smallest candidate; the others are of the largest
+  std::optional<double> policy_entropy{};     // of a controller after the epoch, as a share of that of uniform choices
 };
 
 struct ModelCheckpoint {
@@ -46,6 +48,7 @@ struct ModelCheckpoint {
   int epochs_done = 0;
   std::vector<EpochRecord> history;
   TrainingState state;
+  Json controller{};  // what a controller has learned and found (controller.hpp); null where none leads the training
 };
 
 // Taken out of a supernet: no training of its own goes on from it.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 
 #include "experiments/data/batches.hpp"
 #include "experiments/training/train.hpp"
@@ -11,6 +12,11 @@
 
 namespace ridgeline {
 
+class Controller;
+
+// Images whose label has the highest logit. logits: [labels, classes].
+std::size_t right_answers(std::span<const float> logits, std::span<const std::int32_t> labels, std::size_t classes);
+
 class Learner {
  public:
   virtual ~Learner() = default;
@@ -18,6 +24,8 @@ class Learner {
   virtual TrainingStep step(const ImageBatch& batch, std::span<const LossTerm> terms) = 0;
   virtual std::span<const float> logits() const = 0;  // of the last step, on the batch's own images
   virtual void validate(EpochRecord& record) = 0;
+  // Of a candidate of a supernet on the validation images, in its formats.
+  virtual double accuracy(const Genome& /*genome*/) const { throw std::logic_error("a network has no candidates"); }
 
   virtual TrainingState save() const = 0;
   virtual void load(TrainingState state) = 0;  // throws std::invalid_argument
@@ -38,6 +46,7 @@ struct LearnerSetup {
   const TrainConfig& config;
   DescentOptions descent;
   const ModelCheckpoint* from = nullptr;  // what to begin with; null: random weights
+  Controller* controller = nullptr;       // draws one candidate a step of a supernet; null: none
 };
 
 // Throws ConfigError where training through these formats would round nothing.

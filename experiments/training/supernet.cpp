@@ -132,6 +132,7 @@ ModelCheckpoint Supernet::extracted(const Genome& genome, const Inherited& inher
   candidate.model.genome = space_.normalise(genome);
   candidate.network_hash = structural_hash(design.network);
   candidate.history.clear();
+  candidate.controller = nullptr;
   candidate.training["extracted_from"] = hex64(checkpoint_.network_hash);
   candidate.state = {};
   candidate.state.optimizer.steps = checkpoint_.state.optimizer.steps;

@@ -1,4 +1,7 @@
+#include <algorithm>
+
 #include "experiments/data/resize.hpp"
+#include "experiments/training/controller.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/learner.hpp"
 #include "experiments/training/supernet.hpp"
@@ -17,6 +20,7 @@ class SupernetLearner : public Learner {
       : space_(setup.space),
         data_(setup.data),
         config_(setup.config),
+        controller_(setup.controller),
         supernet_(setup.config.supernet.value_or(SupernetConfig{})),
         largest_(space_.normalise(largest_genome(space_))),
         smallest_(space_.normalise(smallest_genome(space_))),
@@ -44,7 +48,17 @@ class SupernetLearner : public Learner {
       const ImageShape shape{static_cast<int>(input[1]), static_cast<int>(input[2]), static_cast<int>(input[3])};
       resize_images(batch.images, data_.train.shape(), out, shape);
     };
-    return trainer_.step(sandwich(space_, sandwich_, config_.seed, trainer_.steps()), images, terms);
+    const std::uint64_t number = trainer_.steps();
+    if (controller_ == nullptr || !controller_->leads(number)) {
+      return trainer_.step(sandwich(space_, sandwich_, config_.seed, number), images, terms);
+    }
+    const Genome chosen = controller_->draw(number);
+    const std::vector<Genome> candidates = candidates_with(chosen, number);
+    const TrainingStep done = trainer_.step(candidates, images, terms);
+    const auto place = static_cast<std::size_t>(std::ranges::find(candidates, chosen) - candidates.begin());
+    const std::size_t right = right_answers(trainer_.logits(place), batch.labels, trainer_.classes());
+    controller_->learn(number, chosen, static_cast<double>(right) / static_cast<double>(batch.labels.size()));
+    return done;
   }
   std::span<const float> logits() const override { return trainer_.logits(); }
 
@@ -54,6 +68,8 @@ class SupernetLearner : public Learner {
     record.validation_accuracy = most.accuracy;
     record.smallest_accuracy = evaluate(smallest_).accuracy;
   }
+
+  double accuracy(const Genome& genome) const override { return evaluate(genome).accuracy; }
 
   TrainingState save() const override { return trainer_.save(); }
   void load(TrainingState state) override { trainer_.load(std::move(state)); }
@@ -100,6 +116,15 @@ class SupernetLearner : public Learner {
     return {supernet_.candidates, supernet_.sandwich, phase.all_open, by_gene, phase.open};
   }
 
+  // The controller's candidate takes the place of the last random one, and is one more where there is none.
+  std::vector<Genome> candidates_with(const Genome& chosen, std::uint64_t number) const {
+    SandwichOptions options = sandwich_;
+    if (options.candidates > (options.ends ? 2U : 0U)) --options.candidates;
+    std::vector<Genome> candidates = sandwich(space_, options, config_.seed, number);
+    if (std::ranges::count(candidates, chosen) == 0) candidates.push_back(chosen);
+    return candidates;
+  }
+
   ClassificationScores evaluate(const Genome& genome) const {
     const Inherited inherited = recalibration_(space_, trainer_.layout(), trainer_.evaluated(), genome);
     return evaluate_classifier(inherited.executed(), data_.validation, data_.normalisation,
@@ -109,6 +134,7 @@ class SupernetLearner : public Learner {
   const SearchSpace& space_;
   const Dataset& data_;
   const TrainConfig& config_;
+  Controller* controller_;
   SupernetConfig supernet_;
   Genome largest_, smallest_;
   Recalibration recalibration_;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "experiments/training/controller.hpp"
 #include "experiments/training/learner.hpp"
 #include "experiments/whole_file.hpp"
 #include "kernels/pinning.hpp"
@@ -33,15 +34,6 @@ std::vector<float> targets_of(const ImageBatch& batch, std::size_t classes, doub
   return targets;
 }
 
-std::size_t right_answers(std::span<const float> logits, std::span<const std::int32_t> labels, std::size_t classes) {
-  std::size_t right = 0;
-  for (std::size_t r = 0; r < labels.size(); ++r) {
-    const auto row = logits.subspan(r * classes, classes);
-    right += std::max_element(row.begin(), row.end()) - row.begin() == labels[r] ? 1 : 0;
-  }
-  return right;
-}
-
 class Training {
  public:
   Training(ModelSource model, const Resources& resources, const TrainConfig& config, const std::string& path,
@@ -63,6 +55,8 @@ class Training {
     LearnerSetup setup{space_, data_, config_, descent_options(data_.train.size() / config.batch)};
     const std::optional<ModelCheckpoint> from = checkpoint_to_begin_with(model, resources);
     if (from) setup.from = &*from;
+    controller_ = controller_of(model, resources, setup.descent.total_steps);
+    setup.controller = controller_.get();
     learner_ = model.supernet() ? make_supernet_learner(setup) : make_candidate_learner(setup, model.genome);
     start_checkpoint(model);
     if (from) result_.checkpoint.training["from"] = hex64(parameters_hash(from->state));
@@ -80,6 +74,7 @@ class Training {
       EpochRecord record = train_epoch(batches);
       if (stopped()) break;
       learner_->validate(record);
+      if (controller_) record.policy_entropy = controller_->entropy_share();
       finish_epoch(record);
     }
     result_.stopped = result_.checkpoint.epochs_done < config_.epochs;
@@ -91,6 +86,16 @@ class Training {
   SearchSpace fitted_space(ModelSource& model, const Resources& resources) const {
     fit_to_data(model, data_, resources);
     return ridgeline::open_space(model, resources, config_.batch);
+  }
+  std::unique_ptr<Controller> controller_of(const ModelSource& model, const Resources& resources,
+                                            std::uint64_t total_steps) const {
+    if (!config_.controller) return nullptr;
+    if (!model.supernet() || !config_.quantize || config_.quantize->formats != by_genes) {
+      throw ConfigError(Problem{"--controller", "", "a supernet trained through each candidate's own formats",
+                                model.supernet() ? "one trained through the same formats, or none" : "one network",
+                                "add --supernet --quantize genes"});
+    }
+    return std::make_unique<Controller>(model, resources, *config_.controller, config_.seed, total_steps);
   }
   static std::uint64_t parameters_hash(const TrainingState& state) {
     const std::vector<float>& all = state.averaged.empty() ? state.parameters : state.averaged;
@@ -148,6 +153,9 @@ class Training {
     checkpoint.space_fingerprint = space_.fingerprint();
     checkpoint.network_hash = learner_->network_hash();
     checkpoint.training = train_config_json(config_);
+    if (controller_ && controller_->costs_fingerprint() != 0) {
+      checkpoint.training["controller"]["device_fingerprint"] = hex64(controller_->costs_fingerprint());
+    }
     checkpoint.data_name = data_.name;
     checkpoint.data_path = config_.data;
     checkpoint.data_fingerprint = data_.fingerprint;
@@ -170,7 +178,7 @@ class Training {
       refuse("data", fmt::format("'{}' {}", ours.data_name, hex64(ours.data_fingerprint)),
              fmt::format("'{}' {}", found.data_name, hex64(found.data_fingerprint)));
     }
-    for (const char* key : {"quantize", "from"}) {
+    for (const char* key : {"quantize", "from", "controller"}) {
       if (found.training.contains(key) && !ours.training.contains(key)) {
         refuse(fmt::format("training.{}", key), "none", found.training[key].dump());
       }
@@ -180,7 +188,10 @@ class Training {
       if (there != value) refuse("training." + key, value.dump(), there.dump());
     }
     try {
-      if (found.epochs_done < config_.epochs) learner_->load(found.state);
+      if (found.epochs_done < config_.epochs) {
+        learner_->load(found.state);
+        if (controller_) controller_->load(found.controller);
+      }
     } catch (const std::invalid_argument& problem) {
       refuse("sections", "a state of this network", problem.what());
     }
@@ -227,6 +238,12 @@ class Training {
     checkpoint.epochs_done = record.epoch;
     checkpoint.history.push_back(record);
     checkpoint.state = record.epoch < config_.epochs ? learner_->save() : learner_->finished();
+    if (controller_) {
+      checkpoint.controller = controller_->save();
+      if (record.epoch == config_.epochs) {
+        checkpoint.controller["found"] = controller_->found([&](const Genome& one) { return learner_->accuracy(one); });
+      }
+    }
     write_checkpoint(path_, checkpoint);
     if (hooks_.epoch_done) hooks_.epoch_done(record);
   }
@@ -236,11 +253,33 @@ class Training {
   const TrainHooks& hooks_;
   Dataset data_;
   SearchSpace space_;
+  std::unique_ptr<Controller> controller_;
   std::unique_ptr<Learner> learner_;
   TrainResult result_;
 };
 
 }  // namespace
+
+std::size_t right_answers(std::span<const float> logits, std::span<const std::int32_t> labels, std::size_t classes) {
+  std::size_t right = 0;
+  for (std::size_t r = 0; r < labels.size(); ++r) {
+    const auto row = logits.subspan(r * classes, classes);
+    right += std::max_element(row.begin(), row.end()) - row.begin() == labels[r] ? 1 : 0;
+  }
+  return right;
+}
+
+Json controller_config_json(const ControllerConfig& config) {
+  Json json{{"cost", config.cost},
+            {"target", config.target},
+            {"weight", config.weight},
+            {"from", config.from},
+            {"dims", config.all ? "all" : "precision"},
+            {"learning_rate", config.learning_rate},
+            {"entropy", config.entropy}};
+  if (!config.device.empty()) json["device"] = config.device;
+  return json;
+}
 
 Json supernet_config_json(const SupernetConfig& config) {
   Json phases = Json::array();
@@ -284,6 +323,7 @@ Json train_config_json(const TrainConfig& config) {
     json["quantize"] = {{"formats", config.quantize->formats},
                         {"by", rounding_way_names()[static_cast<std::size_t>(config.quantize->way)]}};
   }
+  if (config.controller) json["controller"] = controller_config_json(*config.controller);
   return json;
 }
 

@@ -37,6 +37,18 @@ struct TrainingFormats {
   RoundingWay way = RoundingWay::fake;
 };
 
+// A policy over number formats, learned while the supernet trains (controller.hpp).
+struct ControllerConfig {
+  std::string cost;      // of one image: what is counted of the network, or what the device's model gives
+  std::string device{};  // empty: counted
+  double target = 0;     // of the cost, in its own unit, more than 0
+  double weight = 1.0;   // of the cost in the reward
+  double from = 0.25;    // share of the steps before the policy draws and learns, in [0, 1)
+  bool all = false;      // the policy chooses the architecture too; else it is the largest
+  double learning_rate = 0.1;
+  double entropy = 0.01;  // bonus at the policy's first step, falling to 0
+};
+
 struct TrainConfig {
   std::string data;  // folder or description of a data set
   int epochs = 8;
@@ -55,6 +67,7 @@ struct TrainConfig {
   std::uint64_t seed = 1;
   std::optional<SupernetConfig> supernet{};  // of a model without genome
   std::optional<TrainingFormats> quantize{};
+  std::optional<ControllerConfig> controller{};  // of a supernet trained through the space's own formats
   std::string from{};  // checkpoint of the same network or supernet to begin with; empty: random weights
 };
 

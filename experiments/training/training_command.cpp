@@ -20,7 +20,7 @@ std::string changed_flags(std::span<const StoredFlag> flags, const Json& trainin
   std::string text;
   for (const auto& [flag, place] : flags) {
     const Json::json_pointer at(place);
-    if (!training.contains(at) || training.at(at) == defaults.at(at)) continue;
+    if (!training.contains(at) || (defaults.contains(at) && training.at(at) == defaults.at(at))) continue;
     text += fmt::format(" {} {}", flag, shell_quoted(choice_text(training.at(at))));
   }
   return text;
@@ -62,11 +62,25 @@ std::string schedule_flags(const Json& training, const Json& defaults) {
   return training.value("/augment/flip"_json_pointer, false) ? text + " --flip" : text;
 }
 
+std::string controller_flags(const Json& training, const Json& defaults) {
+  static constexpr std::array<StoredFlag, 6> flags{{{"--cost-device", "/controller/device"},
+                                                    {"--cost-weight", "/controller/weight"},
+                                                    {"--controller-dims", "/controller/dims"},
+                                                    {"--controller-from", "/controller/from"},
+                                                    {"--controller-learning-rate", "/controller/learning_rate"},
+                                                    {"--controller-entropy", "/controller/entropy"}}};
+  const Json& controller = training.at("controller");
+  return fmt::format(" --controller --cost {} --cost-target {}{}",
+                     shell_quoted(controller.at("cost").get<std::string>()), controller.at("target").dump(),
+                     changed_flags(flags, training, defaults));
+}
+
 }  // namespace
 
 std::string train_command(const ModelCheckpoint& checkpoint, const std::string& path) {
   TrainConfig plain;
   plain.supernet = SupernetConfig();
+  plain.controller = ControllerConfig();
   const Json defaults = train_config_json(plain);
   const Json& training = checkpoint.training;
   std::string text = fmt::format("ridgeline train {}", shell_quoted(checkpoint.model.space));
@@ -87,6 +101,7 @@ std::string train_command(const ModelCheckpoint& checkpoint, const std::string& 
     text += fmt::format(" --quantize {} --quantize-by {}", shell_quoted(quantize->at("formats").get<std::string>()),
                         quantize->at("by").get<std::string>());
   }
+  if (supernet && training.contains("controller")) text += controller_flags(training, defaults);
   return fmt::format("{}{} --out {}", text, schedule_flags(training, defaults), shell_quoted(path));
 }
 

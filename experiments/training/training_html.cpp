@@ -4,6 +4,7 @@
 
 #include "experiments/report_assets.hpp"
 #include "experiments/report_markup.hpp"
+#include "experiments/training/controller_report.hpp"
 #include "experiments/training/training_report.hpp"
 
 namespace ridgeline {
@@ -62,6 +63,11 @@ std::string facts_table(const Facts& facts) {
   return "<table class=\"facts\"><tbody>" + rows + "</tbody></table>";
 }
 
+std::string controller_section(const TrainingReport& report) {
+  const Facts facts = controller_facts(report.checkpoint, report.path);
+  return facts.empty() ? "" : "<section>\n<h2>Controller</h2>\n" + facts_table(facts) + "\n</section>\n\n";
+}
+
 std::string warnings(const TrainingReport& report) {
   std::string html;
   if (!report.space_problem.empty()) {
@@ -99,6 +105,7 @@ std::string training_report_html(const TrainingReport& report) {
        {"model", facts_table(model_facts(report))},
        {"data_set", facts_table(data_facts(report))},
        {"configuration", facts_table(configuration_facts(report))},
+       {"controller", controller_section(report)},
        {"command", html_escaped(report.command)},
        {"footer", html_escaped(fmt::format("Made by Ridgeline from {}. Charts: Vega 5.22 (BSD-3-Clause), included in "
                                            "this file; nothing is loaded from elsewhere.",

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "experiments/report_markup.hpp"
+#include "experiments/training/controller_report.hpp"
 #include "kernels/training/shared_parameters.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
@@ -117,10 +118,13 @@ bool has_smallest(const TrainingReport& report) {
   return std::any_of(report.history().begin(), report.history().end(), has);
 }
 
+bool has_controller(const TrainingReport& report) { return !report.checkpoint.controller.is_null(); }
+
 std::vector<std::string> epoch_headings(const TrainingReport& report) {
   std::vector<std::string> names{"epoch",          "learning rate",   "train loss",
                                  "train accuracy", "validation loss", "validation accuracy"};
   if (has_smallest(report)) names.emplace_back("of the smallest");
+  if (has_controller(report)) names.emplace_back("policy entropy");
   names.emplace_back("time");
   return names;
 }
@@ -130,6 +134,7 @@ std::vector<std::string> epoch_cells(const TrainingReport& report, const EpochRe
       std::to_string(one.epoch),      fmt::format("{:.4g}", one.learning_rate),   fmt::format("{:.4f}", one.train_loss),
       percent(one.train_accuracy, 2), fmt::format("{:.4f}", one.validation_loss), percent(one.validation_accuracy, 2)};
   if (has_smallest(report)) cells.push_back(one.smallest_accuracy ? percent(*one.smallest_accuracy, 2) : "");
+  if (has_controller(report)) cells.push_back(one.policy_entropy ? percent(*one.policy_entropy, 1) : "");
   cells.push_back(fmt::format("{:.1f} s", one.seconds));
   return cells;
 }
@@ -222,18 +227,27 @@ std::string training_report_text(const TrainingReport& report, const TextStyle& 
     text += fmt::format("{} of {} epochs, evenly spaced\n", most_rows, report.history().size());
   }
   if (const std::string plot = accuracy_plot(report, style); !plot.empty()) text += "\n" + plot;
+  if (has_controller(report)) text += "\n" + controller_text(report.checkpoint, report.path, style);
   if (!report.space_problem.empty()) text += "\nthe network cannot be shown: " + report.space_problem + "\n";
   return text + "\nagain\n  " + report.command + "\n";
 }
 
 std::string training_report_csv(const TrainingReport& report) {
-  std::string text = csv_line({"epoch", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
-                               "validation_accuracy", "smallest_accuracy", "time_s"});
+  std::vector<std::string> names{"epoch",           "learning_rate",       "train_loss",        "train_accuracy",
+                                 "validation_loss", "validation_accuracy", "smallest_accuracy", "time_s"};
+  if (has_controller(report)) names.emplace_back("policy_entropy");
+  std::string text = csv_line(names);
   for (const EpochRecord& one : report.history()) {
-    text +=
-        csv_line({std::to_string(one.epoch), exact_text(one.learning_rate), exact_text(one.train_loss),
-                  exact_text(one.train_accuracy), exact_text(one.validation_loss), exact_text(one.validation_accuracy),
-                  one.smallest_accuracy ? exact_text(*one.smallest_accuracy) : "", exact_text(one.seconds)});
+    std::vector<std::string> cells{std::to_string(one.epoch),
+                                   exact_text(one.learning_rate),
+                                   exact_text(one.train_loss),
+                                   exact_text(one.train_accuracy),
+                                   exact_text(one.validation_loss),
+                                   exact_text(one.validation_accuracy),
+                                   one.smallest_accuracy ? exact_text(*one.smallest_accuracy) : "",
+                                   exact_text(one.seconds)};
+    if (has_controller(report)) cells.push_back(one.policy_entropy ? exact_text(*one.policy_entropy) : "");
+    text += csv_line(cells);
   }
   return text;
 }
@@ -253,6 +267,7 @@ std::string training_report_markdown(const TrainingReport& report) {
   section("Model", model_facts(report));
   section("Data", data_facts(report));
   section("Configuration", configuration_facts(report));
+  if (has_controller(report)) section("Controller", controller_facts(report.checkpoint, report.path));
   return text + "\n```\n" + report.command + "\n```\n";
 }
 
@@ -283,6 +298,7 @@ Json training_report_json(const TrainingReport& report) {
           {"epochs_done", checkpoint.epochs_done},
           {"best_epoch", report.best ? Json(report.history()[*report.best].epoch) : Json()},
           {"history", history_json(checkpoint.history)},
+          {"controller", controller_json(checkpoint, report.path)},
           {"command", report.command}};
 }
 

@@ -145,10 +145,11 @@ void SharedParameters::note_formats(const Network& network, const PrecisionPlan&
 
 // Every format at every place, so that no candidate asks for a range that there is not.
 void SharedParameters::add_ranges() {
-  const auto add_one = [&](const std::string& place, Kind kind, const std::string& format, std::int64_t count) {
+  // `place` is a copy: it may be that of a block, which moves when one is added.
+  const auto add_one = [&](std::string place, Kind kind, const std::string& format, std::int64_t count) {
     by_place_.emplace(Key{place, kind, format}, blocks_.size());
     SharedBlock& block = blocks_.emplace_back();
-    block.place = place;
+    block.place = std::move(place);
     block.format = format;
     block.kind = kind;
     block.extents = {count, 1, 1, 1};

@@ -66,6 +66,7 @@ TrainingStep SupernetTrainer::step(std::span<const Genome> candidates, const Ima
   std::fill(gradient_.begin(), gradient_.end(), 0.0F);
   std::vector<float> teacher;
   double first_loss = 0;
+  logits_.resize(candidates.size());
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     Candidate& now = candidate(candidates[i]);
     layout_.gather(now.slices, parameters_, now.graph.parameters());
@@ -81,15 +82,19 @@ TrainingStep SupernetTrainer::step(std::span<const Genome> candidates, const Ima
     }
     const double loss = cross_entropy(now.graph.output(), classes_, wanted, now.graph.output_gradient());
     descent_.check_loss(loss);
+    logits_[i].assign(now.graph.output().begin(), now.graph.output().end());
     if (i == 0) {
       first_loss = loss;
-      logits_.assign(now.graph.output().begin(), now.graph.output().end());
-      teacher = softmax_rows(logits_, classes_);
+      teacher = softmax_rows(logits_[0], classes_);
     }
     now.graph.backward();
     layout_.scatter(now.slices, parameters_, now.graph.gradient(), gradient_);
   }
   return descent_.step(first_loss, parameters_, gradient_);
+}
+
+std::span<const float> SupernetTrainer::logits(std::size_t candidate) const {
+  return candidate < logits_.size() ? std::span<const float>(logits_[candidate]) : std::span<const float>{};
 }
 
 std::span<const float> SupernetTrainer::evaluated() const {

@@ -45,7 +45,8 @@ class SupernetTrainer {
 
   std::uint64_t steps() const { return descent_.steps(); }
   std::size_t classes() const { return classes_; }
-  std::span<const float> logits() const { return logits_; }  // of the last step's first candidate
+  // Of one candidate of the last step, by its place there, before the update; empty before the first step.
+  std::span<const float> logits(std::size_t candidate = 0) const;
   const SharedParameters& layout() const { return layout_; }
   // What is evaluated: the moving average, or the parameters where none is kept.
   std::span<const float> evaluated() const;
@@ -69,10 +70,10 @@ class SupernetTrainer {
   std::vector<float> parameters_, gradient_;
   Descent descent_;
   std::size_t classes_;
-  std::vector<float> logits_;
-  TrainingMemory memory_;             // of the candidates' activations, which come one after another
-  std::map<Genome, Candidate> kept_;  // the largest and the smallest come in every step
-  std::vector<Genome> recent_;        // those kept, the latest used last
+  std::vector<std::vector<float>> logits_;  // a candidate of the last step
+  TrainingMemory memory_;                   // of the candidates' activations, which come one after another
+  std::map<Genome, Candidate> kept_;        // the largest and the smallest come in every step
+  std::vector<Genome> recent_;              // those kept, the latest used last
 };
 
 // The parameters of one candidate, without statistics of batch norms: those are to be measured; and the ranges of

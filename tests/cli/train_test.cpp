@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -88,6 +89,50 @@ TEST_F(TrainTest, TrainsThroughFormatsThatEvaluateAndExportUse) {
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.err, HasSubstr("--format f32"));
   EXPECT_EQ(run_ridgeline({"export", "small.ckpt", "--out", "s.onnx", "--format", "f32"}, here()).code, 0);
+}
+
+const char* const formats_space = R"({
+  "ridgeline_space": 1, "name": "formats", "about": "", "source": "",
+  "parameters": {"classes": 47, "channels": 1, "resolution": 32},
+  "dimensions": [
+    {"name": "width", "choices": [4, 8], "ordered": true},
+    {"name": "format", "group": "precision", "repeat": 2, "choices": ["int4", "int8", "f32"], "ordered": true}
+  ],
+  "network": {"input": ["channels", "resolution", "resolution"], "body": [
+    {"op": "conv2d", "channels": "width", "kernel": 3, "stride": 4, "weights": "format[0]", "activations": "format[0]"},
+    {"op": "batch_norm"}, {"op": "relu"}, {"op": "global_avg_pool"}, {"op": "flatten"},
+    {"op": "linear", "channels": "classes", "weights": "format[1]", "activations": "format[1]"}]}
+})";
+
+TEST_F(TrainTest, AControllerSaysWhatItHasFoundAndHowToTakeItOut) {
+  std::ofstream(folder_.path() + "/formats.json") << formats_space;
+  const std::vector<std::string> supernet{"train",  "formats.json", "--supernet", "--quantize", "genes",
+                                          "--data", "set",          "--batch",    "47",         "--epochs",
+                                          "2",      "--out",        "led.ckpt"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = supernet;
+    words.insert(words.end(), more.begin(), more.end());
+    return run_ridgeline(words, here());
+  };
+  EXPECT_THAT(with({"--controller", "--cost", "weight_bytes"}).err, HasSubstr("--cost-target"));
+  const Outcome refused = with({"--controller", "--cost", "weight_bytes", "--cost-target", "-1"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, AllOf(HasSubstr("--cost-target"), HasSubstr("above 0")));
+  const std::vector<std::string> led{"--controller", "--cost", "weight_bytes", "--cost-target", "600"};
+  const Outcome trained = with(led);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("policy entropy"));
+  EXPECT_THAT(trained.out, AllOf(HasSubstr("most likely"), HasSubstr("int8 everywhere"), HasSubstr("of the target")));
+  const Outcome reported = run_ridgeline({"report", "led.ckpt", "--json"}, here());
+  ASSERT_EQ(reported.code, 0) << reported.err;
+  const Json found = Json::parse(reported.out)["controller"]["most_likely"];
+  EXPECT_THAT(trained.out,
+              HasSubstr("ridgeline extract led.ckpt --genome " + std::string("'") + found["genes"].dump()));
+  const Outcome taken = run_ridgeline(
+      {"extract", "led.ckpt", "--genome", found["genes"].dump(), "--data", "set", "--out", "candidate.ckpt", "--json"},
+      here());
+  ASSERT_EQ(taken.code, 0) << taken.err;
+  EXPECT_EQ(Json::parse(taken.out)["validation_accuracy"], found["accuracy"]);
 }
 
 TEST_F(TrainTest, ANetworkOfAnotherResolutionSaysThatImagesAreResized) {

@@ -100,7 +100,7 @@ TEST(Training, DamagedCheckpointsAreRefused) {
   flipped[text.size() / 2] = static_cast<char>(flipped[text.size() / 2] ^ 4);
   EXPECT_NE(message(flipped).find("damaged"), std::string::npos);
   std::string newer = text;
-  newer.replace(newer.find("\"version\":1"), 11, "\"version\":3");
+  newer.replace(newer.find("\"version\":1"), 11, "\"version\":4");
   EXPECT_NE(message(newer).find("newer ridgeline"), std::string::npos);
   EXPECT_NE(message("an image").find("another file"), std::string::npos);
   std::string changed_space = tiny_space;
