@@ -158,10 +158,9 @@ void SharedParameters::add_ranges() {
   const std::size_t others = blocks_.size();
   for (std::size_t i = 0; i < others; ++i) {
     if (blocks_[i].kind != Kind::kernel) continue;
-    const std::string place = blocks_[i].place;  // blocks_ grows
     for (const std::string& format : rounded_.kernels) {
       const std::int64_t count = rounded_.by_channel.contains(format) ? blocks_[i].extents[0] : 1;
-      add_one(place, Kind::kernel_range, format, count);
+      add_one(blocks_[i].place, Kind::kernel_range, format, count);
     }
   }
   for (const std::string& place : tensors_) {

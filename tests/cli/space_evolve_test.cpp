@@ -62,7 +62,7 @@ TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
   for (const Json& one : parsed({"space", "sample", "fast.json", "--n", "40", "--json"})) {
     EXPECT_EQ(whole.violation(whole.from_json(one.at("genome"))), std::nullopt);
   }
-  EXPECT_EQ(run({"estimate", "fast.json"}).code, 0);
+  EXPECT_EQ(run({"estimate", "fast.json", "--device", "pixel_6"}).code, 0);
   search(Json::parse(counting_study("narrow", "fast.json", 50)));
   EXPECT_EQ(parsed({"runs", "show", "narrow", "--json"}).at("trials"), 50);
   EXPECT_EQ(run({"explain", "narrow", "3"}).code, 0);
