@@ -149,10 +149,10 @@ EvolvedSpace evolve_study_space(const Store& store, const Resources& resources, 
   const std::vector<std::size_t> rows = fitted_rows(store, record, trials, fidelity);
 
   const SearcherSetup setup{options.search.seed, record.objectives, Json::object(), "space evolution"};
-  const GenomeFeatures features(start);
+  const PredictionOptions prediction{options.predictor};
   const std::vector<std::size_t> modelled = modelled_objectives(record.objectives);
-  const PredictedObjectives models(setup, modelled, features, options.predictor, trials, rows);
-  const auto errors = cross_validated(setup, modelled, features, options.predictor, trials, rows, folds);
+  const PredictedObjectives models(start, setup, modelled, prediction, trials, rows);
+  const auto errors = cross_validated(start, setup, modelled, prediction, trials, rows, folds);
   const auto error_of = [&](std::size_t objective) {
     return errors[static_cast<std::size_t>(std::ranges::find(modelled, objective) - modelled.begin())].summary();
   };

@@ -20,8 +20,10 @@ std::string predictor_text(const Json& one, const std::vector<ReportObjective>& 
   const auto trials = one.value("trials", std::int64_t{0});
   if (found == objectives.end()) return "";
   if (trials == 0) return fmt::format("{}: nothing was predicted yet\n", found->label);
-  std::string text = fmt::format("{}: {} predictions made before the trial: mean error {}", found->label,
-                                 grouped(trials), error_text(one.value("mean_absolute_error", Json()), *found));
+  const std::string features = one.value("features", "");
+  std::string text = fmt::format("{}: {} predictions made before the trial{}: mean error {}", found->label,
+                                 grouped(trials), features.empty() ? "" : ", in the end from the " + features,
+                                 error_text(one.value("mean_absolute_error", Json()), *found));
   const Json share = one.value("mean_absolute_percentage_error", Json());
   if (share.is_number()) text += fmt::format(" ({:.3g} % of the value)", share.get<double>());
   const Json rank = one.value("spearman", Json());

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "search/predicted_evolution.hpp"
-
 namespace ridgeline {
 
-std::vector<OutOfSampleErrors> cross_validated(const SearcherSetup& setup, std::span<const std::size_t> modelled,
-                                               const GenomeFeatures& features, const std::string& predictor,
+std::vector<OutOfSampleErrors> cross_validated(const SearchSpace& space, const SearcherSetup& setup,
+                                               std::span<const std::size_t> modelled, const PredictionOptions& options,
                                                std::span<const Trial> trials, std::span<const std::size_t> rows,
                                                std::size_t folds) {
   if (rows.size() < 2 || folds < 2) throw std::invalid_argument("cross_validated: fewer than two rows or folds");
@@ -20,7 +18,7 @@ std::vector<OutOfSampleErrors> cross_validated(const SearcherSetup& setup, std::
   for (std::size_t fold = 0; fold < folds; ++fold) {
     std::vector<std::size_t> others, held;
     for (std::size_t i = 0; i < order.size(); ++i) (i % folds == fold ? held : others).push_back(order[i]);
-    const PredictedObjectives models(setup, modelled, features, predictor, trials, others);
+    const PredictedObjectives models(space, setup, modelled, options, trials, others);
     std::vector<Genome> genomes;
     for (const std::size_t row : held) genomes.push_back(trials[row].genome);
     const Eigen::MatrixXd values = models.predict(genomes);

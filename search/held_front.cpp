@@ -30,6 +30,35 @@ HeldFormats held_formats(const SearchSpace& space, const Json& choice, JsonReade
   return held;
 }
 
+std::vector<UniformFormat> uniform_formats(const SearchSpace& space) {
+  std::vector<UniformFormat> formats;
+  bool first = true;
+  for (std::size_t dim = 0; dim < space.dims().size(); ++dim) {
+    const Dimension& dimension = space.dims()[dim];
+    if (dimension.group != GeneGroup::precision || dimension.choices.size() < 2) continue;
+    if (std::exchange(first, false)) {
+      for (const Json& choice : dimension.choices) formats.push_back({choice, {}});
+    }
+    for (UniformFormat& format : formats) {
+      format.genes.resize(space.dims().size());
+      const auto found = std::ranges::find(dimension.choices, format.choice);
+      if (found != dimension.choices.end()) {
+        format.genes[dim] = static_cast<std::uint16_t>(found - dimension.choices.begin());
+      }
+    }
+    std::erase_if(formats, [&](const UniformFormat& format) { return !format.genes[dim]; });
+  }
+  return formats;
+}
+
+std::optional<Genome> in_format(const SearchSpace& space, const UniformFormat& format, Genome genome) {
+  for (std::size_t dim = 0; dim < format.genes.size(); ++dim) {
+    genome.genes[dim] = format.genes[dim].value_or(genome.genes[dim]);
+  }
+  if (space.violation(genome)) return std::nullopt;
+  return space.normalise(std::move(genome));
+}
+
 HeldFront::HeldFront(const SearchSpace& space, const SearcherSetup& setup, std::vector<bool> precision)
     : space_(&space), precision_(std::move(precision)), members_(space, setup) {}
 

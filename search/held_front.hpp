@@ -18,6 +18,16 @@ struct HeldFormats {
 // of precision dimensions.
 HeldFormats held_formats(const SearchSpace& space, const Json& choice, JsonReader& reader, const std::string& key);
 
+// A choice of precision that every dimension with more than one choice of it has, as what is most often shipped: one
+// number format throughout. In the order of the first such dimension; none where there is no such dimension.
+struct UniformFormat {
+  Json choice;
+  std::vector<std::optional<std::uint16_t>> genes;  // of all dimensions: the choice; nothing where it has no such
+};
+std::vector<UniformFormat> uniform_formats(const SearchSpace& space);
+// `genome` with those genes, normalised; nullopt where that is not valid.
+std::optional<Genome> in_format(const SearchSpace& space, const UniformFormat& format, Genome genome);
+
 // The best trials told, by constraint domination; of equal ones the first. Not thread-safe.
 class HeldFront {
  public:

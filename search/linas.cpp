@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "search/genome_features.hpp"
+#include "search/held_front.hpp"
 #include "search/out_of_sample.hpp"
 #include "search/predicted_evolution.hpp"
 #include "search/searcher_base.hpp"
@@ -22,17 +22,24 @@ std::vector<std::string> predictor_names() {
   return names;
 }
 
+FeatureChoice choice_of(const std::string& name) {
+  const auto names = feature_choice_names();
+  return static_cast<FeatureChoice>(std::ranges::find(names, name) - names.begin());
+}
+
 class Linas final : public SearcherBase {
  public:
   Linas(const SearchSpace& space, const SearcherSetup& setup)
-      : SearcherBase(space, setup, "linas/1"), setup_(setup), features_(space), text_(space) {
+      : SearcherBase(space, setup, "linas/2"), setup_(setup), text_(space), formats_(uniform_formats(space)) {
     OptionsReader options(setup);
     initial_ = options.count("initial", 24, 1, 1'000'000);
     round_ = options.count("round", 12, 1, 1'000'000);
+    uniform_ = options->number("uniform", {.fallback = 0.5, .least = 0.0, .most = 1.0});
     evolution_.population = options.count("population", 60, 2, 1'000'000);
     evolution_.generations = options.count("generations", 40, 1, 1'000'000);
     evolution_.near = options->number("near", {.fallback = evolution_.near, .least = 0.0, .most = 1.0});
-    predictor_ = options->word("predictor", predictor_names(), "ridge");
+    prediction_.predictor = options->word("predictor", predictor_names(), prediction_.predictor);
+    prediction_.features = choice_of(options->word("features", feature_choice_names(), feature_choice_names()[0]));
     memory_size_ = options.count("memory", 2000, 2, 1'000'000);
     options.done();
     memory_.emplace(space, setup, memory_size_);
@@ -45,6 +52,7 @@ class Linas final : public SearcherBase {
     for (std::size_t i = 0; i < modelled_.size(); ++i) {
       Json one = errors_[i].summary();
       one["objective"] = setup_.objectives[modelled_[i]].name;
+      if (i < features_.size()) one["features"] = features_[i];
       all.push_back(std::move(one));
     }
     return {{"predictors", std::move(all)}};
@@ -69,12 +77,16 @@ class Linas final : public SearcherBase {
     stale_ = true;
     started_ = true;
     if (!predicting) {
-      add_random(wanted);
+      add_random(wanted, memory_->size() == 0 ? uniform_ : 0.0);
       return;
     }
-    const PredictedObjectives models(setup_, modelled_, features_, predictor_, memory_->trials(), rows);
+    const PredictedObjectives models(space(), setup_, modelled_, prediction_, memory_->trials(), rows);
     pending_ = predicted_best(space(), setup_, models, *memory_, evolution_, rng().next(), wanted);
-    add_random(wanted);
+    add_random(wanted, 0.0);
+    features_.clear();
+    for (std::size_t k = 0; k < modelled_.size(); ++k) {
+      features_.push_back(feature_choice_names()[static_cast<std::size_t>(models.features_of(k))]);
+    }
     predicted_.clear();
     const Eigen::MatrixXd values = models.predict(pending_);
     for (Eigen::Index i = 0; i < values.rows(); ++i) {
@@ -86,13 +98,20 @@ class Linas final : public SearcherBase {
     }
   }
 
-  void add_random(std::size_t wanted) {
+  // A share of them, spread evenly, has one number format throughout.
+  void add_random(std::size_t wanted, double uniform) {
     std::unordered_set<std::uint64_t> here;
     for (const Genome& genome : pending_) here.insert(hash_genes(genome.genes));
     while (pending_.size() < wanted) {
+      const auto so_far = static_cast<double>(pending_.size());
+      const bool one_format = !formats_.empty() && std::floor((so_far + 1) * uniform) > std::floor(so_far * uniform);
       Genome genome;
       for (int i = 0; i < attempts; ++i) {
         genome = space().normalise(space().sample(rng()));
+        if (one_format) {
+          const UniformFormat& format = formats_[rng().below(formats_.size())];
+          genome = in_format(space(), format, genome).value_or(genome);
+        }
         if (!memory_->knows(genome) && here.insert(hash_genes(genome.genes)).second) break;
       }
       pending_.push_back(std::move(genome));
@@ -134,6 +153,7 @@ class Linas final : public SearcherBase {
     data["left"] = pending_.size();
     data["pending"] = std::move(pending);
     data["predicted"] = predicted_;
+    data["features"] = features_;
     Json errors = Json::array();
     for (const OutOfSampleErrors& one : errors_) errors.push_back(one.save());
     data["errors"] = std::move(errors);
@@ -157,6 +177,14 @@ class Linas final : public SearcherBase {
       data.note("predicted", fmt::format("{} numbers a pending candidate, or none", modelled_.size()),
                 fmt::format("{} for {}", predicted_.size(), pending_.size()));
     }
+    features_ = data.strings("features");
+    for (const std::string& name : features_) {
+      if (std::ranges::find(feature_choice_names(), name) != feature_choice_names().end()) continue;
+      data.note("features", "names of feature sets", fmt::format("'{}'", name));
+    }
+    if (!features_.empty() && features_.size() != modelled_.size()) {
+      data.note("features", fmt::format("{} names, or none", modelled_.size()), fmt::to_string(features_.size()));
+    }
     std::vector<JsonReader> errors = data.array("errors");
     if (errors.size() != errors_.size()) {
       data.note("errors", fmt::format("those of {} objectives", errors_.size()), fmt::to_string(errors.size()));
@@ -171,10 +199,12 @@ class Linas final : public SearcherBase {
   SearcherSetup setup_;
   std::size_t initial_, round_, memory_size_;
   PredictedEvolution evolution_;
-  std::string predictor_;
-  GenomeFeatures features_;
+  PredictionOptions prediction_;
   GenomeText text_;
+  double uniform_ = 0.5;
+  std::vector<UniformFormat> formats_;
   std::vector<std::size_t> modelled_;      // the objectives that are predicted
+  std::vector<std::string> features_;      // from what each of them was predicted in the latest round
   std::vector<OutOfSampleErrors> errors_;  // of each
   std::optional<TrialMemory> memory_;
   std::vector<Genome> pending_;    // the rest of this round

@@ -15,6 +15,29 @@ constexpr std::size_t children_each = 4;  // bred for each wanted of them
 constexpr std::size_t attempts_each = 8;  // at a valid and new one for each child
 constexpr std::size_t most_thinned = 4;   // times the wanted number: of longer fronts the loneliest are thinned
 
+constexpr std::size_t fewest_compared = 12;  // told trials, below which genes are not compared with networks
+constexpr Eigen::Index folds = 4;
+
+// Those rows, in the order given.
+Eigen::MatrixXd rows_of(const Eigen::MatrixXd& all, std::span<const Eigen::Index> rows) {
+  Eigen::MatrixXd some(static_cast<Eigen::Index>(rows.size()), all.cols());
+  for (std::size_t i = 0; i < rows.size(); ++i) some.row(static_cast<Eigen::Index>(i)) = all.row(rows[i]);
+  return some;
+}
+
+// Of a cross-validation: row i is in fold i % folds.
+double squared_error(const std::string& predictor, const Eigen::MatrixXd& inputs, const Eigen::VectorXd& y) {
+  double sum = 0.0;
+  for (Eigen::Index fold = 0; fold < folds; ++fold) {
+    std::vector<Eigen::Index> others, held;
+    for (Eigen::Index i = 0; i < y.size(); ++i) (i % folds == fold ? held : others).push_back(i);
+    const auto model = make_predictor(predictor);
+    model->fit(rows_of(inputs, others), rows_of(y, others).col(0));
+    sum += (model->predict_mean(rows_of(inputs, held)) - rows_of(y, held)).squaredNorm();
+  }
+  return sum;
+}
+
 // The `count` members of `front` that are left when the most crowded one is dropped again and again.
 std::vector<std::uint32_t> thinned(const Population& all, std::span<const std::uint32_t> front, std::size_t count) {
   std::vector<std::uint32_t> left(front.begin(), front.end());
@@ -102,26 +125,49 @@ std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectiv
   return modelled;
 }
 
-PredictedObjectives::PredictedObjectives(const SearcherSetup& setup, std::span<const std::size_t> modelled,
-                                         const GenomeFeatures& features, const std::string& predictor,
+std::span<const std::string> feature_choice_names() {
+  static const std::vector<std::string> names{"auto", "genes", "network"};
+  return names;
+}
+
+PredictedObjectives::PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup,
+                                         std::span<const std::size_t> modelled, const PredictionOptions& options,
                                          std::span<const Trial> trials, std::span<const std::size_t> rows)
-    : setup_(&setup), modelled_(modelled.begin(), modelled.end()), features_(&features) {
+    : setup_(&setup), modelled_(modelled.begin(), modelled.end()), genes_(space) {
   std::vector<Genome> genomes;
   for (const std::size_t row : rows) genomes.push_back(trials[row].genome);
-  const Eigen::MatrixXd inputs = features.rows(genomes);
-  Eigen::VectorXd y(inputs.rows());
+  if (options.features != FeatureChoice::genes) network_.emplace(space, genomes);
+  if (network_ && network_->size() == 0) network_.reset();
+  const bool both = network_ && options.features == FeatureChoice::automatic && rows.size() >= fewest_compared;
+  const FeatureChoice only =
+      network_ && options.features == FeatureChoice::network ? FeatureChoice::network : FeatureChoice::genes;
+  Eigen::MatrixXd from_genes, from_network;
+  if (both || only == FeatureChoice::genes) from_genes = inputs(genomes, FeatureChoice::genes);
+  if (both || only == FeatureChoice::network) from_network = inputs(genomes, FeatureChoice::network);
+  Eigen::VectorXd y(static_cast<Eigen::Index>(rows.size()));
   for (const std::size_t objective : modelled_) {
     for (std::size_t i = 0; i < rows.size(); ++i) y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[objective];
-    predictors_.push_back(make_predictor(predictor));
-    predictors_.back()->fit(inputs, y);
+    const bool network =
+        both ? squared_error(options.predictor, from_network, y) < squared_error(options.predictor, from_genes, y)
+             : only == FeatureChoice::network;
+    features_.push_back(network ? FeatureChoice::network : FeatureChoice::genes);
+    predictors_.push_back(make_predictor(options.predictor));
+    predictors_.back()->fit(network ? from_network : from_genes, y);
   }
 }
 
+Eigen::MatrixXd PredictedObjectives::inputs(std::span<const Genome> genomes, FeatureChoice from) const {
+  return from == FeatureChoice::network ? network_->rows(genomes) : genes_.rows(genomes);
+}
+
 Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) const {
-  const Eigen::MatrixXd inputs = features_->rows(genomes);
-  Eigen::MatrixXd values(inputs.rows(), static_cast<Eigen::Index>(predictors_.size()));
-  for (std::size_t k = 0; k < predictors_.size(); ++k) {
-    values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(inputs);
+  Eigen::MatrixXd values(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(predictors_.size()));
+  for (const FeatureChoice from : {FeatureChoice::genes, FeatureChoice::network}) {
+    if (std::ranges::find(features_, from) == features_.end()) continue;
+    const Eigen::MatrixXd rows = inputs(genomes, from);
+    for (std::size_t k = 0; k < predictors_.size(); ++k) {
+      if (features_[k] == from) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
+    }
   }
   return values;
 }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "predictors/predictor.hpp"
 #include "search/genome_features.hpp"
+#include "search/network_features.hpp"
 #include "search/trial_memory.hpp"
 
 namespace ridgeline {
@@ -15,13 +17,26 @@ namespace ridgeline {
 // Those that a search needs predicted, as indices: all but the ones that are neither optimised nor limited.
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives);
 
+// From what an objective is predicted: GenomeFeatures, NetworkFeatures, or whichever of them has the smaller squared
+// error in a cross-validation of the trials at hand, of each objective by itself.
+enum class FeatureChoice : std::uint8_t { automatic, genes, network };
+std::span<const std::string> feature_choice_names();  // "auto", "genes", "network"
+
+struct PredictionOptions {
+  std::string predictor = "ridge";  // a name of predictors/
+  FeatureChoice features = FeatureChoice::automatic;
+};
+
 // A predictor of each of some objectives, fitted on told trials. Pure once made.
 class PredictedObjectives {
  public:
   // `modelled`: indices of setup.objectives, those with limits among them. `rows`: which of `trials`; at least one, all
-  // with values. The setup and the features must outlive this.
-  PredictedObjectives(const SearcherSetup& setup, std::span<const std::size_t> modelled, const GenomeFeatures& features,
-                      const std::string& predictor, std::span<const Trial> trials, std::span<const std::size_t> rows);
+  // with values. Where no network decodes, genes it is. The space and the setup must outlive this.
+  PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup, std::span<const std::size_t> modelled,
+                      const PredictionOptions& options, std::span<const Trial> trials,
+                      std::span<const std::size_t> rows);
+
+  FeatureChoice features_of(std::size_t k) const { return features_[k]; }  // of modelled[k]; not automatic
 
   // genomes.size() x modelled: minimised values, a row a genome.
   Eigen::MatrixXd predict(std::span<const Genome> genomes) const;
@@ -30,9 +45,13 @@ class PredictedObjectives {
   std::vector<Trial> trials(std::span<const Genome> genomes) const;
 
  private:
+  Eigen::MatrixXd inputs(std::span<const Genome> genomes, FeatureChoice from) const;
+
   const SearcherSetup* setup_;
   std::vector<std::size_t> modelled_;
-  const GenomeFeatures* features_;
+  GenomeFeatures genes_;
+  std::optional<NetworkFeatures> network_;  // where it is looked at
+  std::vector<FeatureChoice> features_;     // by modelled objective
   std::vector<std::unique_ptr<Predictor>> predictors_;
 };
 

@@ -26,7 +26,7 @@ struct Inner {
 class Sequential final : public SearcherBase {
  public:
   Sequential(const SearchSpace& space, const SearcherSetup& setup)
-      : SearcherBase(space, setup, "sequential/1"), setup_(setup), text_(space) {
+      : SearcherBase(space, setup, "sequential/2"), setup_(setup), text_(space) {
     OptionsReader options(setup);
     const Json* formats = options->any("formats", true);
     formats_ = held_formats(space, formats != nullptr ? *formats : Json(), *options.operator->(), "formats");
@@ -126,7 +126,11 @@ class Sequential final : public SearcherBase {
 
   // Onto an architecture of the front, see the header.
   Genome project(Genome genome, std::unordered_set<std::uint64_t>& batch) {
-    const std::size_t member = next_ < front_->size() ? next_++ : front_->nearest(genome);
+    while (next_ < listed_.size()) {
+      const Genome& listed = listed_[next_++];
+      if (!recent_.contains(hash_genes(listed.genes)) && batch.insert(hash_genes(listed.genes)).second) return listed;
+    }
+    const std::size_t member = front_->nearest(genome);
     // Where the proposal has no format the architecture may want one, and the 0 of normalisation means nothing.
     const std::vector<bool> active = space().active(genome);
     for (const std::size_t dim : free_) {
@@ -192,13 +196,19 @@ class Sequential final : public SearcherBase {
     if (!then_) {
       inner_space_ = std::make_unique<SearchSpace>(space().holding(agreed_));
       inner_ = make(second_, *inner_space_);
-      return;
     }
     listed_.clear();
-    Genome formats{std::vector<std::uint16_t>(then_->size(), 0)};
-    for (std::size_t dim = 0; dim < then_->size(); ++dim) formats.genes[dim] = (*then_)[dim].value_or(0);
+    if (then_) return list_front(*then_);
+    for (const UniformFormat& format : uniform_formats(space())) list_front(format.genes);
+  }
+
+  // Those members of the front that can have these formats and had others.
+  void list_front(const std::vector<std::optional<std::uint16_t>>& formats) {
+    Genome precision{std::vector<std::uint16_t>(formats.size(), 0)};
+    for (std::size_t dim = 0; dim < formats.size(); ++dim) precision.genes[dim] = formats[dim].value_or(0);
     for (std::size_t i = 0; i < front_->size(); ++i) {
-      if (auto made = front_->with_precision(i, formats)) listed_.push_back(std::move(*made));
+      std::optional<Genome> made = front_->with_precision(i, precision);
+      if (made && (then_ || *made != front_->genome(i))) listed_.push_back(std::move(*made));
     }
   }
 
@@ -272,8 +282,8 @@ class Sequential final : public SearcherBase {
   std::int64_t distinct_ = 0, idle_ = 0, next_id_ = 0;  // stage one: trials, duplicates in a row, the next new id
   std::optional<HeldFront> front_;                      // of stage one
   std::vector<std::optional<std::uint16_t>> agreed_;    // stage two: what the front has in common
-  std::vector<Genome> listed_;                          // stage two of a listed choice
-  std::size_t next_ = 0;                                // of listed_, or the front member to begin from
+  std::vector<Genome> listed_;                          // what stage two is, or begins with
+  std::size_t next_ = 0;                                // of listed_
   std::int64_t tried_ = 0;                              // of stage two, as far as remembered
   std::deque<Genome> latest_;                           // of stage two
   std::unordered_set<std::uint64_t> recent_;            // the hashes of latest_

@@ -13,13 +13,13 @@
 // is told with the id of a trial told before), when its searcher is exhausted, or when so many duplicates in a row were
 // told that it has nothing new to say; never before there is a trial that can be compared. Stage two: the second
 // searcher's proposals are projected: the precision genes are its own, the architecture is the nearest member of the
-// front by Hamming distance over architecture genes, of equally near ones the first; the first proposals take the
-// members in turn. Dimensions on which the whole front agrees are held for it. A projection that was asked before gets
-// a random other precision gene, a few times, before it is allowed. A front member as it stood in stage one is what is
-// left where the space's constraints allow nothing else. The inner searchers are told what was tried in the place of
-// what they proposed. notes(): {"stage": "architecture" | "precision", "architectures": members of the front so far,
-// "searcher": the notes of the searcher at work, where it has any}. State: the stage, stage one's front, the latest
-// candidates of stage two, the inner searcher's state; the generator.
+// front by Hamming distance over architecture genes, of equally near ones the first; the first proposals are every
+// member in every format that can be the same throughout. Dimensions on which the whole front agrees are held for it. A
+// projection that was asked before gets a random other precision gene, a few times, before it is allowed. A front
+// member as it stood in stage one is what is left where the space's constraints allow nothing else. The inner searchers
+// are told what was tried in the place of what they proposed. notes(): {"stage": "architecture" | "precision",
+// "architectures": members of the front so far, "searcher": the notes of the searcher at work, where it has any}.
+// State: the stage, stage one's front, the latest candidates of stage two, the inner searcher's state; the generator.
 #pragma once
 
 #include "search/searcher.hpp"

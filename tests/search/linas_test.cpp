@@ -61,6 +61,33 @@ TEST(GenomeFeatures, ByHand) {
   EXPECT_EQ(features.rows(std::vector<Genome>{{{0, 0, 0}}, {{1, 1, 0}}, {{2, 0, 0}}}), expected);
 }
 
+// Half of the first candidates, every second one, in one format throughout; none where "uniform" is 0, all where it
+// is 1.
+TEST(Linas, BeginsWithUniformFormats) {
+  const SearchSpace space = make_space("layered", R"([{"name": "width", "repeat": 4, "choices": [8, 16, 24, 32]},
+      {"name": "format", "group": "precision", "repeat": 6, "choices": ["int8", "f32", "bf16"]},
+      {"name": "tail", "group": "precision", "choices": ["bf16", "f32", "int8"]}])");
+  const auto uniform = [&](const Genome& genome) {
+    const Json first = space.dims()[4].choices[genome.genes[4]];
+    for (std::size_t dim = 5; dim < 11; ++dim) {
+      if (space.dims()[dim].choices[genome.genes[dim]] != first) return false;
+    }
+    return true;
+  };
+  for (const double share : {0.0, 0.5, 1.0}) {
+    const auto searcher = make_linas(space, setup_of(1, {{"initial", 40}, {"uniform", share}}));
+    const std::vector<Genome> asked = searcher->ask(40);
+    ASSERT_EQ(asked.size(), 40U);
+    std::set<std::uint16_t> formats;
+    for (std::size_t i = 0; i < 40; ++i) {
+      const bool expected = share == 1.0 || (share == 0.5 && i % 2 == 1);
+      EXPECT_EQ(uniform(asked[i]), expected) << share << " candidate " << i;
+      if (expected) formats.insert(asked[i].genes[4]);
+    }
+    EXPECT_EQ(formats.size(), share > 0.0 ? 3U : 0U);
+  }
+}
+
 TEST(OutOfSampleErrors, ByHand) {
   OutOfSampleErrors errors(3);
   EXPECT_TRUE(errors.summary().at("mean_absolute_error").is_null());
@@ -143,8 +170,7 @@ TEST(PredictedBest, IsTheFrontOfWhatWasNotAsked) {
       std::vector<std::size_t> rows(told.size()), modelled(objectives);
       std::iota(rows.begin(), rows.end(), std::size_t{0});
       std::iota(modelled.begin(), modelled.end(), std::size_t{0});
-      const GenomeFeatures features(space);
-      const PredictedObjectives models(setup, modelled, features, "ridge", told, rows);
+      const PredictedObjectives models(space, setup, modelled, {}, told, rows);
       std::set<Genome> expected;
       for (const std::size_t i : non_dominated(points)) expected.insert(rest[i]);
       const std::vector<Genome> best = predicted_best(space, setup, models, memory, {60, 40, near}, 5, expected.size());

@@ -272,9 +272,8 @@ TEST(CrossValidation, RidgeIsExactOnSumsAndNoBetterThanTheMeanOnNoise) {
     trials.push_back(ok_trial(0, genome, {sum, noise(genome, 4)}));
     mean += trials.back().values[1] / 81.0;
   }
-  const GenomeFeatures features(space);
   const std::vector<std::size_t> modelled = {0, 1};
-  const auto errors = cross_validated(setup, modelled, features, "ridge", trials, rows, 10);
+  const auto errors = cross_validated(space, setup, modelled, {}, trials, rows, 10);
   ASSERT_EQ(errors.size(), 2U);
   const Json sums = errors[0].summary(), noises = errors[1].summary();
   EXPECT_EQ(sums.at("trials"), 81);
@@ -284,13 +283,13 @@ TEST(CrossValidation, RidgeIsExactOnSumsAndNoBetterThanTheMeanOnNoise) {
   double about_mean = 0.0;
   for (const Trial& trial : trials) about_mean += std::abs(trial.values[1] - mean) / 81.0;
   EXPECT_GT(noises.at("mean_absolute_error").get<double>(), 0.9 * about_mean);
-  EXPECT_EQ(cross_validated(setup, modelled, features, "ridge", trials, rows, 10)[1].summary(), noises);
-  EXPECT_EQ(cross_validated(setup, modelled, features, "ridge", trials, std::vector<std::size_t>{0, 1, 2}, 10)[0]
+  EXPECT_EQ(cross_validated(space, setup, modelled, {}, trials, rows, 10)[1].summary(), noises);
+  EXPECT_EQ(cross_validated(space, setup, modelled, {}, trials, std::vector<std::size_t>{0, 1, 2}, 10)[0]
                 .summary()
                 .at("rounds")
                 .size(),
             3U);
-  EXPECT_THROW(cross_validated(setup, modelled, features, "ridge", trials, rows, 1), std::invalid_argument);
+  EXPECT_THROW(cross_validated(space, setup, modelled, {}, trials, rows, 1), std::invalid_argument);
 }
 
 }  // namespace

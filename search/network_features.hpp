@@ -1,0 +1,37 @@
+// Candidates as rows of numbers, for predictors, by what their networks consist of: latency, energy and size are close
+// to sums over operators, which genes one by one cannot say.
+//
+// An operator's class is its kind, of convolutions also how dense it is ("depthwise", "pointwise"), and its number
+// formats: those it reads, or the stored one for operators that follow. Features are, for each class, how many
+// operators there are, their multiply-accumulates (output elements where they have none), output elements and bytes of
+// weights; and for each pair of formats that a reader converts between, how many tensors and elements. Dead nodes and
+// inputs do not count. 0 for a candidate that does not decode.
+#pragma once
+
+#include <Eigen/Core>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "spaces/search_space.hpp"
+
+namespace ridgeline {
+
+// Pure and thread-safe once made.
+class NetworkFeatures {
+ public:
+  // The features are those that the networks of `known` have; what only other candidates have does not count, as
+  // nothing is known of it. None where nothing decodes. The space must outlive this.
+  NetworkFeatures(const SearchSpace& space, std::span<const Genome> known);
+
+  std::size_t size() const { return columns_.size(); }
+  std::vector<std::string> names() const;  // "macs of conv2d depthwise int8@channel/int8": in the order of columns
+  Eigen::MatrixXd rows(std::span<const Genome> genomes) const;  // genomes.size() x size()
+
+ private:
+  const SearchSpace* space_;
+  std::map<std::string, Eigen::Index> columns_;
+};
+
+}  // namespace ridgeline
