@@ -3,8 +3,8 @@
 // Contract, held for every registered predictor by its conformance tests: fit() replaces what was learnt before and
 // needs at least one row; predict() is pure and thread-safe and gives one mean and one standard deviation a row, zero
 // rows included; the same data gives the same predictions; save() then load() predicts identically. Values that are not
-// finite and matrices that do not fit throw std::invalid_argument, predict() before fit() throws std::logic_error, and
-// load() of another signature or a damaged state throws ConfigError.
+// finite and matrices that do not fit throw std::invalid_argument, the const methods before fit() throw
+// std::logic_error, and load() of another signature or a damaged state throws ConfigError.
 #pragma once
 
 #include <Eigen/Core>
@@ -29,6 +29,9 @@ class Predictor {
   virtual Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const = 0;  // m x d
   // predict(X).mean, without the cost of the deviations where they have one of their own.
   virtual Eigen::VectorXd predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const { return predict(X).mean; }
+  // Mean squared error of the rows of the latest fit, each predicted by a fit without it or without some rows that it
+  // is among: how well other observations of that kind would be predicted. Saved with the state.
+  virtual double left_out_error() const = 0;
   virtual Json save() const = 0;  // {"signature": "ridge/1", ...}
   virtual void load(const Json& state) = 0;
 };

@@ -12,7 +12,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr const char* signature = "ridge/1";
+constexpr const char* signature = "ridge/2";
 
 void check(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
   if (X.rows() != y.size()) throw std::invalid_argument("ridge: as many values as rows are needed");
@@ -145,9 +145,8 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
   const Eigen::ArrayXd damped = thin.squares.array() + penalty_;
   coefficients_ = thin.right * (thin.squares.array().sqrt() / damped * projected.array()).matrix();
   // Outside the row space the penalty alone decides.
-  const Eigen::VectorXd inside = 1.0 / damped - 1.0 / penalty_;
-  covariance_ = thin.right * inside.asDiagonal() * thin.right.transpose();
-  covariance_.diagonal().array() += 1.0 / penalty_;
+  const Eigen::VectorXd inside = (1.0 / penalty_ - 1.0 / damped).sqrt();
+  known_ = thin.right * inside.asDiagonal();
   fitted_ = true;
 }
 
@@ -167,14 +166,19 @@ Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   const Eigen::MatrixXd scaled = standardised(X);
   Prediction prediction;
   prediction.mean = (scaled * coefficients_).array() + intercept_;
-  const Eigen::ArrayXd spread = (scaled * covariance_).cwiseProduct(scaled).rowwise().sum().array();
-  prediction.stddev = (noise_variance_ * (1.0 + 1.0 / rows_ + spread)).sqrt();
+  const Eigen::ArrayXd unknown = scaled.rowwise().squaredNorm() / penalty_ - (scaled * known_).rowwise().squaredNorm();
+  prediction.stddev = (noise_variance_ * (1.0 + 1.0 / rows_ + unknown.max(0.0))).sqrt();
   return prediction;
+}
+
+double Ridge::left_out_error() const {
+  if (!fitted_) throw std::logic_error("ridge: no fit yet");
+  return noise_variance_;
 }
 
 Json Ridge::save() const {
   if (!fitted_) throw std::logic_error("ridge: save before fit");
-  const Eigen::Map<const Eigen::VectorXd> flat(covariance_.data(), covariance_.size());
+  const Eigen::Map<const Eigen::VectorXd> flat(known_.data(), known_.size());
   return {{"signature", signature},
           {"penalty", penalty_},
           {"intercept", intercept_},
@@ -183,7 +187,7 @@ Json Ridge::save() const {
           {"centre", to_json(centre_)},
           {"scale", to_json(scale_)},
           {"coefficients", to_json(coefficients_)},
-          {"covariance", to_json(flat)}};
+          {"known", to_json(flat)}};
 }
 
 void Ridge::load(const Json& state) {
@@ -194,9 +198,9 @@ void Ridge::load(const Json& state) {
   const double penalty = root.number("penalty", {.least = 0.0}), intercept = root.number("intercept");
   const double rows = root.number("rows", {.least = 1.0}), noise = root.number("noise_variance", {.least = 0.0});
   const std::vector<double> centre = root.numbers("centre"), scale = root.numbers("scale");
-  const std::vector<double> coefficients = root.numbers("coefficients"), covariance = root.numbers("covariance");
+  const std::vector<double> coefficients = root.numbers("coefficients"), known = root.numbers("known");
   const std::size_t d = centre.size();
-  if (scale.size() != d || coefficients.size() != d || covariance.size() != d * d) {
+  if (scale.size() != d || coefficients.size() != d || (d == 0 ? !known.empty() : known.size() % d != 0)) {
     root.note("coefficients", "vectors of equal lengths", "lengths that do not fit");
   }
   root.finish();
@@ -209,7 +213,8 @@ void Ridge::load(const Json& state) {
   scale_ = to_vector(scale);
   coefficients_ = to_vector(coefficients);
   const auto n = static_cast<Eigen::Index>(d);
-  covariance_ = Eigen::Map<const Eigen::MatrixXd>(covariance.data(), n, n);
+  const auto rank = static_cast<Eigen::Index>(d == 0 ? 0 : known.size() / d);
+  known_ = Eigen::Map<const Eigen::MatrixXd>(known.data(), n, rank);
   fitted_ = true;
 }
 

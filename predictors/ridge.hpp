@@ -39,6 +39,7 @@ class Ridge final : public Predictor {
   void fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) override;
   Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
   Eigen::VectorXd predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
+  double left_out_error() const override;
   Json save() const override;
   void load(const Json& state) override;
 
@@ -52,7 +53,8 @@ class Ridge final : public Predictor {
   bool fitted_ = false;
   double penalty_ = 0, intercept_ = 0, noise_variance_ = 0, rows_ = 0;
   Eigen::VectorXd centre_, scale_, coefficients_;  // d
-  Eigen::MatrixXd covariance_;                     // d x d: inverse of (X'X + penalty I), of standardised features
+  // d x r, r the rank of the standardised features: the inverse of (X'X + penalty I) is I / penalty - known_ known_'.
+  Eigen::MatrixXd known_;
 };
 
 }  // namespace ridgeline

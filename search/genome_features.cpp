@@ -46,4 +46,47 @@ Eigen::MatrixXd GenomeFeatures::rows(std::span<const Genome> genomes) const {
   return rows;
 }
 
+PairFeatures::PairFeatures(const SearchSpace& space) : genes_(space) {
+  const auto precision = [](const Dimension& dimension) { return dimension.group == GeneGroup::precision; };
+  const bool all = std::ranges::all_of(space.dims(), precision);
+  std::vector<std::pair<std::size_t, std::size_t>> ranges;  // of features, by dimension that is in products
+  for (std::size_t dim = 0; dim < space.dims().size(); ++dim) {
+    if (precision(space.dims()[dim]) && !all) continue;
+    const bool last = dim + 1 == space.dims().size();
+    ranges.emplace_back(genes_.first()[dim], last ? genes_.size() : genes_.first()[dim + 1]);
+  }
+  for (const auto& [begin, end] : ranges) {
+    const auto after = static_cast<Eigen::Index>(members_.size() + end - begin);
+    for (std::size_t feature = begin; feature < end; ++feature) {
+      members_.push_back(feature);
+      after_.push_back(after);
+    }
+  }
+  const auto count = static_cast<Eigen::Index>(members_.size());
+  auto column = static_cast<Eigen::Index>(genes_.size());
+  for (const Eigen::Index after : after_) {
+    base_.push_back(column - after);
+    column += count - after;
+  }
+  pairs_ = static_cast<std::size_t>(column) - genes_.size();
+}
+
+Eigen::MatrixXd PairFeatures::rows(std::span<const Genome> genomes) const {
+  Eigen::MatrixXd rows =
+      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(size()));
+  rows.leftCols(static_cast<Eigen::Index>(genes_.size())) = genes_.rows(genomes);
+  const auto value = [&](Eigen::Index row, std::size_t member) {
+    return rows(row, static_cast<Eigen::Index>(members_[member]));
+  };
+  for (Eigen::Index row = 0; row < rows.rows(); ++row) {
+    for (std::size_t a = 0; a < members_.size(); ++a) {
+      if (value(row, a) == 0.0) continue;
+      for (auto b = static_cast<std::size_t>(after_[a]); b < members_.size(); ++b) {
+        rows(row, base_[a] + static_cast<Eigen::Index>(b)) = value(row, a) * value(row, b);
+      }
+    }
+  }
+  return rows;
+}
+
 }  // namespace ridgeline

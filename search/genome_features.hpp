@@ -1,7 +1,4 @@
-// Genomes as rows of numbers, for predictors: one feature for each choice of each dimension, 1 where the dimension is
-// active and the gene is that choice, else 0; and for each dimension whose choices are different numbers one more, the
-// value scaled to 0 (the least) to 1 (the largest), 0 where the dimension is inactive. Dimensions with one choice have
-// one feature that says whether they are active. The space must outlive this. Pure and thread-safe.
+// Genomes as rows of numbers, for predictors. The space must outlive a feature set; all are pure and thread-safe.
 #pragma once
 
 #include <span>
@@ -12,19 +9,50 @@
 
 namespace ridgeline {
 
-class GenomeFeatures {
+class FeatureSet {
+ public:
+  virtual ~FeatureSet() = default;
+  virtual std::size_t size() const = 0;
+  // genomes.size() x size(), a row a genome. The genomes must be of the space.
+  virtual Eigen::MatrixXd rows(std::span<const Genome> genomes) const = 0;
+};
+
+// One feature for each choice of each dimension, 1 where the dimension is active and the gene is that choice, else 0;
+// and for each dimension whose choices are different numbers one more, the value scaled to 0 (the least) to 1 (the
+// largest), 0 where the dimension is inactive. Dimensions with one choice have one feature that says whether they are
+// active.
+class GenomeFeatures final : public FeatureSet {
  public:
   explicit GenomeFeatures(const SearchSpace& space);
 
-  std::size_t size() const { return size_; }
-  // genomes.size() x size(), a row a genome. The genomes must be of the space.
-  Eigen::MatrixXd rows(std::span<const Genome> genomes) const;
+  std::size_t size() const override { return size_; }
+  Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
+  std::span<const std::size_t> first() const { return first_; }  // by dimension: where its features begin
 
  private:
   const SearchSpace* space_;
-  std::vector<std::size_t> first_;            // by dimension: where its features begin
+  std::vector<std::size_t> first_;
   std::vector<std::vector<double>> numbers_;  // by dimension: each choice from 0 to 1; empty where not numbers
   std::size_t size_ = 0;
+};
+
+// Those, and the product of any two of different dimensions: what one choice is worth often depends on another.
+// Precision dimensions are in no product where there are others, as there are many of them and each decides little.
+class PairFeatures final : public FeatureSet {
+ public:
+  explicit PairFeatures(const SearchSpace& space);
+
+  std::size_t size() const override { return genes_.size() + pairs_; }
+  Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
+
+ private:
+  GenomeFeatures genes_;
+  // By feature of genes_ that is in products, in order: the column of its product with the first feature of the next
+  // dimension less the place of that here, so that adding the other's place gives the column.
+  std::vector<Eigen::Index> base_;
+  std::vector<Eigen::Index> after_;   // by the same: the place of the next dimension's first feature
+  std::vector<std::size_t> members_;  // which features those are
+  std::size_t pairs_ = 0;
 };
 
 }  // namespace ridgeline

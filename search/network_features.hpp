@@ -8,26 +8,25 @@
 // inputs do not count. 0 for a candidate that does not decode.
 #pragma once
 
-#include <Eigen/Core>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "spaces/search_space.hpp"
+#include "search/genome_features.hpp"
 
 namespace ridgeline {
 
 // Pure and thread-safe once made.
-class NetworkFeatures {
+class NetworkFeatures final : public FeatureSet {
  public:
   // The features are those that the networks of `known` have; what only other candidates have does not count, as
   // nothing is known of it. None where nothing decodes. The space must outlive this.
   NetworkFeatures(const SearchSpace& space, std::span<const Genome> known);
 
-  std::size_t size() const { return columns_.size(); }
+  std::size_t size() const override { return columns_.size(); }
   std::vector<std::string> names() const;  // "macs of conv2d depthwise int8@channel/int8": in the order of columns
-  Eigen::MatrixXd rows(std::span<const Genome> genomes) const;  // genomes.size() x size()
+  Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
 
  private:
   const SearchSpace* space_;

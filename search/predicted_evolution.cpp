@@ -15,27 +15,18 @@ constexpr std::size_t children_each = 4;  // bred for each wanted of them
 constexpr std::size_t attempts_each = 8;  // at a valid and new one for each child
 constexpr std::size_t most_thinned = 4;   // times the wanted number: of longer fronts the loneliest are thinned
 
-constexpr std::size_t fewest_compared = 12;  // told trials, below which genes are not compared with networks
-constexpr Eigen::Index folds = 4;
+// What a fit on pairs may take: its cost is that of features times the square of the trials.
+constexpr std::size_t most_pairs = 10'000;
+constexpr std::size_t most_pair_trials = 600;
 
-// Those rows, in the order given.
-Eigen::MatrixXd rows_of(const Eigen::MatrixXd& all, std::span<const Eigen::Index> rows) {
-  Eigen::MatrixXd some(static_cast<Eigen::Index>(rows.size()), all.cols());
-  for (std::size_t i = 0; i < rows.size(); ++i) some.row(static_cast<Eigen::Index>(i)) = all.row(rows[i]);
-  return some;
-}
-
-// Of a cross-validation: row i is in fold i % folds.
-double squared_error(const std::string& predictor, const Eigen::MatrixXd& inputs, const Eigen::VectorXd& y) {
-  double sum = 0.0;
-  for (Eigen::Index fold = 0; fold < folds; ++fold) {
-    std::vector<Eigen::Index> others, held;
-    for (Eigen::Index i = 0; i < y.size(); ++i) (i % folds == fold ? held : others).push_back(i);
-    const auto model = make_predictor(predictor);
-    model->fit(rows_of(inputs, others), rows_of(y, others).col(0));
-    sum += (model->predict_mean(rows_of(inputs, held)) - rows_of(y, held)).squaredNorm();
-  }
-  return sum;
+// The set of that name, null where it has nothing to say.
+std::unique_ptr<FeatureSet> make_set(FeatureChoice choice, const SearchSpace& space, std::span<const Genome> known) {
+  std::unique_ptr<FeatureSet> set;
+  if (choice == FeatureChoice::network) set = std::make_unique<NetworkFeatures>(space, known);
+  if (choice == FeatureChoice::pairs) set = std::make_unique<PairFeatures>(space);
+  if (choice == FeatureChoice::genes) set = std::make_unique<GenomeFeatures>(space);
+  const bool usable = set->size() > 0 && (choice != FeatureChoice::pairs || set->size() <= most_pairs);
+  return usable || choice == FeatureChoice::genes ? std::move(set) : nullptr;
 }
 
 // The `count` members of `front` that are left when the most crowded one is dropped again and again.
@@ -126,47 +117,55 @@ std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectiv
 }
 
 std::span<const std::string> feature_choice_names() {
-  static const std::vector<std::string> names{"auto", "genes", "network"};
+  static const std::vector<std::string> names{"auto", "genes", "pairs", "network"};
   return names;
 }
 
 PredictedObjectives::PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup,
                                          std::span<const std::size_t> modelled, const PredictionOptions& options,
                                          std::span<const Trial> trials, std::span<const std::size_t> rows)
-    : setup_(&setup), modelled_(modelled.begin(), modelled.end()), genes_(space) {
-  std::vector<Genome> genomes;
-  for (const std::size_t row : rows) genomes.push_back(trials[row].genome);
-  if (options.features != FeatureChoice::genes) network_.emplace(space, genomes);
-  if (network_ && network_->size() == 0) network_.reset();
-  const bool both = network_ && options.features == FeatureChoice::automatic && rows.size() >= fewest_compared;
-  const FeatureChoice only =
-      network_ && options.features == FeatureChoice::network ? FeatureChoice::network : FeatureChoice::genes;
-  Eigen::MatrixXd from_genes, from_network;
-  if (both || only == FeatureChoice::genes) from_genes = inputs(genomes, FeatureChoice::genes);
-  if (both || only == FeatureChoice::network) from_network = inputs(genomes, FeatureChoice::network);
-  Eigen::VectorXd y(static_cast<Eigen::Index>(rows.size()));
-  for (const std::size_t objective : modelled_) {
-    for (std::size_t i = 0; i < rows.size(); ++i) y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[objective];
-    const bool network =
-        both ? squared_error(options.predictor, from_network, y) < squared_error(options.predictor, from_genes, y)
-             : only == FeatureChoice::network;
-    features_.push_back(network ? FeatureChoice::network : FeatureChoice::genes);
-    predictors_.push_back(make_predictor(options.predictor));
-    predictors_.back()->fit(network ? from_network : from_genes, y);
+    : setup_(&setup),
+      modelled_(modelled.begin(), modelled.end()),
+      features_(modelled.size()),
+      predictors_(modelled.size()) {
+  std::vector<FeatureChoice> choices{options.features};
+  if (options.features == FeatureChoice::automatic) {
+    choices = {FeatureChoice::genes, FeatureChoice::pairs, FeatureChoice::network};
   }
+  for (const FeatureChoice choice : choices) fit(space, choice, options.predictor, trials, rows);
+  if (sets_.empty()) fit(space, FeatureChoice::genes, options.predictor, trials, rows);
 }
 
-Eigen::MatrixXd PredictedObjectives::inputs(std::span<const Genome> genomes, FeatureChoice from) const {
-  return from == FeatureChoice::network ? network_->rows(genomes) : genes_.rows(genomes);
+// Where the set has something to say, the objectives that it predicts better than those before it are its own.
+void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, const std::string& name,
+                              std::span<const Trial> trials, std::span<const std::size_t> rows) {
+  if (choice == FeatureChoice::pairs) rows = rows.last(std::min(most_pair_trials, rows.size()));
+  std::vector<Genome> known;
+  for (const std::size_t row : rows) known.push_back(trials[row].genome);
+  std::unique_ptr<FeatureSet> set = make_set(choice, space, known);
+  if (!set) return;
+  const Eigen::MatrixXd inputs = set->rows(known);
+  Eigen::VectorXd y(inputs.rows());
+  for (std::size_t k = 0; k < modelled_.size(); ++k) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[modelled_[k]];
+    }
+    auto predictor = make_predictor(name);
+    predictor->fit(inputs, y);
+    if (predictors_[k] && !(predictor->left_out_error() < predictors_[k]->left_out_error())) continue;
+    predictors_[k] = std::move(predictor);
+    features_[k] = choice;
+  }
+  sets_.emplace(choice, std::move(set));
 }
 
 Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) const {
   Eigen::MatrixXd values(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(predictors_.size()));
-  for (const FeatureChoice from : {FeatureChoice::genes, FeatureChoice::network}) {
-    if (std::ranges::find(features_, from) == features_.end()) continue;
-    const Eigen::MatrixXd rows = inputs(genomes, from);
+  for (const auto& [choice, set] : sets_) {
+    if (std::ranges::find(features_, choice) == features_.end()) continue;
+    const Eigen::MatrixXd rows = set->rows(genomes);
     for (std::size_t k = 0; k < predictors_.size(); ++k) {
-      if (features_[k] == from) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
+      if (features_[k] == choice) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
     }
   }
   return values;

@@ -1,8 +1,8 @@
 // Multi-objective evolution on predicted values: which candidates a predictor-assisted searcher should try next.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,10 +17,10 @@ namespace ridgeline {
 // Those that a search needs predicted, as indices: all but the ones that are neither optimised nor limited.
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives);
 
-// From what an objective is predicted: GenomeFeatures, NetworkFeatures, or whichever of them has the smaller squared
-// error in a cross-validation of the trials at hand, of each objective by itself.
-enum class FeatureChoice : std::uint8_t { automatic, genes, network };
-std::span<const std::string> feature_choice_names();  // "auto", "genes", "network"
+// From what an objective is predicted: GenomeFeatures, PairFeatures, NetworkFeatures, or the one of them with the least
+// left_out_error(), of each objective by itself.
+enum class FeatureChoice : std::uint8_t { automatic, genes, pairs, network };
+std::span<const std::string> feature_choice_names();  // "auto", "genes", "pairs", "network"
 
 struct PredictionOptions {
   std::string predictor = "ridge";  // a name of predictors/
@@ -31,7 +31,8 @@ struct PredictionOptions {
 class PredictedObjectives {
  public:
   // `modelled`: indices of setup.objectives, those with limits among them. `rows`: which of `trials`; at least one, all
-  // with values. Where no network decodes, genes it is. The space and the setup must outlive this.
+  // with values. Genes it is where a set has no features, or pairs too many for a quick fit (10,000; of more than 600
+  // rows the last are looked at). The space and the setup must outlive this.
   PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup, std::span<const std::size_t> modelled,
                       const PredictionOptions& options, std::span<const Trial> trials,
                       std::span<const std::size_t> rows);
@@ -45,13 +46,13 @@ class PredictedObjectives {
   std::vector<Trial> trials(std::span<const Genome> genomes) const;
 
  private:
-  Eigen::MatrixXd inputs(std::span<const Genome> genomes, FeatureChoice from) const;
+  void fit(const SearchSpace& space, FeatureChoice choice, const std::string& name, std::span<const Trial> trials,
+           std::span<const std::size_t> rows);
 
   const SearcherSetup* setup_;
   std::vector<std::size_t> modelled_;
-  GenomeFeatures genes_;
-  std::optional<NetworkFeatures> network_;  // where it is looked at
-  std::vector<FeatureChoice> features_;     // by modelled objective
+  std::map<FeatureChoice, std::unique_ptr<FeatureSet>> sets_;  // those looked at
+  std::vector<FeatureChoice> features_;                        // by modelled objective
   std::vector<std::unique_ptr<Predictor>> predictors_;
 };
 

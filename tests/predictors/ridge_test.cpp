@@ -132,6 +132,7 @@ TEST(Ridge, EqualsTheNormalEquations) {
       const double n = static_cast<double>(rows);
       const Eigen::ArrayXd left_out =
           (centred - scaled * solution.coefficients).array() / (1.0 - solution.leverage.array() - 1.0 / n).max(1e-12);
+      EXPECT_NEAR(ridge.left_out_error(), left_out.square().mean(), 1e-6 * left_out.square().mean());
       const Eigen::MatrixXd normal = scaled.transpose() * scaled + penalty * Eigen::MatrixXd::Identity(14, 14);
       const Eigen::MatrixXd inverse = normal.inverse();
       for (Eigen::Index i = 0; i < 6; ++i) {
@@ -159,6 +160,8 @@ TEST_P(PredictorConformance, IsDeterministicAndSurvivesSaving) {
   EXPECT_EQ(a.mean, c.mean);
   EXPECT_EQ(a.stddev, c.stddev);
   EXPECT_GT(a.stddev.minCoeff(), 0.0);
+  EXPECT_GT(first->left_out_error(), 0.0);
+  EXPECT_EQ(first->left_out_error(), third->left_out_error());
 }
 
 TEST_P(PredictorConformance, EmptySingleAndDuplicateRows) {
@@ -177,6 +180,7 @@ TEST_P(PredictorConformance, BadArgumentsAreRefused) {
   const Data data = random_data(5, 2, 0.5, 24);
   const auto predictor = make_predictor(GetParam());
   EXPECT_THROW(predictor->predict(data.X), std::logic_error);
+  EXPECT_THROW(predictor->left_out_error(), std::logic_error);
   EXPECT_THROW(predictor->fit(Eigen::MatrixXd(0, 2), Eigen::VectorXd(0)), std::invalid_argument);
   EXPECT_THROW(predictor->fit(data.X, data.y.head(4)), std::invalid_argument);
   Eigen::MatrixXd broken = data.X;

@@ -64,7 +64,42 @@ TEST(NetworkFeatures, AreWhatTheNetworksConsistOf) {
   EXPECT_EQ(NetworkFeatures(space, {}).rows(known).cols(), 0);
 }
 
-// A cost that is a sum over operators is predicted from the network, noise on genes from genes; either when asked for.
+// Against products taken one by one.
+TEST(PairFeatures, AreProductsOfDifferentDimensions) {
+  const std::string architecture =
+      R"({"name": "depth", "choices": [1, 2, 5]}, {"name": "op", "choices": ["conv", "pool"],
+      "active_if": "depth > 1"}, {"name": "width", "choices": [8, 16]})";
+  const std::string precision = R"({"name": "format", "group": "precision", "choices": ["int8", "f32"]})";
+  for (const auto& [dimensions, in_pairs] : {std::pair{architecture + "," + precision, 9}, {architecture, 9}}) {
+    const SearchSpace space = make_space("pairs", "[" + dimensions + "]");
+    const GenomeFeatures genes(space);
+    const PairFeatures pairs(space);
+    const std::vector<std::pair<int, int>> same = {{0, 4}, {4, 6}, {6, 9}};  // features of one dimension
+    std::vector<Genome> all;
+    for (std::uint64_t i = 0; i < space.enumeration_size(); ++i) {
+      if (auto genome = space.at(i)) all.push_back(std::move(*genome));
+    }
+    const Eigen::MatrixXd x = genes.rows(all), found = pairs.rows(all);
+    ASSERT_EQ(x.leftCols(in_pairs).cols(), 9);
+    ASSERT_EQ(static_cast<std::size_t>(found.cols()), genes.size() + 4 * 2 + 4 * 3 + 2 * 3);
+    EXPECT_EQ(found.leftCols(x.cols()), x);
+    Eigen::Index column = x.cols();
+    for (Eigen::Index a = 0; a < in_pairs; ++a) {
+      const auto range = std::ranges::find_if(same, [&](const auto& one) { return a >= one.first && a < one.second; });
+      for (Eigen::Index b = range->second; b < in_pairs; ++b, ++column) {
+        EXPECT_EQ(found.col(column), x.col(a).cwiseProduct(x.col(b))) << a << " " << b;
+      }
+    }
+    EXPECT_EQ(column, found.cols());
+  }
+  // Precision alone is in products.
+  const SearchSpace plans = make_space("plans", "[" + precision + R"(, {"name": "tail", "group": "precision",
+      "choices": ["int8", "f32", "bf16"]}])");
+  EXPECT_EQ(PairFeatures(plans).size(), 5U + 2 * 3);
+}
+
+// A cost that is a sum over operators is predicted from the network, a sum over genes from genes, products of genes
+// from pairs; any of them when asked for.
 TEST(PredictedObjectives, TakeTheFeaturesThatPredictBetter) {
   const SearchSpace space = SearchSpace::load(layered);
   Rng rng(11);
@@ -75,25 +110,26 @@ TEST(PredictedObjectives, TakeTheFeaturesThatPredictBetter) {
     const Design design = space.decode(genome);
     const double width = genome.genes[1] + 2.0 * genome.genes[2];  // of the first stages, whatever comes of it
     trials.push_back(ok_trial(static_cast<std::int64_t>(i), genome,
-                              {static_cast<double>(weight_bytes(design.network, design.precision)), width}));
+                              {static_cast<double>(weight_bytes(design.network, design.precision)), width,
+                               1.0 * genome.genes[1] * genome.genes[2]}));
     rows.push_back(i);
   }
   SearcherSetup setup;
-  setup.objectives = minimised_objectives(2);
-  const std::vector<std::size_t> modelled{0, 1}, first(rows.begin(), rows.begin() + 8);
+  setup.objectives = minimised_objectives(3);
+  const std::vector<std::size_t> modelled{0, 1, 2};
   const PredictedObjectives chosen(space, setup, modelled, {}, trials, rows);
   EXPECT_EQ(chosen.features_of(0), FeatureChoice::network);
   EXPECT_EQ(chosen.features_of(1), FeatureChoice::genes);
+  EXPECT_EQ(chosen.features_of(2), FeatureChoice::pairs);
   const PredictedObjectives genes(space, setup, modelled, {"ridge", FeatureChoice::genes}, trials, rows);
   EXPECT_EQ(genes.features_of(0), FeatureChoice::genes);
   const PredictedObjectives network(space, setup, modelled, {"ridge", FeatureChoice::network}, trials, rows);
   EXPECT_EQ(network.features_of(1), FeatureChoice::network);
-  EXPECT_EQ(PredictedObjectives(space, setup, modelled, {}, trials, first).features_of(0), FeatureChoice::genes);
   // A space whose networks are all the same.
   const SearchSpace abstract = uniform_space(5, 3);
   std::vector<Trial> others;
   for (std::size_t i = 0; i < 40; ++i)
-    others.push_back(ok_trial(0, *abstract.at(i), {1.0 * static_cast<double>(i), 1.0}));
+    others.push_back(ok_trial(0, *abstract.at(i), {1.0 * static_cast<double>(i), 1.0, 2.0}));
   const std::vector<std::size_t> all(rows.begin(), rows.begin() + 40);
   const PredictedObjectives none(abstract, setup, modelled, {}, others, all);
   EXPECT_EQ(none.features_of(0), FeatureChoice::genes);
