@@ -10,7 +10,7 @@
 #include "experiments/comparison.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/report_text.hpp"
-#include "experiments/study_config.hpp"
+#include "experiments/stored_space.hpp"
 #include "search/cross_validation.hpp"
 #include "search/predicted_evolution.hpp"
 
@@ -39,15 +39,6 @@ std::pair<std::size_t, std::size_t> quality_and_cost_of(const Store& store, cons
   }
   throw ConfigError({store.path(), record.name, "two objectives, the first maximised and the second minimised", found,
                      "search with a quality and a cost"});
-}
-
-SearchSpace study_space(const StudyRecord& record, const StudyConfig& config, const Resources& resources) {
-  SearchSpace space = resources.load_space(config.space, config.space_options);
-  if (space.fingerprint() == record.space_fingerprint) return space;
-  throw ConfigError({config.space, "", fmt::format("the space that '{}' searched", record.name),
-                     fmt::format("one that has changed since (fingerprint {} then, {} now)",
-                                 hex64_text(record.space_fingerprint), hex64_text(space.fingerprint())),
-                     "take back the change or search again"});
 }
 
 // The rows to fit on: with values, of the highest fidelity that an ok trial has.
@@ -142,7 +133,7 @@ EvolvedSpace evolve_study_space(const Store& store, const Resources& resources, 
   const StudyRecord record = find_study(store, options.study);
   const auto [quality, cost] = quality_and_cost_of(store, record);
   const StudyConfig config = parse_study(JsonDocument::parse(record.config, "stored configuration"));
-  SearchSpace start = study_space(record, config, resources);
+  SearchSpace start = stored_space(record, config, resources);
   const SubSpaces sub_spaces(start, options.kept, "--evolve");
   const std::vector<Trial> trials = store.load(record.id);
   Fidelity fidelity{};

@@ -34,7 +34,8 @@ class Linas final : public SearcherBase {
     OptionsReader options(setup);
     initial_ = options.count("initial", 24, 1, 1'000'000);
     round_ = options.count("round", 12, 1, 1'000'000);
-    uniform_ = options->number("uniform", {.fallback = 0.5, .least = 0.0, .most = 1.0});
+    corners_ = options->number("corners", {.fallback = corners_, .least = 0.0, .most = 1.0});
+    uniform_ = options->number("uniform", {.fallback = uniform_, .least = 0.0, .most = 1.0});
     evolution_.population = options.count("population", 60, 2, 1'000'000);
     evolution_.generations = options.count("generations", 40, 1, 1'000'000);
     evolution_.near = options->number("near", {.fallback = evolution_.near, .least = 0.0, .most = 1.0});
@@ -77,7 +78,9 @@ class Linas final : public SearcherBase {
     stale_ = true;
     started_ = true;
     if (!predicting) {
-      add_random(wanted, memory_->size() == 0 ? uniform_ : 0.0);
+      const bool first = memory_->size() == 0;
+      if (first) add_corners();
+      add_random(wanted, first ? uniform_ : 0.0);
       return;
     }
     const PredictedObjectives models(space(), setup_, modelled_, prediction_, memory_->trials(), rows);
@@ -98,24 +101,50 @@ class Linas final : public SearcherBase {
     }
   }
 
-  // A share of them, spread evenly, has one number format throughout.
+  // The first of the first candidates, by which predictors know both ends: every ordered dimension at its last or at
+  // its first choice, in each number format throughout.
+  void add_corners() {
+    const auto architecture = [](const Dimension& dimension) {
+      return dimension.ordered && dimension.group != GeneGroup::precision && dimension.choices.size() > 1;
+    };
+    if (std::ranges::none_of(space().dims(), architecture)) return;
+    const auto most = static_cast<std::size_t>(corners_ * static_cast<double>(initial_));
+    for (std::size_t i = 0; i < 2 * std::max<std::size_t>(formats_.size(), 1) && pending_.size() < most; ++i) {
+      Genome corner;
+      for (const Dimension& dimension : space().dims()) {
+        const std::uint64_t choices = dimension.choices.size();
+        const std::uint64_t end = i % 2 == 0 ? choices - 1 : 0;
+        corner.genes.push_back(static_cast<std::uint16_t>(architecture(dimension) ? end : rng().below(choices)));
+      }
+      std::optional<Genome> made = formats_.empty() ? corner : in_format(space(), formats_[i / 2], corner);
+      if (made && !space().violation(*made)) add_new(space().normalise(std::move(*made)));
+    }
+  }
+
+  // Random ones; a share of them, spread evenly, has one number format throughout.
   void add_random(std::size_t wanted, double uniform) {
-    std::unordered_set<std::uint64_t> here;
-    for (const Genome& genome : pending_) here.insert(hash_genes(genome.genes));
     while (pending_.size() < wanted) {
       const auto so_far = static_cast<double>(pending_.size());
       const bool one_format = !formats_.empty() && std::floor((so_far + 1) * uniform) > std::floor(so_far * uniform);
       Genome genome;
-      for (int i = 0; i < attempts; ++i) {
+      bool added = false;
+      for (int i = 0; i < attempts && !added; ++i) {
         genome = space().normalise(space().sample(rng()));
         if (one_format) {
           const UniformFormat& format = formats_[rng().below(formats_.size())];
           genome = in_format(space(), format, genome).value_or(genome);
         }
-        if (!memory_->knows(genome) && here.insert(hash_genes(genome.genes)).second) break;
+        added = add_new(genome);
       }
-      pending_.push_back(std::move(genome));
+      if (!added) pending_.push_back(std::move(genome));
     }
+  }
+
+  // False, and nothing done, for a candidate that is known or in this round already.
+  bool add_new(Genome genome) {
+    if (memory_->knows(genome) || std::ranges::find(pending_, genome) != pending_.end()) return false;
+    pending_.push_back(std::move(genome));
+    return true;
   }
 
   void learn(std::span<const Trial> trials) override {
@@ -201,7 +230,7 @@ class Linas final : public SearcherBase {
   PredictedEvolution evolution_;
   PredictionOptions prediction_;
   GenomeText text_;
-  double uniform_ = 0.5;
+  double corners_ = 0.25, uniform_ = 0.5;
   std::vector<UniformFormat> formats_;
   std::vector<std::size_t> modelled_;      // the objectives that are predicted
   std::vector<std::string> features_;      // from what each of them was predicted in the latest round

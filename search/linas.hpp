@@ -3,20 +3,29 @@
 // random candidates first; then, round after round, a predictor of each objective is fitted on what was told, NSGA-II
 // (search/nsga2.hpp) runs on predicted values alone, and the best candidates it met that were never asked are proposed.
 //
-// Options: "initial" (random candidates before the first fit, default 24), "uniform" (share of these, 0 to 1, that have
-// one number format throughout, in spaces with precision dimensions; default 0.5), "round" (candidates a round, default
-// 12), "population" and "generations" of the inner evolution (60 and 40), "near" (share of a round, 0 to 1, chosen by
-// the predictors among children of the best told instead, default 0.5), "predictor" (a name of predictors/, default
-// "ridge"), "memory" (how many told trials the fits and the state keep, the latest and the front; default 2000).
-// Departures from the paper: "uniform", as formats drawn a layer each make networks that are slower than in any one
-// format, and tell little of the ones that are wanted; "near". Evolution on predictions goes where a wrong predictor
-// errs most, again each round; children of what was measured bound that. 0 is the paper's. Limited objectives are
-// predicted too, and constraint domination holds with the predicted values. Of the predicted front the loneliest are
-// proposed, then the next fronts, then random candidates. Trials without values are not asked again while they are
-// remembered; where nothing new is found, a candidate that is known is proposed again. ask(n) ends at the end of a
-// round; what is searched does not depend on n. notes(): {"predictors": [{"objective": NAME, "features": "genes" or
-// "network" in the latest round, and what OutOfSampleErrors::summary() has}]}, one for each predicted objective:
-// predictions made before their round was told, against the values told. In minimised form they have the same errors.
+// Options, with their defaults:
+// - "initial" (24): candidates before the first fit. Of them "corners" (0.25) is the largest share, 0 to 1, that has
+// every
+//   ordered dimension outside precision at its last or at its first choice, and "uniform" (0.5) the share of the others
+//   that has one number format throughout, in spaces with precision dimensions;
+// - "round" (12): candidates a round. "near" (0.5) is the share of them, 0 to 1, that the predictors choose among
+//   children of the best told, not among all that the inner evolution met;
+// - "population" and "generations" (60 and 40) of the inner evolution;
+// - "predictor" ("ridge", a name of predictors/) and "features" ("auto", or "genes", "pairs" or "network": what an
+//   objective is predicted from, see search/predicted_evolution.hpp);
+// - "memory" (2000): how many told trials the fits and the state keep, the latest and the front.
+// Departures from the paper, whose are 0: "corners", as a predictor errs most beyond what it has seen, where fronts
+// end; "uniform", as formats drawn a layer each make networks that are slower than in any one format, and say little of
+// those that are wanted; "near", as evolution on predictions goes where a wrong predictor errs most, again each round,
+// and children of what was measured bound that.
+//
+// Limited objectives are predicted too, and constraint domination holds with the predicted values. Of the predicted
+// front the loneliest are proposed, then the next fronts, then random candidates. Trials without values are not asked
+// again while they are remembered; where nothing new is found, a candidate that is known is proposed again. ask(n) ends
+// at the end of a round; what is searched does not depend on n.
+// notes(): {"predictors": [{"objective": NAME, "features": what it was predicted from in the latest round, and what
+// OutOfSampleErrors::summary() has}]}, one for each predicted objective: predictions made before their round was told,
+// against the values told. In minimised form they have the same errors.
 // State: the remembered trials, the rest of the round with its predictions, the errors so far; the generator.
 #pragma once
 

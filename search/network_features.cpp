@@ -12,14 +12,6 @@ std::string formats_text(const OperatorFormats& formats) {
   return formats.weights.text() + "/" + formats.activations.text();
 }
 
-std::string class_of(const Network& network, NodeId node) {
-  const Op& op = network.op(node);
-  std::string name(name_of(op.kind));
-  if (op.kind != OpKind::conv2d) return name;
-  if (op.groups > 1) return name + (op.groups == op.channels ? " depthwise" : " grouped");
-  return name + (op.kernel == std::array<int, 2>{1, 1} ? " pointwise" : "");
-}
-
 void add_conversions(Amounts& amounts, const Network& network, NodeId node, const std::vector<Format>& stored,
                      const Format& read) {
   for (const NodeId input : network.inputs(node)) {
@@ -39,7 +31,8 @@ Amounts amounts_of(const Design& design) {
     if (kind == OpKind::input) continue;
     const bool reads = kind == OpKind::conv2d || kind == OpKind::linear || kind == OpKind::matmul;
     const OperatorFormats formats = design.precision.at(node);
-    const std::string name = class_of(network, node) + " " + (reads ? formats_text(formats) : stored[node].text());
+    const std::string name =
+        operator_class(network, node) + " " + (reads ? formats_text(formats) : stored[node].text());
     const auto outputs = static_cast<double>(elements(network.shape(node)));
     amounts["operators " + name] += 1.0;
     amounts["outputs of " + name] += outputs;
@@ -61,6 +54,14 @@ Amounts amounts_of(const SearchSpace& space, const Genome& genome) {
 }
 
 }  // namespace
+
+std::string operator_class(const Network& network, NodeId node) {
+  const Op& op = network.op(node);
+  std::string name(name_of(op.kind));
+  if (op.kind != OpKind::conv2d) return name;
+  if (op.groups > 1) return name + (op.groups == op.channels ? " depthwise" : " grouped");
+  return name + (op.kernel == std::array<int, 2>{1, 1} ? " pointwise" : "");
+}
 
 NetworkFeatures::NetworkFeatures(const SearchSpace& space, std::span<const Genome> known) : space_(&space) {
   for (const Genome& genome : known) {

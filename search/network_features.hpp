@@ -1,8 +1,8 @@
 // Candidates as rows of numbers, for predictors, by what their networks consist of: latency, energy and size are close
 // to sums over operators, which genes one by one cannot say.
 //
-// An operator's class is its kind, of convolutions also how dense it is ("depthwise", "pointwise"), and its number
-// formats: those it reads, or the stored one for operators that follow. Features are, for each class, how many
+// Operators are told apart by their class and their number formats: those they read, or the stored one for operators
+// that follow. Features are, for each sort of operator, how many
 // operators there are, their multiply-accumulates (output elements where they have none), output elements and bytes of
 // weights; and for each pair of formats that a reader converts between, how many tensors and elements. Dead nodes and
 // inputs do not count. 0 for a candidate that does not decode.
@@ -16,6 +16,9 @@
 #include "search/genome_features.hpp"
 
 namespace ridgeline {
+
+// The kind of an operator: "linear", of convolutions also how dense it is: "conv2d depthwise", "conv2d pointwise".
+std::string operator_class(const Network& network, NodeId node);
 
 // Pure and thread-safe once made.
 class NetworkFeatures final : public FeatureSet {

@@ -75,7 +75,7 @@ TEST(Linas, BeginsWithUniformFormats) {
     return true;
   };
   for (const double share : {0.0, 0.5, 1.0}) {
-    const auto searcher = make_linas(space, setup_of(1, {{"initial", 40}, {"uniform", share}}));
+    const auto searcher = make_linas(space, setup_of(1, {{"initial", 40}, {"uniform", share}}));  // nothing is ordered
     const std::vector<Genome> asked = searcher->ask(40);
     ASSERT_EQ(asked.size(), 40U);
     std::set<std::uint16_t> formats;
@@ -86,6 +86,34 @@ TEST(Linas, BeginsWithUniformFormats) {
     }
     EXPECT_EQ(formats.size(), share > 0.0 ? 3U : 0U);
   }
+}
+
+// The largest and the smallest in each format before all others, unordered dimensions at random; no more than the
+// share.
+TEST(Linas, BeginsAtTheCorners) {
+  const SearchSpace space = make_space("layered", R"([
+      {"name": "depth", "choices": [1, 2, 3], "ordered": true},
+      {"name": "width", "repeat": 3, "index": "slot", "choices": [8, 16, 24, 32], "ordered": true,
+       "active_if": "slot < depth"},
+      {"name": "op", "choices": ["a", "b", "c", "d", "e"]},
+      {"name": "format", "group": "precision", "choices": ["int8", "f32"], "ordered": true}])");
+  const auto largest = [](const Genome& genome) {
+    return genome.genes[0] == 2 && genome.genes[1] == 3 && genome.genes[2] == 3 && genome.genes[3] == 3;
+  };
+  const auto smallest = [](const Genome& genome) { return genome.genes[0] == 0 && genome.genes[1] == 0; };
+  for (const std::size_t initial : {8UL, 40UL}) {
+    const std::vector<Genome> asked =
+        make_linas(space, setup_of(1, {{"initial", initial}, {"uniform", 0.0}}))->ask(initial);
+    const std::size_t corners = initial == 8 ? 2 : 4;
+    for (std::size_t i = 0; i < corners; ++i) {
+      EXPECT_TRUE(i % 2 == 0 ? largest(asked[i]) : smallest(asked[i])) << i;
+      EXPECT_EQ(asked[i].genes[5], i / 2);
+      EXPECT_EQ(space.violation(asked[i]), std::nullopt);
+    }
+    EXPECT_EQ(std::set<Genome>(asked.begin(), asked.end()).size(), initial);
+  }
+  const std::vector<Genome> without = make_linas(space, setup_of(1, {{"initial", 8}, {"corners", 0.0}}))->ask(2);
+  EXPECT_FALSE(largest(without[0]) && smallest(without[1]));
 }
 
 TEST(OutOfSampleErrors, ByHand) {
