@@ -47,6 +47,7 @@ void add_runs_commands(CLI::App& app, CommandLine& cli);            // runs list
 void add_report_commands(CLI::App& app, CommandLine& cli);          // pareto, report, explain
 void add_compare_command(CLI::App& app, CommandLine& cli);          // compare
 void add_choices_command(CLI::App& app, CommandLine& cli);          // choices
+void add_cross_command(CLI::App& app, CommandLine& cli);            // cross
 void add_space_commands(CLI::App& app, CommandLine& cli);           // space list|show|count|sample|check|evolve
 void add_space_evolve_command(CLI::App& spaces, CommandLine& cli);  // space evolve
 void add_device_commands(CLI::App& app, CommandLine& cli);          // device list|show|calibrate|check

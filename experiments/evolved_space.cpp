@@ -10,7 +10,7 @@
 #include "experiments/comparison.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/report_text.hpp"
-#include "experiments/stored_space.hpp"
+#include "experiments/stored_study.hpp"
 #include "search/cross_validation.hpp"
 #include "search/predicted_evolution.hpp"
 
@@ -21,25 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t least_trials = 30;
 constexpr std::size_t folds = 10;
-
-// Which objectives are the quality and the cost, as indices of the record's.
-std::pair<std::size_t, std::size_t> quality_and_cost_of(const Store& store, const StudyRecord& record) {
-  std::vector<Objective> optimised;
-  std::vector<std::size_t> places;
-  for (std::size_t i = 0; i < record.objectives.size(); ++i) {
-    if (record.objectives[i].constraint_only) continue;
-    optimised.push_back(record.objectives[i]);
-    places.push_back(i);
-  }
-  if (quality_and_cost(optimised)) return {places[0], places[1]};
-  std::string found;
-  for (const Objective& one : optimised) {
-    found += fmt::format("{}{} {}", found.empty() ? "" : ", ", one.name,
-                         one.direction == Direction::maximise ? "maximised" : "minimised");
-  }
-  throw ConfigError({store.path(), record.name, "two objectives, the first maximised and the second minimised", found,
-                     "search with a quality and a cost"});
-}
 
 // The rows to fit on: with values, of the highest fidelity that an ok trial has.
 std::vector<std::size_t> fitted_rows(const Store& store, const StudyRecord& record, std::span<const Trial> trials,

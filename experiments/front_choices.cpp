@@ -9,7 +9,7 @@
 
 #include "experiments/report_explain.hpp"
 #include "experiments/report_text.hpp"
-#include "experiments/stored_space.hpp"
+#include "experiments/stored_study.hpp"
 #include "kernels/measure.hpp"
 #include "search/held_front.hpp"
 #include "search/network_features.hpp"

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "kernels/training/shared_parameters.hpp"
+#include "search/held_front.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/operator_names.hpp"
 
@@ -182,30 +183,9 @@ void Controller::load(const Json& state) {
 }
 
 std::vector<std::pair<Json, Genome>> Controller::uniform(const Genome& like) const {
-  const std::span<const Dimension> dims = space_.dims();
-  const auto index_of = [&](std::size_t dim, const Json& choice) {
-    return std::ranges::find(dims[dim].choices, choice) - dims[dim].choices.begin();
-  };
-  const auto has = [&](std::size_t dim, const Json& choice) {
-    return index_of(dim, choice) < static_cast<std::ptrdiff_t>(dims[dim].choices.size());
-  };
-  const auto first = std::ranges::find_if(
-      dims, [](const Dimension& one) { return one.group == GeneGroup::precision && one.choices.size() > 1; });
   std::vector<std::pair<Json, Genome>> made;
-  for (const Json& choice : first->choices) {
-    Genome genome = like;
-    for (std::size_t i = 0; i < dims.size(); ++i) {
-      if (dims[i].group != GeneGroup::precision || !has(i, choice)) continue;
-      genome.genes[i] = static_cast<std::uint16_t>(index_of(i, choice));
-    }
-    genome = space_.normalise(std::move(genome));
-    if (space_.violation(genome)) continue;
-    const std::vector<bool> active = space_.active(genome);
-    bool everywhere = true;
-    for (std::size_t i = 0; i < dims.size(); ++i) {
-      if (dims[i].group == GeneGroup::precision && active[i] && !has(i, choice)) everywhere = false;
-    }
-    if (everywhere) made.emplace_back(choice, std::move(genome));
+  for (const UniformFormat& format : uniform_formats(space_)) {
+    if (std::optional<Genome> genome = in_format(space_, format, like)) made.emplace_back(format.choice, *genome);
   }
   return made;
 }

@@ -47,7 +47,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
-              UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "explain", "space",
+              UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "choices", "cross", "explain", "space",
                                    "device", "estimate", "measure", "allocate", "sensitivity", "quantize", "sweep",
                                    "data", "train", "evaluate", "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
@@ -67,7 +67,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 40);
+  EXPECT_EQ(commands, 42);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.
