@@ -47,26 +47,18 @@ std::string elements_text(const FrontChoices& found, const TextStyle& style) {
 
 std::string classes_text(const FrontChoices& found, const TextStyle& style) {
   if (found.classes.empty()) return "";
-  std::vector<double> all;
-  for (const ClassTimes& one : found.classes) {
-    for (const auto& seconds : one.seconds) {
-      if (seconds) all.push_back(*seconds);
-    }
-  }
-  const UnitScale scale = scale_for(all, "s");
   std::vector<TextTable::Column> columns{{"operators", false}};
-  for (const std::string& format : found.formats) columns.push_back({fmt::format("{} ({})", format, scale.unit), true});
+  for (const std::string& format : found.formats) columns.push_back({format, true});
   columns.push_back({fmt::format("{} over {}", found.formats.back(), found.formats.front()), true});
   TextTable table(std::move(columns));
   for (const ClassTimes& one : found.classes) {
     std::vector<std::string> cells{one.name};
-    for (const auto& seconds : one.seconds) cells.push_back(seconds ? scale.number(*seconds) : "");
+    for (const auto& seconds : one.seconds) cells.push_back(seconds ? pretty(*seconds, "s") : "");
     const auto &least = one.seconds.front(), &most = one.seconds.back();
     cells.push_back(least && most ? fmt::format("{:.2f}", *most / *least) : "");
     table.add(std::move(cells));
   }
-  return fmt::format(
-             "\nthe same networks in one format throughout, operators by class, means over the timed members\n") +
+  return "\nthe same networks in one format throughout, operators by class, means over the timed members\n" +
          table.text(style);
 }
 
@@ -74,9 +66,8 @@ std::string choices_text(const FrontChoices& found, const TextStyle& style) {
   std::string trials;
   for (const std::int64_t trial : found.members) trials += fmt::format("{}{}", trials.empty() ? "" : ", ", trial);
   std::string text = fmt::format(
-      "'{}' on the front of {} ({} members); operators that differ between the choices, timed here in {} of them "
-      "(trial "
-      "{}), means\n",
+      "'{}' on the front of {} ({} members); operators that differ between the choices, timed here in {} of them, "
+      "means (trials {})\n",
       found.dimension, found.study, found.front, found.members.size(), trials);
   text += elements_text(found, style) + classes_text(found, style);
   for (const std::string& problem : found.problems) text += "\nnot timed: " + problem;

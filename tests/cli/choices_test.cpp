@@ -56,9 +56,9 @@ TEST_F(Choices, CountsAndSizesAreThoseOfTheFront) {
   ASSERT_EQ(found.at("members").size(), 1U);
   EXPECT_EQ(found.at("problems"), Json::array());
 
-  const SearchSpace space = SearchSpace::load(
-      std::string(RIDGELINE_SOURCE_DIR) + "/spaces/library/mobiledets_small.json",
-      {.choices = {{"format", {"int8", "f32"}}, {"end_format", {"int8", "f32"}}, {"depth", {1}}}});
+  const SearchSpace space =
+      SearchSpace::load(std::string(RIDGELINE_SOURCE_DIR) + "/spaces/library/mobiledets_small.json",
+                        {.choices = {{"format", {"int8", "f32"}}, {"end_format", {"int8", "f32"}}, {"depth", {1}}}});
   Json member;
   for (const Json& one : front) member = one.at("trial") == found.at("members")[0] ? one.at("genome") : member;
   const auto dim_of = [&](const std::string& name) {
@@ -98,7 +98,9 @@ TEST_F(Choices, CountsAndSizesAreThoseOfTheFront) {
       const auto text = choice.at("choice").get<std::string>();
       EXPECT_EQ(choice.at("on_front"), counts[text]) << name << " " << text;
       macs_there[text] = choice.at("macs").get<double>();
-      if (element.at("timed") == 1) EXPECT_GT(choice.at("operators_s").get<double>(), 0.0);
+      if (element.at("timed") == 1) {
+        EXPECT_GT(choice.at("operators_s").get<double>(), 0.0);
+      }
     }
     EXPECT_EQ(element.at("timed"), member.contains(name) ? 1 : 0);
     if (element.at("timed") == 0) continue;

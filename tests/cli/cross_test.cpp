@@ -85,9 +85,12 @@ TEST_F(Cross, FiguresCountedAgain) {
     most += 0.1 * (most - least);
     for (std::size_t row = 0; row < 2; ++row) {
       const Json& figures = cross.at("fronts")[row].at("at")[column];
-      const double share = covered(fronts[row], worst_quality, most) / ((best_quality - worst_quality) * (most - least));
+      const double share =
+          covered(fronts[row], worst_quality, most) / ((best_quality - worst_quality) * (most - least));
       EXPECT_NEAR(figures.at("hypervolume").get<double>(), share, 1e-9);
-      if (row == column) EXPECT_NEAR(figures.at("times_own").at("mean").get<double>(), 1.0, 1e-12);
+      if (row == column) {
+        EXPECT_NEAR(figures.at("times_own").at("mean").get<double>(), 1.0, 1e-12);
+      }
       double largest = 0.0;
       for (const auto& [quality, cost] : fronts[row]) {
         double own = 1e300;
@@ -104,7 +107,9 @@ TEST_F(Cross, FiguresCountedAgain) {
 
 TEST_F(Cross, DescribedDevicesAndMistakes) {
   search("by_macs", counted("macs"));
-  search("on_pixel", {{"name", "latency_s"}, {"unit", "s"}, {"direction", "minimise"},
+  search("on_pixel", {{"name", "latency_s"},
+                      {"unit", "s"},
+                      {"direction", "minimise"},
                       {"from", {{"evaluator", "cost"}, {"device", "pixel_6"}, {"quantity", "latency_s"}}}});
   const Outcome text = run({"cross", "by_macs", "on_pixel"});
   EXPECT_EQ(text.code, 0) << text.err;
