@@ -59,7 +59,8 @@ TEST_F(Cross, FiguresCountedAgain) {
     std::vector<Pairs> fronts;
     for (std::size_t row = 0; row < 2; ++row) {
       Pairs expected, found;
-      for (const Json& member : parsed(run({"pareto", studies[row], "--json"})).at("front")) {
+      const Json front = parsed(run({"pareto", studies[row], "--json"})).at("front");
+      for (const Json& member : front) {
         const Network network = space.decode(space.from_json(member.at("genome"))).network;
         expected.emplace_back(member.at("values").at("entropy").get<double>(),
                               static_cast<double>(column == 0 ? macs(network) : parameters(network)));

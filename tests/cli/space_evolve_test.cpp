@@ -40,10 +40,10 @@ class SpaceEvolve : public ::testing::Test {
 
 TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
   search(Json::parse(counting_study("tiny", "nasbench201", 60)));
-  const Json json = parsed({"space", "evolve", "tiny", "--evolve", "edge=3", "--evolve", "edge[0]=1", "--spaces", "20",
+  const Json json = parsed({"space", "evolve", "tiny", "--evolve", "edge=3", "--evolve", "edge[0]=1", "--spaces", "8",
                             "--targets", "3", "--seed", "5", "--out", "fast.json", "--json"});
   EXPECT_EQ(json.at("targets").size(), 3U);
-  EXPECT_EQ(json.at("scored"), 20);
+  EXPECT_EQ(json.at("scored"), 8);
   EXPECT_EQ(json.at("trials"), 60);
   EXPECT_EQ(json.at("sub_spaces"), 5e5);
   EXPECT_GE(json.at("start").at("score"), json.at("best")[0].at("score"));
@@ -63,12 +63,13 @@ TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
     EXPECT_EQ(whole.violation(whole.from_json(one.at("genome"))), std::nullopt);
   }
   EXPECT_EQ(run({"estimate", "fast.json", "--device", "pixel_6"}).code, 0);
-  search(Json::parse(counting_study("narrow", "fast.json", 50)));
-  EXPECT_EQ(parsed({"runs", "show", "narrow", "--json"}).at("trials"), 50);
+  search(Json::parse(counting_study("narrow", "fast.json", 30)));
+  EXPECT_EQ(parsed({"runs", "show", "narrow", "--json"}).at("trials"), 30);
   EXPECT_EQ(run({"explain", "narrow", "3"}).code, 0);
 
   // From the narrower study, the choices of its own file go on to hold.
-  const Json again = parsed({"space", "evolve", "narrow", "--evolve", "edge=1", "--out", "faster.json", "--json"});
+  const Json again =
+      parsed({"space", "evolve", "narrow", "--evolve", "edge=1", "--spaces", "8", "--out", "faster.json", "--json"});
   EXPECT_EQ(again.at("sub_spaces"), 243);
   EXPECT_EQ(again.at("file").at("narrows"), "fast.json");
   EXPECT_EQ(parsed({"space", "count", "faster.json", "--json"}).at("valid"), 1);

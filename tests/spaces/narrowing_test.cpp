@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
 #include <cmath>
+
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -175,7 +177,7 @@ TEST(Narrowing, KeepingGenesIsNarrowingByTheirChoices) {
   EXPECT_THROW(start.keeping(left), std::invalid_argument);
 }
 
-// Space files in a folder of their own.
+// Space files in a folder of their own, as tests run side by side.
 class NarrowsFile : public ::testing::Test {
  protected:
   NarrowsFile() {
@@ -199,7 +201,8 @@ class NarrowsFile : public ::testing::Test {
     }
     return "";
   }
-  std::filesystem::path folder_ = std::filesystem::path(::testing::TempDir()) / "narrows_file";
+  std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) / ("narrows_file_" + std::to_string(::getpid()));
 };
 
 TEST_F(NarrowsFile, IsTheSpaceWithTheseChoices) {
