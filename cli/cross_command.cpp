@@ -24,7 +24,9 @@ std::string column_text(const CrossDevice& cross, std::size_t column, const Text
                    {"largest", true}});
   for (std::size_t row = 0; row < cross.figures.size(); ++row) {
     const CrossFigures& figures = cross.figures[row][column];
-    const auto ratio = [](const std::optional<double>& value) { return value ? fmt::format("{:.2f}", *value) : "none"; };
+    const auto ratio = [](const std::optional<double>& value) {
+      return value ? fmt::format("{:.2f}", *value) : "none";
+    };
     table.add({cross.costs[row].study,
                fmt::format("{} of {}", figures.members.size(), figures.members.size() + figures.unsupported),
                fmt::format("{:.1f}", 100.0 * figures.hypervolume), ratio(figures.over_own.mean),

@@ -42,8 +42,8 @@ Side side_of(const Store& store, const Resources& resources, const std::string& 
 
 std::vector<Side> sides_of(const Store& store, const Resources& resources, const std::vector<std::string>& studies) {
   if (studies.size() < 2) {
-    throw ConfigError({"study", "", "two studies or more", std::to_string(studies.size()),
-                       "name the searches for several devices"});
+    throw ConfigError(
+        {"study", "", "two studies or more", std::to_string(studies.size()), "name the searches for several devices"});
   }
   if (std::set<std::string>(studies.begin(), studies.end()).size() != studies.size()) {
     throw ConfigError({"study", "", "every study once", "one twice", ""});
@@ -60,8 +60,7 @@ std::vector<Side> sides_of(const Store& store, const Resources& resources, const
 }
 
 // The costs of every member of every front by one study's evaluator; nothing where it has none.
-std::vector<Score> scores_of(std::span<const Side> sides, Evaluator& evaluator,
-                             const std::function<void()>& progress) {
+std::vector<Score> scores_of(std::span<const Side> sides, Evaluator& evaluator, const std::function<void()>& progress) {
   std::vector<Candidate> candidates;
   for (const Side& side : sides) {
     for (std::size_t i = 0; i < side.front.size(); ++i) {
@@ -128,8 +127,7 @@ CrossDevice cross_device(const Store& store, const Resources& resources, const C
   };
   for (const Side& side : sides) {
     const Objective& cost = side.record.objectives[side.cost];
-    cross.costs.push_back(
-        {side.record.name, cost.name, source_text(side.config.objectives[side.cost].from), cost, {}});
+    cross.costs.push_back({side.record.name, cost.name, source_text(side.config.objectives[side.cost].from), cost, {}});
   }
   for (std::size_t column = 0; column < sides.size(); ++column) {
     const std::vector<Score> scores = scores_of(sides, *sides[column].parts.from[sides[column].cost], progress);
@@ -150,9 +148,10 @@ Json cross_device_json(const CrossDevice& cross) {
       at.push_back({{"members", figures.members},
                     {"unsupported", figures.unsupported},
                     {"hypervolume", figures.hypervolume},
-                    {"times_own", {{"mean", number(figures.over_own.mean)},
-                                   {"largest", number(figures.over_own.largest)},
-                                   {"matched", figures.over_own.matched}}}});
+                    {"times_own",
+                     {{"mean", number(figures.over_own.mean)},
+                      {"largest", number(figures.over_own.largest)},
+                      {"matched", figures.over_own.matched}}}});
     }
     json["fronts"].push_back({{"study", cross.costs[row].study}, {"at", std::move(at)}});
   }
