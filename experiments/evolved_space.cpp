@@ -112,7 +112,8 @@ Json choices_left(const SearchSpace& file, const SearchSpace& start, const KeptG
 
 EvolvedSpace evolve_study_space(const Store& store, const Resources& resources, const EvolvedSpaceOptions& options) {
   const StudyRecord record = find_study(store, options.study);
-  const auto [quality, cost] = quality_and_cost_of(store, record);
+  const std::pair<std::size_t, std::size_t> both = quality_and_cost_of(store, record);
+  const std::size_t quality = both.first, cost = both.second;
   const StudyConfig config = parse_study(JsonDocument::parse(record.config, "stored configuration"));
   SearchSpace start = stored_space(record, config, resources);
   const SubSpaces sub_spaces(start, options.kept, "--evolve");
