@@ -15,11 +15,7 @@ struct ChoicesFlags {
   bool json = false, quiet = false;
 };
 
-std::string time_text(const std::optional<double>& seconds, const UnitScale& scale) {
-  return seconds ? scale.number(*seconds) : "did not run";
-}
-
-// A row an element, three columns a choice.
+// A row a choice of an element.
 std::string elements_text(const FrontChoices& found, const TextStyle& style) {
   std::vector<double> all;
   for (const ElementChoices& element : found.elements) {
@@ -38,8 +34,7 @@ std::string elements_text(const FrontChoices& found, const TextStyle& style) {
     for (const ChoiceCost& cost : element.choices) {
       table.add({std::exchange(first, false) ? element.element : "", choice_text(cost.choice),
                  fmt::format("{} of {}", cost.on_front, element.active),
-                 element.timed > 0 ? time_text(cost.seconds, scale) : "not timed",
-                 element.timed > 0 ? pretty(cost.macs, "") : ""});
+                 cost.seconds ? scale.number(*cost.seconds) : "not timed", cost.seconds ? pretty(cost.macs, "") : ""});
     }
   }
   return table.text(style);

@@ -105,9 +105,9 @@ class Accounts {
       for (std::size_t member = 0; member < result_.members.size(); ++member) add_place(element, member);
       ElementChoices& choices = result_.elements[element];
       for (ChoiceCost& cost : choices.choices) {
-        if (choices.timed == 0) cost.seconds.reset();
-        if (cost.seconds) *cost.seconds /= static_cast<double>(choices.timed);
-        if (choices.timed > 0) cost.macs /= static_cast<double>(choices.timed);
+        if (choices.timed == 0) continue;
+        *cost.seconds /= static_cast<double>(choices.timed);
+        cost.macs /= static_cast<double>(choices.timed);
       }
     }
   }
@@ -149,6 +149,7 @@ class Accounts {
     ++result_.elements[element].timed;
     for (std::size_t choice = 0; choice < choices.size(); ++choice) {
       ChoiceCost& cost = result_.elements[element].choices[choice];
+      if (!cost.seconds) cost.seconds = 0.0;  // it may have no operator of its own there
       Steps left = common;
       for (const OpTime& one : choices[choice]->measurement.ops) {
         const auto shared = left.find({choices[choice]->places[one.step.node], one.step.signature});
@@ -156,7 +157,7 @@ class Accounts {
           left.erase(shared);
           continue;
         }
-        cost.seconds = cost.seconds.value_or(0.0) + one.median_s;
+        *cost.seconds += one.median_s;
         cost.macs += static_cast<double>(one.step.macs);
       }
     }

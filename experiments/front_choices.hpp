@@ -27,7 +27,7 @@ struct FrontChoicesOptions {
 struct ChoiceCost {
   Json choice;
   std::size_t on_front = 0;       // members of the front that have it
-  std::optional<double> seconds;  // nothing where a network did not run here
+  std::optional<double> seconds;  // nothing where the place was not timed
   double macs = 0;
 };
 
