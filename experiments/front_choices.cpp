@@ -114,14 +114,21 @@ class Accounts {
 
   void add_classes() {
     std::map<std::string, std::vector<std::optional<double>>> classes;
+    std::vector<std::size_t> ran(result_.formats.size(), 0);  // members, by format
     for (std::size_t i = 0; i < variants_.size(); ++i) {
-      if (variants_[i].element) continue;
-      const Timed& timed = timed_[i];
-      for (const OpTime& one : timed.measurement.ops) {
+      if (variants_[i].element || timed_[i].measurement.ops.empty()) continue;
+      const std::size_t format = variants_[i].choice;
+      ++ran[format];
+      for (const OpTime& one : timed_[i].measurement.ops) {
         const std::string name =
-            one.step.kind == "reorder" ? "conversions" : operator_class(timed.design.network, one.step.node);
-        auto& seconds = classes.try_emplace(name, result_.formats.size()).first->second[variants_[i].choice];
-        seconds = seconds.value_or(0.0) + one.median_s / static_cast<double>(result_.members.size());
+            one.step.kind == "reorder" ? "conversions" : operator_class(timed_[i].design.network, one.step.node);
+        auto& seconds = classes.try_emplace(name, result_.formats.size()).first->second[format];
+        seconds = seconds.value_or(0.0) + one.median_s;
+      }
+    }
+    for (auto& [name, by_format] : classes) {
+      for (std::size_t format = 0; format < by_format.size(); ++format) {
+        if (by_format[format]) *by_format[format] /= static_cast<double>(ran[format]);
       }
     }
     for (auto& [name, seconds] : classes) result_.classes.push_back({name, std::move(seconds)});

@@ -41,7 +41,7 @@ struct ElementChoices {
 // The operators of one class in the timed members, each network in one format throughout.
 struct ClassTimes {
   std::string name;
-  std::vector<std::optional<double>> seconds;  // by format, mean over the members
+  std::vector<std::optional<double>> seconds;  // by format, mean over the members that ran in it
 };
 
 struct FrontChoices {

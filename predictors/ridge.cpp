@@ -12,7 +12,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr const char* signature = "ridge/2";
+constexpr const char* signature = "ridge/3";
 
 void check(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
   if (X.rows() != y.size()) throw std::invalid_argument("ridge: as many values as rows are needed");
@@ -35,14 +35,16 @@ Eigen::VectorXd to_vector(const std::vector<double>& values) {
   return Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
 }
 
-// X = left diag(sqrt(squares)) right', singular values of 0 left out.
+// X = left diag(sqrt(squares)) (basis mix)', singular values of 0 left out.
 struct ThinDecomposition {
   Eigen::MatrixXd left;     // n x r
   Eigen::VectorXd squares;  // r, ascending
-  Eigen::MatrixXd right;    // d x r
+  Eigen::MatrixXd basis;    // d x k
+  Eigen::MatrixXd mix;      // k x r
 };
 
-// By the smaller of the two Gram matrices, so that many features with few rows cost little.
+// By the smaller of the two Gram matrices, and with the product of basis and mix left undone, so that many features
+// with few rows cost little.
 ThinDecomposition decompose(const Eigen::MatrixXd& X) {
   const bool wide = X.rows() < X.cols();
   const Eigen::MatrixXd gram = wide ? Eigen::MatrixXd(X * X.transpose()) : Eigen::MatrixXd(X.transpose() * X);
@@ -56,7 +58,8 @@ ThinDecomposition decompose(const Eigen::MatrixXd& X) {
   const Eigen::MatrixXd known = solver.eigenvectors().rightCols(rank);
   const Eigen::VectorXd inverse = thin.squares.cwiseSqrt().cwiseInverse();
   thin.left = wide ? known : Eigen::MatrixXd(X * known * inverse.asDiagonal());
-  thin.right = wide ? Eigen::MatrixXd(X.transpose() * known * inverse.asDiagonal()) : known;
+  thin.basis = wide ? Eigen::MatrixXd(X.transpose()) : known;
+  thin.mix = wide ? Eigen::MatrixXd(known * inverse.asDiagonal()) : Eigen::MatrixXd::Identity(rank, rank);
   return thin;
 }
 
@@ -127,7 +130,7 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
   const Eigen::MatrixXd scaled = standardised(X);
   const Eigen::VectorXd centred_y = y.array() - intercept_;
   // Every penalty from one decomposition: with s^2 its squares, the fit is U diag(s^2 / (s^2 + penalty)) U' y.
-  const ThinDecomposition thin = decompose(scaled);
+  ThinDecomposition thin = decompose(scaled);
   const Eigen::VectorXd projected = thin.left.transpose() * centred_y;
   const Eigen::MatrixXd left_squares = thin.left.cwiseAbs2();
   double least = std::numeric_limits<double>::infinity();
@@ -143,10 +146,12 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
     noise_variance_ = least / rows_;
   }
   const Eigen::ArrayXd damped = thin.squares.array() + penalty_;
-  coefficients_ = thin.right * (thin.squares.array().sqrt() / damped * projected.array()).matrix();
+  const Eigen::VectorXd along = thin.squares.array().sqrt() / damped * projected.array();
+  coefficients_ = thin.basis * (thin.mix * along);
   // Outside the row space the penalty alone decides.
   const Eigen::VectorXd inside = (1.0 / penalty_ - 1.0 / damped).sqrt();
-  known_ = thin.right * inside.asDiagonal();
+  basis_ = std::move(thin.basis);
+  mix_ = thin.mix * inside.asDiagonal();
   fitted_ = true;
 }
 
@@ -166,7 +171,8 @@ Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   const Eigen::MatrixXd scaled = standardised(X);
   Prediction prediction;
   prediction.mean = (scaled * coefficients_).array() + intercept_;
-  const Eigen::ArrayXd unknown = scaled.rowwise().squaredNorm() / penalty_ - (scaled * known_).rowwise().squaredNorm();
+  const Eigen::MatrixXd known = scaled * basis_ * mix_;
+  const Eigen::ArrayXd unknown = scaled.rowwise().squaredNorm() / penalty_ - known.rowwise().squaredNorm();
   prediction.stddev = (noise_variance_ * (1.0 + 1.0 / rows_ + unknown.max(0.0))).sqrt();
   return prediction;
 }
@@ -178,7 +184,6 @@ double Ridge::left_out_error() const {
 
 Json Ridge::save() const {
   if (!fitted_) throw std::logic_error("ridge: save before fit");
-  const Eigen::Map<const Eigen::VectorXd> flat(known_.data(), known_.size());
   return {{"signature", signature},
           {"penalty", penalty_},
           {"intercept", intercept_},
@@ -187,7 +192,8 @@ Json Ridge::save() const {
           {"centre", to_json(centre_)},
           {"scale", to_json(scale_)},
           {"coefficients", to_json(coefficients_)},
-          {"known", to_json(flat)}};
+          {"basis", to_json(basis_.reshaped())},
+          {"mix", to_json(mix_.reshaped())}};
 }
 
 void Ridge::load(const Json& state) {
@@ -198,9 +204,11 @@ void Ridge::load(const Json& state) {
   const double penalty = root.number("penalty", {.least = 0.0}), intercept = root.number("intercept");
   const double rows = root.number("rows", {.least = 1.0}), noise = root.number("noise_variance", {.least = 0.0});
   const std::vector<double> centre = root.numbers("centre"), scale = root.numbers("scale");
-  const std::vector<double> coefficients = root.numbers("coefficients"), known = root.numbers("known");
-  const std::size_t d = centre.size();
-  if (scale.size() != d || coefficients.size() != d || (d == 0 ? !known.empty() : known.size() % d != 0)) {
+  const std::vector<double> coefficients = root.numbers("coefficients");
+  const std::vector<double> basis = root.numbers("basis"), mix = root.numbers("mix");
+  const std::size_t d = centre.size(), width = d == 0 ? 0 : basis.size() / d;
+  const std::size_t rank = width == 0 ? 0 : mix.size() / width;
+  if (scale.size() != d || coefficients.size() != d || basis.size() != d * width || mix.size() != width * rank) {
     root.note("coefficients", "vectors of equal lengths", "lengths that do not fit");
   }
   root.finish();
@@ -212,9 +220,9 @@ void Ridge::load(const Json& state) {
   centre_ = to_vector(centre);
   scale_ = to_vector(scale);
   coefficients_ = to_vector(coefficients);
-  const auto n = static_cast<Eigen::Index>(d);
-  const auto rank = static_cast<Eigen::Index>(d == 0 ? 0 : known.size() / d);
-  known_ = Eigen::Map<const Eigen::MatrixXd>(known.data(), n, rank);
+  const auto middle = static_cast<Eigen::Index>(width);
+  basis_ = Eigen::Map<const Eigen::MatrixXd>(basis.data(), static_cast<Eigen::Index>(d), middle);
+  mix_ = Eigen::Map<const Eigen::MatrixXd>(mix.data(), middle, static_cast<Eigen::Index>(rank));
   fitted_ = true;
 }
 

@@ -53,8 +53,10 @@ class Ridge final : public Predictor {
   bool fitted_ = false;
   double penalty_ = 0, intercept_ = 0, noise_variance_ = 0, rows_ = 0;
   Eigen::VectorXd centre_, scale_, coefficients_;  // d
-  // d x r, r the rank of the standardised features: the inverse of (X'X + penalty I) is I / penalty - known_ known_'.
-  Eigen::MatrixXd known_;
+  // The inverse of (X'X + penalty I), X the standardised features, is I / penalty - known known' with known = basis_
+  // mix_: d x k and k x r, k the smaller of d and the rows, r the rank. Their product is larger than both where there
+  // are many features, and not needed for the mean.
+  Eigen::MatrixXd basis_, mix_;
 };
 
 }  // namespace ridgeline
