@@ -47,7 +47,13 @@ struct ThinDecomposition {
 // with few rows cost little.
 ThinDecomposition decompose(const Eigen::MatrixXd& X) {
   const bool wide = X.rows() < X.cols();
-  const Eigen::MatrixXd gram = wide ? Eigen::MatrixXd(X * X.transpose()) : Eigen::MatrixXd(X.transpose() * X);
+  const Eigen::Index size = std::min(X.rows(), X.cols());
+  Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(size, size);  // its lower half, which is all that is read
+  if (wide) {
+    gram.selfadjointView<Eigen::Lower>().rankUpdate(X);
+  } else {
+    gram.selfadjointView<Eigen::Lower>().rankUpdate(X.transpose());
+  }
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
   const Eigen::VectorXd& values = solver.eigenvalues();
   const double most = values.size() > 0 ? values[values.size() - 1] : 0.0;
