@@ -160,10 +160,10 @@ int train(const CommandLine& cli, TrainFlags flags) {
   }
   if (!flags.json) {
     const EpochRecord& last = result.checkpoint.history.back();
-    cli.print(fmt::format("{}: {} parameters, {} MACs, validation accuracy {} after {} epochs{}\n", flags.out,
+    cli.print(fmt::format("{}: {} parameters, {} MACs, validation accuracy {} after {} epoch{}{}\n", flags.out,
                           pretty(static_cast<double>(result.parameters), ""),
                           pretty(static_cast<double>(result.macs), ""), percent(last.validation_accuracy, 2),
-                          last.epoch,
+                          last.epoch, last.epoch == 1 ? "" : "s",
                           result.resumed_at > 0 ? fmt::format(" ({} were there already)", result.resumed_at) : ""));
     if (result.step_times) cli.print(step_times_text(*result.step_times));
     if (flags.with_controller) cli.print(fmt::format("\n{}", controller_text(result.checkpoint, flags.out, cli.style)));
@@ -301,7 +301,8 @@ void add_quantize_options(CLI::App& command, TrainFlags& flags) {
   const std::span<const std::string> names = rounding_way_names();
   command
       .add_option("--quantize-by", flags.quantize_by,
-                  "fake: numbers are rounded, gradients go straight through; noise: uniform noise of one step instead")
+                  "fake: numbers are rounded, gradients go straight through; noise: uniform noise of one step instead. "
+                  "What a step takes either way is printed at the end")
       ->check(CLI::IsMember(std::vector<std::string>(names.begin(), names.end())))
       ->needs(quantize)
       ->capture_default_str();

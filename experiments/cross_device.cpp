@@ -45,8 +45,12 @@ std::vector<Side> sides_of(const Store& store, const Resources& resources, const
     throw ConfigError(
         {"study", "", "two studies or more", std::to_string(studies.size()), "name the searches for several devices"});
   }
-  if (std::set<std::string>(studies.begin(), studies.end()).size() != studies.size()) {
-    throw ConfigError({"study", "", "every study once", "one twice", ""});
+  std::set<std::string> named;
+  for (const std::string& study : studies) {
+    if (!named.insert(study).second) {
+      throw ConfigError(
+          {"study", "", "every study once", "'" + study + "' twice", "name the searches for several devices"});
+    }
   }
   std::vector<Side> sides;
   for (const std::string& study : studies) sides.push_back(side_of(store, resources, study));

@@ -85,7 +85,11 @@ std::vector<StudyRecord> Store::Impl::read_studies(Statement& rows) {
     record.environment = parse_environment(rows.text(13));
     records.push_back(std::move(record));
   }
-  for (StudyRecord& record : records) record.objectives = objectives(record.id);
+  for (StudyRecord& record : records) {
+    record.objectives = objectives(record.id);
+    const std::optional<Holder> holder = record.state == "running" ? holder_of(record.id) : std::nullopt;
+    if (holder && liveness(*holder) == Liveness::dead) record.state = "interrupted";
+  }
   return records;
 }
 
@@ -108,13 +112,20 @@ std::optional<StudyRecord> Store::find(const std::string& name) const {
   return std::move(found.front());
 }
 
-void Store::Impl::require_unlocked(StudyId study, const std::string& name, const std::string& updated_utc) {
+std::optional<Holder> Store::Impl::holder_of(StudyId study) {
   Statement& row =
       database.prepared("SELECT host, boot, pid_namespace, pid, process_start, since_utc FROM locks WHERE study = ?");
   row.add(study);
-  if (!row.step()) return;
-  const Holder holder{row.text(0), row.text(1), row.text(2), row.integer(3), row.integer(4), row.text(5)};
+  if (!row.step()) return std::nullopt;
+  Holder holder{row.text(0), row.text(1), row.text(2), row.integer(3), row.integer(4), row.text(5)};
   row.reset();
+  return holder;
+}
+
+void Store::Impl::require_unlocked(StudyId study, const std::string& name, const std::string& updated_utc) {
+  const std::optional<Holder> held_by = holder_of(study);
+  if (!held_by) return;
+  const Holder& holder = *held_by;
   constexpr double patience_s = 3600.0;
   const Liveness life = liveness(holder);
   const bool silent = seconds_since(std::max(updated_utc, holder.since_utc)) > patience_s;

@@ -42,7 +42,7 @@ struct StudyRecord {
   std::string command;          // what the user typed
   std::string program_version;  // with the code revision
   std::string created_utc, updated_utc;
-  std::string state;  // "running", "interrupted", "done", "infeasible"
+  std::string state;  // "running", "interrupted" (also where what ran it has died), "done", "infeasible"
   std::vector<Objective> objectives;
   Environment environment;  // where it was begun; what open_study is given is the environment of this run
   std::int64_t trials = 0;

@@ -34,6 +34,7 @@ struct Store::Impl {
   std::vector<Objective> objectives(StudyId study);
   void read_values(StudyId study, Trial& trial, std::span<const Objective> objectives);
   void require_whole(const Trial& trial, std::size_t values) const;  // throws StoreError
+  std::optional<Holder> holder_of(StudyId study);                    // who has the lock
   void require_unlocked(StudyId study, const std::string& name, const std::string& updated_utc);
   void take_lock(HeldStudy& study);
   void release_locks() noexcept;

@@ -78,9 +78,11 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     const Evaluator* const evaluator = parts.from.back().get();
     const std::string& unit = one.objective.unit;
     if (evaluator != nullptr && !unit.empty() && !evaluator->unit().empty() && unit != evaluator->unit()) {
-      problems.push_back({document.origin(), path + ".unit",
-                          fmt::format("'{}', as its evaluator gives it", evaluator->unit()), fmt::format("'{}'", unit),
-                          "give the limit in it too; reports choose readable prefixes themselves"});
+      problems.push_back(
+          {document.origin(), path + ".unit", fmt::format("'{}', as its evaluator gives it", evaluator->unit()),
+           fmt::format("'{}'", unit),
+           fmt::format("--set {}.unit={}, or in the study; a limit is in it too, reports choose readable prefixes",
+                       path, evaluator->unit())});
     }
     parts.screen.push_back(make(one.screen ? &*one.screen : nullptr, "screen"));
     if (parts.screen.back() && parts.screen.back()->exclusive()) {

@@ -219,7 +219,8 @@ Genome SearchSpace::from_json(const Json& value) const {
   };
   if (value.is_array()) {
     if (value.size() != dims().size()) {
-      note("", fmt::format("{} gene indices", dims().size()), ridgeline::describe(value));
+      note("", fmt::format("{} gene indices", dims().size()), ridgeline::describe(value),
+           "ridgeline space sample shows genomes of the space");
     }
     for (std::size_t i = 0; i < value.size() && problems.empty(); ++i) {
       const bool fits = value[i].is_number_unsigned() && value[i].get<std::uint64_t>() < impl_->choices(i);
@@ -233,7 +234,8 @@ Genome SearchSpace::from_json(const Json& value) const {
     return normalise(std::move(genome));
   }
   if (!value.is_object())
-    note("", "an object {\"dimension\": choice} or an array of indices", ridgeline::describe(value));
+    note("", "an object {\"dimension\": choice} or an array of indices", ridgeline::describe(value),
+         "ridgeline space sample shows genomes of the space");
   std::vector<bool> given(dims().size(), false);
   const Json named = value.is_object() ? value : Json::object();
   for (const auto& [name, choice] : named.items()) {

@@ -173,7 +173,6 @@ class Training {
                                 "it is the checkpoint of another training; write to another file with --out"});
     };
     if (is_extracted(found)) refuse("training", "a training of its own", "a candidate taken out of a supernet");
-    if (found.network_hash != ours.network_hash) refuse("network", hex64(ours.network_hash), hex64(found.network_hash));
     if (found.data_fingerprint != ours.data_fingerprint) {
       refuse("data", fmt::format("'{}' {}", ours.data_name, hex64(ours.data_fingerprint)),
              fmt::format("'{}' {}", found.data_name, hex64(found.data_fingerprint)));
@@ -187,6 +186,8 @@ class Training {
       const Json there = found.training.value(key, Json());
       if (there != value) refuse("training." + key, value.dump(), there.dump());
     }
+    // Last: what is trained through other formats is another network too.
+    if (found.network_hash != ours.network_hash) refuse("network", hex64(ours.network_hash), hex64(found.network_hash));
     try {
       if (found.epochs_done < config_.epochs) {
         learner_->load(found.state);

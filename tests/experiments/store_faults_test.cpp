@@ -102,9 +102,11 @@ TEST(StoreLock, ADeadProcessHoldsNothing) {
   siginfo_t info{};
   waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT);  // dead, but still in the process table
   ASSERT_EQ(sql(path, "SELECT pid FROM locks"), std::to_string(child));
+  EXPECT_EQ(Store(path, Store::Mode::read).find("one")->state, "interrupted");
   {
     Store store(path, Store::Mode::write);
     EXPECT_NO_THROW(store.open_study(some_record("one")));
+    EXPECT_EQ(store.find("one")->state, "running");
   }
   waitpid(child, nullptr, 0);
 }
