@@ -16,7 +16,7 @@ struct EvolvedSpaceOptions {
   std::string study;
   std::vector<KeptCount> kept;  // which dimensions, and how many choices of each
   SpaceEvolutionSetup search;   // `known` and `worst_quality` come from the study
-  std::string predictor = "ridge";
+  std::string predictor = "auto";
   std::string out;  // the file to be, from whose folder others are named
 };
 

@@ -20,9 +20,9 @@ std::string predictor_text(const Json& one, const std::vector<ReportObjective>& 
   const auto trials = one.value("trials", std::int64_t{0});
   if (found == objectives.end()) return "";
   if (trials == 0) return fmt::format("{}: nothing was predicted yet\n", found->label);
-  const std::string features = one.value("features", "");
+  const std::string by = one.value("predicted_by", "");
   std::string text = fmt::format("{}: {} predictions made before the trial{}: mean error {}", found->label,
-                                 grouped(trials), features.empty() ? "" : ", in the end from the " + features,
+                                 grouped(trials), by.empty() ? "" : ", in the end by " + by,
                                  error_text(one.value("mean_absolute_error", Json()), *found));
   const Json share = one.value("mean_absolute_percentage_error", Json());
   if (share.is_number()) text += fmt::format(" ({:.3g} % of the value)", share.get<double>());

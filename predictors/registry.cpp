@@ -1,14 +1,17 @@
 #include <array>
 
+#include "predictors/gaussian_process.hpp"
 #include "predictors/predictor.hpp"
 #include "predictors/ridge.hpp"
 
 namespace ridgeline {
 
 std::span<const PredictorEntry> predictors() {
-  static const std::array<PredictorEntry, 1> entries{{
+  static const std::array<PredictorEntry, 2> entries{{
       {"ridge", "linear regression with a Gaussian prior, penalty by leave-one-out error (Hoerl and Kennard, 1970)",
        &Ridge::make},
+      {"gp", "Gaussian process, length and noise by leave-one-out error (Rasmussen and Williams, 2006)",
+       &GaussianProcess::make},
   }};
   return entries;
 }

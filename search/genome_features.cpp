@@ -21,10 +21,13 @@ std::vector<double> scaled_numbers(const std::vector<Json>& choices) {
 
 }  // namespace
 
-GenomeFeatures::GenomeFeatures(const SearchSpace& space) : space_(&space) {
-  for (const Dimension& dimension : space.dims()) {
+GenomeFeatures::GenomeFeatures(const SearchSpace& space, bool precision) : space_(&space) {
+  for (std::size_t dim = 0; dim < space.dims().size(); ++dim) {
+    const Dimension& dimension = space.dims()[dim];
     first_.push_back(size_);
     numbers_.push_back(scaled_numbers(dimension.choices));
+    if (!precision && dimension.group == GeneGroup::precision) continue;
+    dims_.push_back(dim);
     size_ += dimension.choices.size() + (numbers_.back().empty() ? 0 : 1);
   }
 }
@@ -35,7 +38,7 @@ Eigen::MatrixXd GenomeFeatures::rows(std::span<const Genome> genomes) const {
   for (std::size_t i = 0; i < genomes.size(); ++i) {
     const std::vector<bool> active = space_->active(genomes[i]);
     const auto row = static_cast<Eigen::Index>(i);
-    for (std::size_t dim = 0; dim < first_.size(); ++dim) {
+    for (const std::size_t dim : dims_) {
       if (!active[dim]) continue;
       const std::uint16_t gene = genomes[i].genes[dim];
       rows(row, static_cast<Eigen::Index>(first_[dim] + gene)) = 1.0;

@@ -20,18 +20,19 @@ class FeatureSet {
 // One feature for each choice of each dimension, 1 where the dimension is active and the gene is that choice, else 0;
 // and for each dimension whose choices are different numbers one more, the value scaled to 0 (the least) to 1 (the
 // largest), 0 where the dimension is inactive. Dimensions with one choice have one feature that says whether they are
-// active.
+// active. `precision` false: precision dimensions have none.
 class GenomeFeatures final : public FeatureSet {
  public:
-  explicit GenomeFeatures(const SearchSpace& space);
+  explicit GenomeFeatures(const SearchSpace& space, bool precision = true);
 
   std::size_t size() const override { return size_; }
   Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
-  std::span<const std::size_t> first() const { return first_; }  // by dimension: where its features begin
+  std::span<const std::size_t> first() const { return first_; }  // by dimension: where its features begin, or would
 
  private:
   const SearchSpace* space_;
   std::vector<std::size_t> first_;
+  std::vector<std::size_t> dims_;             // those with features
   std::vector<std::vector<double>> numbers_;  // by dimension: each choice from 0 to 1; empty where not numbers
   std::size_t size_ = 0;
 };

@@ -17,7 +17,7 @@ namespace {
 constexpr int attempts = 16;  // at a random candidate that is new, before any will do
 
 std::vector<std::string> predictor_names() {
-  std::vector<std::string> names;
+  std::vector<std::string> names{PredictionOptions{}.predictor};
   for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
   return names;
 }
@@ -30,7 +30,7 @@ FeatureChoice choice_of(const std::string& name) {
 class Linas final : public SearcherBase {
  public:
   Linas(const SearchSpace& space, const SearcherSetup& setup)
-      : SearcherBase(space, setup, "linas/2"), setup_(setup), text_(space), formats_(uniform_formats(space)) {
+      : SearcherBase(space, setup, "linas/3"), setup_(setup), text_(space), formats_(uniform_formats(space)) {
     OptionsReader options(setup);
     initial_ = options.count("initial", 24, 1, 1'000'000);
     round_ = options.count("round", 12, 1, 1'000'000);
@@ -53,7 +53,7 @@ class Linas final : public SearcherBase {
     for (std::size_t i = 0; i < modelled_.size(); ++i) {
       Json one = errors_[i].summary();
       one["objective"] = setup_.objectives[modelled_[i]].name;
-      if (i < features_.size()) one["features"] = features_[i];
+      if (i < predicted_by_.size()) one["predicted_by"] = predicted_by_[i];
       all.push_back(std::move(one));
     }
     return {{"predictors", std::move(all)}};
@@ -86,10 +86,8 @@ class Linas final : public SearcherBase {
     const PredictedObjectives models(space(), setup_, modelled_, prediction_, memory_->trials(), rows);
     pending_ = predicted_best(space(), setup_, models, *memory_, evolution_, rng().next(), wanted);
     add_random(wanted, 0.0);
-    features_.clear();
-    for (std::size_t k = 0; k < modelled_.size(); ++k) {
-      features_.push_back(feature_choice_names()[static_cast<std::size_t>(models.features_of(k))]);
-    }
+    predicted_by_.clear();
+    for (std::size_t k = 0; k < modelled_.size(); ++k) predicted_by_.push_back(models.predicted_by(k).text());
     predicted_.clear();
     const Eigen::MatrixXd values = models.predict(pending_);
     for (Eigen::Index i = 0; i < values.rows(); ++i) {
@@ -182,7 +180,7 @@ class Linas final : public SearcherBase {
     data["left"] = pending_.size();
     data["pending"] = std::move(pending);
     data["predicted"] = predicted_;
-    data["features"] = features_;
+    data["predicted_by"] = predicted_by_;
     Json errors = Json::array();
     for (const OutOfSampleErrors& one : errors_) errors.push_back(one.save());
     data["errors"] = std::move(errors);
@@ -206,13 +204,13 @@ class Linas final : public SearcherBase {
       data.note("predicted", fmt::format("{} numbers a pending candidate, or none", modelled_.size()),
                 fmt::format("{} for {}", predicted_.size(), pending_.size()));
     }
-    features_ = data.strings("features");
-    for (const std::string& name : features_) {
-      if (std::ranges::find(feature_choice_names(), name) != feature_choice_names().end()) continue;
-      data.note("features", "names of feature sets", fmt::format("'{}'", name));
+    predicted_by_ = data.strings("predicted_by");
+    for (const std::string& text : predicted_by_) {
+      if (!PredictedBy::parse(text)) data.note("predicted_by", "'ridge on genes' or the like", "'" + text + "'");
     }
-    if (!features_.empty() && features_.size() != modelled_.size()) {
-      data.note("features", fmt::format("{} names, or none", modelled_.size()), fmt::to_string(features_.size()));
+    if (!predicted_by_.empty() && predicted_by_.size() != modelled_.size()) {
+      data.note("predicted_by", fmt::format("{} texts, or none", modelled_.size()),
+                fmt::to_string(predicted_by_.size()));
     }
     std::vector<JsonReader> errors = data.array("errors");
     if (errors.size() != errors_.size()) {
@@ -233,7 +231,7 @@ class Linas final : public SearcherBase {
   double corners_ = 0.25, uniform_ = 0.5;
   std::vector<UniformFormat> formats_;
   std::vector<std::size_t> modelled_;      // the objectives that are predicted
-  std::vector<std::string> features_;      // from what each of them was predicted in the latest round
+  std::vector<std::string> predicted_by_;  // by what each of them was predicted in the latest round, for notes()
   std::vector<OutOfSampleErrors> errors_;  // of each
   std::optional<TrialMemory> memory_;
   std::vector<Genome> pending_;    // the rest of this round

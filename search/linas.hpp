@@ -11,8 +11,8 @@
 // - "round" (12): candidates a round. "near" (0.5) is the share of them, 0 to 1, that the predictors choose among
 //   children of the best told, not among all that the inner evolution met;
 // - "population" and "generations" (60 and 40) of the inner evolution;
-// - "predictor" ("ridge", a name of predictors/) and "features" ("auto", or "genes", "pairs" or "network": what an
-//   objective is predicted from, see search/predicted_evolution.hpp);
+// - "predictor" ("auto", or a name of predictors/) and "features" ("auto", or "genes", "architecture", "pairs" or
+//   "network"): what an objective is predicted by and from, see search/predicted_evolution.hpp;
 // - "memory" (2000): how many told trials the fits and the state keep, the latest and the front.
 // Departures from the paper, whose are 0: "corners", as a predictor errs most beyond what it has seen, where fronts
 // end; "uniform", as formats drawn a layer each make networks that are slower than in any one format, and say little of
@@ -23,7 +23,7 @@
 // front the loneliest are proposed, then the next fronts, then random candidates. Trials without values are not asked
 // again while they are remembered; where nothing new is found, a candidate that is known is proposed again. ask(n) ends
 // at the end of a round; what is searched does not depend on n.
-// notes(): {"predictors": [{"objective": NAME, "features": what it was predicted from in the latest round, and what
+// notes(): {"predictors": [{"objective": NAME, "predicted_by": in the latest round, "ridge on pairs", and what
 // OutOfSampleErrors::summary() has}]}, one for each predicted objective: predictions made before their round was told,
 // against the values told. In minimised form they have the same errors.
 // State: the remembered trials, the rest of the round with its predictions, the errors so far; the generator.

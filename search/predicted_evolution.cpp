@@ -15,15 +15,43 @@ constexpr std::size_t children_each = 4;  // bred for each wanted of them
 constexpr std::size_t attempts_each = 8;  // at a valid and new one for each child
 constexpr std::size_t most_thinned = 4;   // times the wanted number: of longer fronts the loneliest are thinned
 
-// What a fit on pairs may take: its cost is that of features times the square of the trials.
+// What a quick fit may take: its cost is that of features times the square of the trials, or their cube.
 constexpr std::size_t most_pairs = 10'000;
-constexpr std::size_t most_pair_trials = 600;
+constexpr std::size_t most_slow_trials = 600;
+
+constexpr const char* ridge = "ridge";
+constexpr const char* gaussian_process = "gp";
+
+// What is tried where nothing is said. The networks' features are for sums over operators, which ridge has right.
+std::span<const PredictedBy> tried() {
+  static const std::vector<PredictedBy> all{{ridge, FeatureChoice::genes},
+                                            {ridge, FeatureChoice::pairs},
+                                            {ridge, FeatureChoice::network},
+                                            {gaussian_process, FeatureChoice::genes},
+                                            {gaussian_process, FeatureChoice::architecture}};
+  return all;
+}
+
+// By the set of features, what is to be fitted on it.
+std::map<FeatureChoice, std::vector<std::string>> candidates(const PredictionOptions& options) {
+  const bool any_predictor = options.predictor == "auto", any_features = options.features == FeatureChoice::automatic;
+  std::map<FeatureChoice, std::vector<std::string>> chosen;
+  for (const PredictedBy& one : tried()) {
+    if (!any_predictor && one.predictor != options.predictor) continue;
+    if (any_features || one.features == options.features) chosen[one.features].push_back(one.predictor);
+  }
+  if (chosen.empty()) {
+    chosen[any_features ? FeatureChoice::genes : options.features].push_back(any_predictor ? ridge : options.predictor);
+  }
+  return chosen;
+}
 
 // The set of that name, null where it has nothing to say.
 std::unique_ptr<FeatureSet> make_set(FeatureChoice choice, const SearchSpace& space, std::span<const Genome> known) {
   std::unique_ptr<FeatureSet> set;
   if (choice == FeatureChoice::network) set = std::make_unique<NetworkFeatures>(space, known);
   if (choice == FeatureChoice::pairs) set = std::make_unique<PairFeatures>(space);
+  if (choice == FeatureChoice::architecture) set = std::make_unique<GenomeFeatures>(space, false);
   if (choice == FeatureChoice::genes) set = std::make_unique<GenomeFeatures>(space);
   const bool usable = set->size() > 0 && (choice != FeatureChoice::pairs || set->size() <= most_pairs);
   return usable || choice == FeatureChoice::genes ? std::move(set) : nullptr;
@@ -117,29 +145,37 @@ std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectiv
 }
 
 std::span<const std::string> feature_choice_names() {
-  static const std::vector<std::string> names{"auto", "genes", "pairs", "network"};
+  static const std::vector<std::string> names{"auto", "genes", "architecture", "pairs", "network"};
   return names;
+}
+
+std::string PredictedBy::text() const {
+  return predictor + " on " + feature_choice_names()[static_cast<std::size_t>(features)];
+}
+
+std::optional<PredictedBy> PredictedBy::parse(const std::string& text) {
+  for (const PredictorEntry& entry : predictors()) {
+    for (std::size_t i = 1; i < feature_choice_names().size(); ++i) {
+      PredictedBy one{entry.name, static_cast<FeatureChoice>(i)};
+      if (one.text() == text) return one;
+    }
+  }
+  return std::nullopt;
 }
 
 PredictedObjectives::PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup,
                                          std::span<const std::size_t> modelled, const PredictionOptions& options,
                                          std::span<const Trial> trials, std::span<const std::size_t> rows)
-    : setup_(&setup),
-      modelled_(modelled.begin(), modelled.end()),
-      features_(modelled.size()),
-      predictors_(modelled.size()) {
-  std::vector<FeatureChoice> choices{options.features};
-  if (options.features == FeatureChoice::automatic) {
-    choices = {FeatureChoice::genes, FeatureChoice::pairs, FeatureChoice::network};
-  }
-  for (const FeatureChoice choice : choices) fit(space, choice, options.predictor, trials, rows);
-  if (sets_.empty()) fit(space, FeatureChoice::genes, options.predictor, trials, rows);
+    : setup_(&setup), modelled_(modelled.begin(), modelled.end()), by_(modelled.size()), predictors_(modelled.size()) {
+  for (const auto& [choice, names] : candidates(options)) fit(space, choice, names, trials, rows);
+  const std::string plain = ridge;
+  if (sets_.empty()) fit(space, FeatureChoice::genes, {&plain, 1}, trials, rows);
 }
 
 // Where the set has something to say, the objectives that it predicts better than those before it are its own.
-void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, const std::string& name,
+void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, std::span<const std::string> names,
                               std::span<const Trial> trials, std::span<const std::size_t> rows) {
-  if (choice == FeatureChoice::pairs) rows = rows.last(std::min(most_pair_trials, rows.size()));
+  if (choice == FeatureChoice::pairs) rows = rows.last(std::min(most_slow_trials, rows.size()));
   std::vector<Genome> known;
   for (const std::size_t row : rows) known.push_back(trials[row].genome);
   std::unique_ptr<FeatureSet> set = make_set(choice, space, known);
@@ -150,11 +186,15 @@ void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, co
     for (std::size_t i = 0; i < rows.size(); ++i) {
       y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[modelled_[k]];
     }
-    auto predictor = make_predictor(name);
-    predictor->fit(inputs, y);
-    if (predictors_[k] && !(predictor->left_out_error() < predictors_[k]->left_out_error())) continue;
-    predictors_[k] = std::move(predictor);
-    features_[k] = choice;
+    for (const std::string& name : names) {
+      const bool slow = name == gaussian_process;
+      const Eigen::Index last = slow ? std::min(y.size(), static_cast<Eigen::Index>(most_slow_trials)) : y.size();
+      auto predictor = make_predictor(name);
+      predictor->fit(inputs.bottomRows(last), y.tail(last));
+      if (predictors_[k] && !(predictor->left_out_error() < predictors_[k]->left_out_error())) continue;
+      predictors_[k] = std::move(predictor);
+      by_[k] = {name, choice};
+    }
   }
   sets_.emplace(choice, std::move(set));
 }
@@ -162,10 +202,10 @@ void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, co
 Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) const {
   Eigen::MatrixXd values(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(predictors_.size()));
   for (const auto& [choice, set] : sets_) {
-    if (std::ranges::find(features_, choice) == features_.end()) continue;
+    if (std::ranges::find(by_, choice, &PredictedBy::features) == by_.end()) continue;
     const Eigen::MatrixXd rows = set->rows(genomes);
     for (std::size_t k = 0; k < predictors_.size(); ++k) {
-      if (features_[k] == choice) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
+      if (by_[k].features == choice) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
     }
   }
   return values;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,27 +18,37 @@ namespace ridgeline {
 // Those that a search needs predicted, as indices: all but the ones that are neither optimised nor limited.
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives);
 
-// From what an objective is predicted: GenomeFeatures, PairFeatures, NetworkFeatures, or the one of them with the least
-// left_out_error(), of each objective by itself.
-enum class FeatureChoice : std::uint8_t { automatic, genes, pairs, network };
-std::span<const std::string> feature_choice_names();  // "auto", "genes", "pairs", "network"
+// From what an objective is predicted: GenomeFeatures, these without precision, PairFeatures or NetworkFeatures.
+enum class FeatureChoice : std::uint8_t { automatic, genes, architecture, pairs, network };
+std::span<const std::string> feature_choice_names();  // "auto", "genes", "architecture", "pairs", "network"
 
+// What is left to choose is decided by the least left_out_error(), for each objective by itself: among ridge on genes,
+// pairs and network, and a Gaussian process on genes and on architecture.
 struct PredictionOptions {
-  std::string predictor = "ridge";  // a name of predictors/
+  std::string predictor = "auto";  // or a name of predictors/
   FeatureChoice features = FeatureChoice::automatic;
+};
+
+// What an objective is predicted by.
+struct PredictedBy {
+  std::string predictor;
+  FeatureChoice features = FeatureChoice::genes;
+  std::string text() const;                                          // "ridge on pairs"
+  static std::optional<PredictedBy> parse(const std::string& text);  // nullopt: not what text() gives
+  friend bool operator==(const PredictedBy&, const PredictedBy&) = default;
 };
 
 // A predictor of each of some objectives, fitted on told trials. Pure once made.
 class PredictedObjectives {
  public:
   // `modelled`: indices of setup.objectives, those with limits among them. `rows`: which of `trials`; at least one, all
-  // with values. Genes it is where a set has no features, or pairs too many for a quick fit (10,000; of more than 600
-  // rows the last are looked at). The space and the setup must outlive this.
+  // with values. Ridge on genes it is where a set has no features, or pairs too many for a quick fit (10,000). On
+  // pairs, and by Gaussian processes, the last 600 rows are looked at. The space and the setup must outlive this.
   PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup, std::span<const std::size_t> modelled,
                       const PredictionOptions& options, std::span<const Trial> trials,
                       std::span<const std::size_t> rows);
 
-  FeatureChoice features_of(std::size_t k) const { return features_[k]; }  // of modelled[k]; not automatic
+  const PredictedBy& predicted_by(std::size_t k) const { return by_[k]; }  // modelled[k]
 
   // genomes.size() x modelled: minimised values, a row a genome.
   Eigen::MatrixXd predict(std::span<const Genome> genomes) const;
@@ -46,13 +57,13 @@ class PredictedObjectives {
   std::vector<Trial> trials(std::span<const Genome> genomes) const;
 
  private:
-  void fit(const SearchSpace& space, FeatureChoice choice, const std::string& name, std::span<const Trial> trials,
-           std::span<const std::size_t> rows);
+  void fit(const SearchSpace& space, FeatureChoice choice, std::span<const std::string> names,
+           std::span<const Trial> trials, std::span<const std::size_t> rows);
 
   const SearcherSetup* setup_;
   std::vector<std::size_t> modelled_;
   std::map<FeatureChoice, std::unique_ptr<FeatureSet>> sets_;  // those looked at
-  std::vector<FeatureChoice> features_;                        // by modelled objective
+  std::vector<PredictedBy> by_;                                // by modelled objective
   std::vector<std::unique_ptr<Predictor>> predictors_;
 };
 

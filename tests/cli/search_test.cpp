@@ -76,7 +76,7 @@ TEST_F(Search, APredictingSearcherShowsItsErrors) {
                                           "--set",  "batch=12"};
   const Outcome text = run(linas);
   EXPECT_THAT(text.out, AllOf(HasSubstr("what the searcher knows of itself"),
-                              HasSubstr("36 predictions made before the trial, in the end from the ")));
+                              HasSubstr("36 predictions made before the trial, in the end by ")));
   std::vector<std::string> other = linas;
   other.insert(other.end(), {"--name", "again", "--json"});
   const Json notes = parsed(run(other)).at("searcher_notes").at("predictors");

@@ -253,7 +253,7 @@ TEST(Linas, NotesAreOutOfSampleErrors) {
     trial.values = linear_values(trial.genome, 2);
     trial.values[1] = 5.0 * trial.values[1] - 15.0 + noise(trial.genome, 61);
   };
-  const SearcherSetup setup = setup_of(2, {{"initial", 20}, {"round", 10}});
+  const SearcherSetup setup = setup_of(2, {{"initial", 20}, {"round", 10}, {"predictor", "ridge"}});
   auto searcher = make_linas(space, setup);
   const GenomeFeatures features(space);
   std::vector<Trial> history;

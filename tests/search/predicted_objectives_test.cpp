@@ -117,14 +117,14 @@ TEST(PredictedObjectives, TakeTheFeaturesThatPredictBetter) {
   SearcherSetup setup;
   setup.objectives = minimised_objectives(3);
   const std::vector<std::size_t> modelled{0, 1, 2};
-  const PredictedObjectives chosen(space, setup, modelled, {}, trials, rows);
-  EXPECT_EQ(chosen.features_of(0), FeatureChoice::network);
-  EXPECT_EQ(chosen.features_of(1), FeatureChoice::genes);
-  EXPECT_EQ(chosen.features_of(2), FeatureChoice::pairs);
+  const PredictedObjectives chosen(space, setup, modelled, {"ridge"}, trials, rows);
+  EXPECT_EQ(chosen.predicted_by(0).text(), "ridge on network");
+  EXPECT_EQ(chosen.predicted_by(1).text(), "ridge on genes");
+  EXPECT_EQ(chosen.predicted_by(2).text(), "ridge on pairs");
   const PredictedObjectives genes(space, setup, modelled, {"ridge", FeatureChoice::genes}, trials, rows);
-  EXPECT_EQ(genes.features_of(0), FeatureChoice::genes);
+  EXPECT_EQ(genes.predicted_by(0).text(), "ridge on genes");
   const PredictedObjectives network(space, setup, modelled, {"ridge", FeatureChoice::network}, trials, rows);
-  EXPECT_EQ(network.features_of(1), FeatureChoice::network);
+  EXPECT_EQ(network.predicted_by(1).text(), "ridge on network");
   // A space whose networks are all the same.
   const SearchSpace abstract = uniform_space(5, 3);
   std::vector<Trial> others;
@@ -132,13 +132,51 @@ TEST(PredictedObjectives, TakeTheFeaturesThatPredictBetter) {
     others.push_back(ok_trial(0, *abstract.at(i), {1.0 * static_cast<double>(i), 1.0, 2.0}));
   const std::vector<std::size_t> all(rows.begin(), rows.begin() + 40);
   const PredictedObjectives none(abstract, setup, modelled, {}, others, all);
-  EXPECT_NE(none.features_of(0), FeatureChoice::network);
+  EXPECT_NE(none.predicted_by(0).features, FeatureChoice::network);
   // Predictions are those of the set chosen, of fresh candidates too.
   std::vector<Genome> fresh;
   for (int i = 0; i < 20; ++i) fresh.push_back(space.sample(rng));
   const Eigen::MatrixXd values = chosen.predict(fresh);
   EXPECT_EQ(values.col(0), network.predict(fresh).col(0));
   EXPECT_EQ(values.col(1), genes.predict(fresh).col(1));
+}
+
+// What no sum of two choices is, and formats do not change, is predicted by a Gaussian process on the architecture.
+TEST(PredictedObjectives, TakeTheProcessWhereSumsFail) {
+  const SearchSpace space = SearchSpace::load(layered);
+  const GenomeFeatures all(space), architecture(space, false);
+  EXPECT_LT(architecture.size(), all.size());
+  Rng rng(12);
+  const Genome middle = space.sample(rng);
+  const Eigen::MatrixXd centre = architecture.rows({&middle, 1});
+  std::vector<Trial> trials;
+  std::vector<std::size_t> rows;
+  for (std::size_t i = 0; i < 150; ++i) {
+    const Genome genome = space.sample(rng);
+    const double far = (architecture.rows({&genome, 1}) - centre).squaredNorm();
+    trials.push_back(ok_trial(static_cast<std::int64_t>(i), genome, {std::exp(-far / 40.0)}));
+    rows.push_back(i);
+  }
+  SearcherSetup setup;
+  setup.objectives = minimised_objectives(1);
+  const std::vector<std::size_t> modelled{0};
+  const PredictedObjectives chosen(space, setup, modelled, {}, trials, rows);
+  EXPECT_EQ(chosen.predicted_by(0).text(), "gp on architecture");
+  // Formats are then no matter.
+  Genome other = space.sample(rng);
+  const double before = chosen.predict({&other, 1})(0, 0);
+  for (std::size_t dim = 0; dim < other.genes.size(); ++dim) {
+    if (space.dims()[dim].group == GeneGroup::precision) other.genes[dim] = 0;
+  }
+  EXPECT_EQ(chosen.predict({&other, 1})(0, 0), before);
+  // A predictor or a set that is asked for is taken.
+  const auto by = [&](const PredictionOptions& options) {
+    return PredictedObjectives(space, setup, modelled, options, trials, rows).predicted_by(0).text();
+  };
+  EXPECT_EQ(by({"gp", FeatureChoice::genes}), "gp on genes");
+  EXPECT_EQ(by({"gp", FeatureChoice::network}), "gp on network");
+  EXPECT_EQ(by({"auto", FeatureChoice::architecture}), "gp on architecture");
+  EXPECT_EQ(by({"ridge", FeatureChoice::architecture}), "ridge on architecture");
 }
 
 }  // namespace
