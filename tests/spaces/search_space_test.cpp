@@ -211,7 +211,8 @@ TEST(SearchSpace, FromJsonReportsEverything) {
                        HasSubstr("genome: depth[0]: expected one of [1,2,3], found 7 (number)")));
   EXPECT_EQ(refusal(R"json({"depth[0]": 1, "depth[1]": 1, "kernel[0][0]": 1, "act": "none"})json"),
             "genome: kernel[1][0]: expected a choice for every active dimension, found nothing");
-  EXPECT_EQ(refusal("[1, 2]"), "genome: expected 9 gene indices, found an array of 2; ridgeline space sample shows genomes of the space");
+  EXPECT_EQ(refusal("[1, 2]"),
+            "genome: expected 9 gene indices, found an array of 2; ridgeline space sample shows genomes of the space");
   EXPECT_EQ(refusal("[0,0,0,0,2,0,0,0,0]"),
             "genome: [4]: expected an index from 0 to 1, found 2 (number); gene of kernel[0][2]");
   EXPECT_THAT(refusal("[0,0,0,0,-1,0,0,0,0]"), HasSubstr("found -1 (number)"));
