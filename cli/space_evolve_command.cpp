@@ -159,7 +159,7 @@ void add_space_evolve_command(CLI::App& spaces, CommandLine& cli) {
                      ->check(CLI::PositiveNumber);
   command
       ->add_option("--targets", search.target_count,
-                   "how many costs, evenly over the logarithm up to the median of the starting space's predicted front")
+                   "how many costs, evenly over the logarithm of the starting space's predicted front")
       ->check(CLI::Range(1, 100))
       ->capture_default_str()
       ->excludes(target);

@@ -50,6 +50,18 @@ class Scorer {
 
   const std::vector<double>& targets() const { return targets_; }
 
+  // What the front of the starting space uses, and what its best within each target do.
+  std::vector<KeptGenes> around_front() const {
+    std::vector<Genome> all, best;
+    for (const auto& [quality, genome] : front_) all.push_back(genome);
+    for (const double target : targets_) {
+      const auto beyond = std::ranges::upper_bound(front_costs_, target);
+      if (beyond != front_costs_.begin())
+        best.push_back(all[static_cast<std::size_t>(beyond - front_costs_.begin()) - 1]);
+    }
+    return {sub_spaces_->around(all), sub_spaces_->around(best)};
+  }
+
   ScoredSpace start() const { return scored(sub_spaces_->whole(), best_met_, least_cost_); }
 
   ScoredSpace score(const KeptGenes& kept) {
@@ -86,18 +98,17 @@ class Scorer {
       return a.met.cost != b.met.cost ? a.met.cost < b.met.cost : a.met.quality < b.met.quality;
     });
     std::vector<Met> met;
-    std::vector<double> costs;
     for (Found& one : all) {
       met.push_back(one.met);
-      if (!costs.empty() && one.met.quality >= front_.back().first) continue;
-      costs.push_back(one.met.cost);
+      if (!front_.empty() && one.met.quality >= front_.back().first) continue;
+      front_costs_.push_back(one.met.cost);
       front_.emplace_back(one.met.quality, std::move(one.genome));
     }
-    if (costs.empty()) {
+    if (front_.empty()) {
       throw ConfigError({"", "", "candidates with a predicted cost above 0 that keep every limit", "none",
                          "widen the study's limits, or search longer first"});
     }
-    if (targets_.empty()) targets_ = spread_targets(costs, setup_->target_count);
+    if (targets_.empty()) targets_ = spread_targets(front_costs_, setup_->target_count);
     best_met_ = best_at_targets(met);
     least_cost_ = least_cost(met);
   }
@@ -204,6 +215,7 @@ class Scorer {
   const SpaceEvolutionSetup* setup_;
   std::vector<double> targets_;
   std::vector<std::pair<double, Genome>> front_;  // of the starting space, by cost: minimised quality, candidate
+  std::vector<double> front_costs_;               // of its members, ascending
   std::vector<std::optional<double>> best_met_;   // at each target, in the starting space and every sub-space
   double least_cost_ = 0.0;                       // there too
 };
@@ -213,13 +225,20 @@ bool better(const ScoredSpace& a, const ScoredSpace& b) {
   return a.score != b.score ? a.score > b.score : a.least_cost < b.least_cost;
 }
 
-// Which sub-space is scored next.
+// Which sub-space is scored next: those to begin with, random ones until there is a population, and then children.
 class Aging {
  public:
-  Aging(const SubSpaces& sub_spaces, const SpaceEvolutionSetup& setup)
-      : sub_spaces_(&sub_spaces), setup_(&setup), rng_(setup.seed, "space evolution") {}
+  Aging(const SubSpaces& sub_spaces, const SpaceEvolutionSetup& setup, std::vector<KeptGenes> first)
+      : sub_spaces_(&sub_spaces), setup_(&setup), first_(std::move(first)), rng_(setup.seed, "space evolution") {
+    std::ranges::reverse(first_);
+  }
 
   KeptGenes next(const std::vector<ScoredSpace>& scored) {
+    while (!first_.empty()) {
+      KeptGenes one = std::move(first_.back());
+      first_.pop_back();
+      if (seen_.insert(one).second) return one;
+    }
     constexpr int attempts = 32;  // at a child that is new, before chance decides
     for (int i = 0; i < attempts && scored.size() >= setup_->population; ++i) {
       KeptGenes child = scored[parent(scored)].kept;
@@ -247,6 +266,7 @@ class Aging {
 
   const SubSpaces* sub_spaces_;
   const SpaceEvolutionSetup* setup_;
+  std::vector<KeptGenes> first_;  // the next one last
   Rng rng_;
   std::set<KeptGenes> seen_;
 };
@@ -261,17 +281,15 @@ void check(const SpaceEvolutionSetup& setup) {
 
 }  // namespace
 
-std::vector<double> spread_targets(std::vector<double> front_costs, std::size_t count) {
-  std::sort(front_costs.begin(), front_costs.end());
-  const double median = front_costs[front_costs.size() / 2];
-  if (!(front_costs.front() < median)) return {median};
-  const double least = std::log(front_costs.front());
+std::vector<double> spread_targets(std::span<const double> front_costs, std::size_t count) {
+  const auto [least, greatest] = std::minmax_element(front_costs.begin(), front_costs.end());
+  if (!(*least < *greatest)) return {*greatest};
+  const double begin = std::log(*least), end = std::log(*greatest);
   std::vector<double> targets;
   for (std::size_t i = 1; i < count; ++i) {
-    const double share = static_cast<double>(i) / static_cast<double>(count);
-    targets.push_back(std::exp(least + share * (std::log(median) - least)));
+    targets.push_back(std::exp(begin + static_cast<double>(i) / static_cast<double>(count) * (end - begin)));
   }
-  targets.push_back(median);
+  targets.push_back(*greatest);
   return targets;
 }
 
@@ -284,7 +302,7 @@ SpaceEvolution evolve_space(const SubSpaces& sub_spaces, const PredictedTrials& 
   const std::size_t total = all ? static_cast<std::size_t>(result.sub_spaces) : setup.spaces;
   if (setup.progress) setup.progress(0, total);
   Scorer scorer(sub_spaces, predicted, setup);
-  Aging aging(sub_spaces, setup);
+  Aging aging(sub_spaces, setup, scorer.around_front());
   while (result.scored.size() < total) {
     result.scored.push_back(scorer.score(all ? sub_spaces.at(result.scored.size()) : aging.next(result.scored)));
     if (setup.progress) setup.progress(result.scored.size(), total);

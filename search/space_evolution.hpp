@@ -1,7 +1,8 @@
 // Evolution of a search space: Wang, Zhang, Xu, Zhang, Wang and Yang, "SpaceEvo: Hardware-Friendly Search Space Design
 // for Efficient INT8 Inference", 2023, arXiv:2303.08308. A space is scored by the best quality that its candidates
 // reach within each of several costs on a device (the paper's Q-T score), and aging evolution (Real, Aggarwal, Huang
-// and Le, 2019) looks for the sub-space (search/sub_spaces.hpp) with the highest score.
+// and Le, 2019) looks for the sub-space (search/sub_spaces.hpp) with the highest score. It begins with the choices that
+// the front of the starting space uses most, where there are more sub-spaces than are scored.
 //
 // The best quality within each target comes from one short NSGA-II a sub-space, on predicted values alone, begun with
 // the front of the starting space moved to the nearest choices that are left. A sub-space's score depends on the
@@ -54,8 +55,9 @@ struct SpaceEvolution {
 };
 
 // `targets` from a front: evenly over the logarithm from the least cost (itself not among them, as one candidate alone
-// meets it) to the median (the last). Costs are above 0 and at least one.
-std::vector<double> spread_targets(std::vector<double> front_costs, std::size_t count);
+// meets it) to the greatest (the last): a space that is good only for small costs loses the rest of the front. Costs
+// are above 0 and at least one.
+std::vector<double> spread_targets(std::span<const double> front_costs, std::size_t count);
 
 // `predicted` is called with candidates of sub_spaces.space(). Throws ConfigError: nothing in the space is predicted to
 // have a cost above 0 within its limits, or no sub-space meets any target; std::invalid_argument: no spaces, a

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <set>
 
@@ -123,6 +124,35 @@ KeptGenes SubSpaces::at(std::uint64_t index) const {
     const auto base = static_cast<std::uint64_t>(options(dim));
     kept[dim] = option(dim, index % base);
     index /= base;
+  }
+  return kept;
+}
+
+KeptGenes SubSpaces::around(std::span<const Genome> genomes) const {
+  KeptGenes kept = whole();
+  std::vector<std::vector<std::size_t>> uses;
+  for (const Dimension& dimension : space_->dims()) uses.emplace_back(dimension.choices.size(), 0);
+  for (const Genome& genome : genomes) {
+    const std::vector<bool> active = space_->active(genome);
+    for (std::size_t dim = 0; dim < active.size(); ++dim) uses[dim][genome.genes[dim]] += active[dim] ? 1 : 0;
+  }
+  for (const std::size_t dim : movable_) {
+    std::vector<std::uint16_t>& genes = kept[dim];
+    if (space_->dims()[dim].ordered) {
+      std::uint64_t best = 0;
+      const auto used = [&](std::uint64_t begin) {
+        const auto first = uses[dim].begin() + static_cast<std::ptrdiff_t>(begin);
+        return std::accumulate(first, first + static_cast<std::ptrdiff_t>(counts_[dim]), std::size_t{0});
+      };
+      for (std::uint64_t begin = 1; static_cast<double>(begin) < options(dim); ++begin) {
+        if (used(begin) > used(best)) best = begin;
+      }
+      genes = option(dim, best);
+    } else {
+      std::ranges::stable_sort(genes, std::greater{}, [&](std::uint16_t gene) { return uses[dim][gene]; });
+      genes.resize(counts_[dim]);
+      std::ranges::sort(genes);
+    }
   }
   return kept;
 }

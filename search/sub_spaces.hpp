@@ -32,6 +32,9 @@ class SubSpaces {
   double count() const;                     // how many sub-spaces there are; exact below 2^53
   KeptGenes at(std::uint64_t index) const;  // index < count(), in a fixed order
   KeptGenes random(Rng& rng) const;         // uniform
+  // Of each dimension the window or subset that most of these candidates of the space use while it is active; of equal
+  // ones the lower choices.
+  KeptGenes around(std::span<const Genome> genomes) const;
   // Another sub-space: of one dimension, drawn uniformly among those that can change, another window, or one kept
   // choice exchanged for one that is not.
   KeptGenes mutated(KeptGenes kept, Rng& rng) const;

@@ -122,6 +122,36 @@ TEST(SubSpaces, EnumerationGivesEveryOneOnce) {
   EXPECT_EQ(walked, all);
 }
 
+// Against every sub-space, by how many genes of the candidates it keeps.
+TEST(SubSpaces, AroundKeepsTheMostUsedChoices) {
+  const SearchSpace space = make_space("few", R"([{"name": "op", "choices": ["a", "b", "c", "d"]},
+      {"name": "width", "repeat": 2, "choices": [1, 2, 3], "ordered": true},
+      {"name": "deep", "choices": [false, true]},
+      {"name": "more", "choices": [1, 2, 3], "active_if": "deep"}])");
+  const std::vector<KeptCount> counts = {{"op", 2}, {"width", 2}, {"more", 1}};
+  const SubSpaces sub_spaces(space, counts, "--evolve");
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Rng rng(seed, "candidates");
+    std::vector<Genome> genomes;
+    for (int i = 0; i < 7; ++i) genomes.push_back(space.sample(rng));
+    const auto used = [&](const KeptGenes& kept) {
+      std::size_t count = 0;
+      for (const Genome& genome : genomes) {
+        const std::vector<bool> active = space.active(genome);
+        for (std::size_t dim = 0; dim < kept.size(); ++dim) {
+          count += active[dim] && std::ranges::count(kept[dim], genome.genes[dim]) > 0 ? 1 : 0;
+        }
+      }
+      return count;
+    };
+    std::size_t most = 0;
+    for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(sub_spaces.count()); ++i) {
+      most = std::max(most, used(sub_spaces.at(i)));
+    }
+    EXPECT_EQ(used(sub_spaces.around(genomes)), most);
+  }
+}
+
 TEST(SubSpaces, MistakesAreAllNamed) {
   const SearchSpace space = toy_space();
   const auto refusal = [&](std::vector<KeptCount> counts) {
@@ -141,13 +171,13 @@ TEST(SubSpaces, MistakesAreAllNamed) {
   EXPECT_THAT(refusal({}), HasSubstr("a dimension that keeps fewer choices than it has"));
 }
 
-TEST(SpaceEvolution, TargetsAreEvenOverTheLogarithmUpToTheMedian) {
-  const std::vector<double> targets = spread_targets({1000.0, 1.0, 64.0, 8.0, 128.0}, 3);
+TEST(SpaceEvolution, TargetsAreEvenOverTheLogarithmOfTheWholeFront) {
+  const std::vector<double> targets = spread_targets(std::vector<double>{1000.0, 1.0, 64.0, 8.0, 128.0}, 3);
   ASSERT_EQ(targets.size(), 3U);
-  EXPECT_NEAR(targets[0], 4.0, 1e-12);
-  EXPECT_NEAR(targets[1], 16.0, 1e-12);
-  EXPECT_EQ(targets[2], 64.0);
-  EXPECT_THAT(spread_targets({5.0}, 3), ElementsAre(5.0));
+  EXPECT_NEAR(targets[0], 10.0, 1e-12);
+  EXPECT_NEAR(targets[1], 100.0, 1e-11);
+  EXPECT_EQ(targets[2], 1000.0);
+  EXPECT_THAT(spread_targets(std::vector<double>{5.0}, 3), ElementsAre(5.0));
 }
 
 TEST(SpaceEvolution, FindsTheBestSubSpace) {
