@@ -81,6 +81,7 @@ SystolicDevice read_systolic(JsonReader& root) {
     }
   }
   if (Section area(root, "area", false, numbers); area) {
+    device.area = true;
     device.mm2_per_scratchpad_byte = area.number("mm2_per_scratchpad_byte", 0.0, 0.0);
     device.fixed_mm2 = area.number("fixed_mm2", 0.0, 0.0);
     area.finish();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "hwmodels/roofline.hpp"
 
@@ -34,7 +35,12 @@ class DramTraffic {
     added_ = added;
   }
 
-  std::array<double, 3> bytes() const {
+  struct Moved {
+    std::array<double, 3> bytes;
+    double pieces = 1;  // that the stream is cut into
+  };
+
+  Moved moved() const {
     const auto& [rows, cols, dataflow] = device_.array;
     const auto& [m, k, n, count, weights] = product_;
     const auto groups = static_cast<double>(count);
@@ -65,12 +71,23 @@ class DramTraffic {
         break;
       }
     }
-    std::array<double, 3> moved{inputs_ * (inputs_fit ? 1 : input_times) + added_,
-                                weights_ * (weights_fit ? 1 : weight_times), static_cast<double>(layer_.output_bytes)};
-    if (sums > 1 && length * width * sum_bytes > device_.scratchpad_bytes[2]) {
-      moved[2] += 2 * (sums - 1) * static_cast<double>(m * n) * groups * sum_bytes;
+    Moved result{{inputs_ * (inputs_fit ? 1 : input_times) + added_, weights_ * (weights_fit ? 1 : weight_times),
+                  static_cast<double>(layer_.output_bytes)}};
+    const double under_way = length * width * sum_bytes;
+    if (sums <= 1 || under_way <= device_.scratchpad_bytes[2]) return result;
+    // Either the sums go out and come back, or the stream is cut so that they fit, and what stays comes for each piece.
+    const double out_and_back = 2 * (sums - 1) * static_cast<double>(m * n) * groups * sum_bytes;
+    const std::size_t stays = dataflow == Dataflow::weight_stationary ? 1 : 0;
+    const double pieces = std::ceil(under_way / device_.scratchpad_bytes[2]);
+    const bool there = stays == 1 ? weights_fit : inputs_fit;
+    const double again = there ? 0 : (pieces - 1) * result.bytes[stays];
+    if (again < out_and_back) {
+      result.pieces = pieces;
+      result.bytes[stays] += again;
+    } else {
+      result.bytes[2] += out_and_back;
     }
-    return moved;
+    return result;
   }
 
  private:
@@ -98,8 +115,8 @@ double SystolicDevice::area_mm2() const {
 }
 
 std::span<const std::string> SystolicModel::resources() const {
-  static const std::array<std::string, 2> names{"area_mm2", "utilisation"};
-  return names;
+  static const std::array<std::string, 2> names{"utilisation", "area_mm2"};
+  return std::span(names).first(device_.area ? 2 : 1);
 }
 
 std::optional<SystolicLayer> SystolicModel::layer(const ExecutedLayer& layer, std::string& why) const {
@@ -110,11 +127,12 @@ std::optional<SystolicLayer> SystolicModel::layer(const ExecutedLayer& layer, st
     const std::optional<MacCost> mac = device_.unit.mac(right, layer.key.activations, why);
     if (!mac) return std::nullopt;
     result.run = run_on_array(layer.key, device_.array);
-    const double cycles =
-        static_cast<double>(result.run.cycles) + (mac->cycles - 1) * static_cast<double>(result.run.streaming);
+    const DramTraffic::Moved moved = DramTraffic(layer, *product, device_).moved();
+    const auto streaming = static_cast<double>(result.run.streaming);
+    const double cycles = moved.pieces * (static_cast<double>(result.run.cycles) - streaming) + mac->cycles * streaming;
     result.run.utilisation *= static_cast<double>(result.run.cycles) / cycles;
     result.array_s = cycles / device_.clock_hz;
-    result.dram_bytes = DramTraffic(layer, *product, device_).bytes();
+    result.dram_bytes = moved.bytes;
     result.scratchpad_bytes = bytes_of(result.run.input_reads, layer.key.activations) +
                               bytes_of(result.run.weight_reads, right) +
                               sum_bytes * static_cast<double>(result.run.output_writes);
@@ -167,7 +185,8 @@ void SystolicModel::estimate_one(const Design& design, Cost& cost) const {
     utilisation += layer->run.utilisation;
     products += 1;
   }
-  cost.resources = {{"area_mm2", device_.area_mm2(), 0}, {"utilisation", products > 0 ? utilisation / products : 0, 0}};
+  cost.resources = {{"utilisation", products > 0 ? utilisation / products : 0, 0}};
+  if (device_.area) cost.resources.push_back({"area_mm2", device_.area_mm2(), 0});
 }
 
 void SystolicModel::estimate(std::span<const Design> designs, std::span<Cost> costs) const {

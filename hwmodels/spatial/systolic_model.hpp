@@ -8,15 +8,18 @@
 //           need for a multiply-accumulate of its formats (multiply_unit.hpp)
 //   DRAM    bytes over the bandwidth. An operand is read once where it fits its scratchpad (of outputs: where the sums
 //           that are under way do, 4 bytes each), else as often as the folds come by it:
-//             ws   inputs ceil(N/C) times, weights once;      sums of ceil(K/R) folds go out and come back
-//             is   inputs once, weights ceil(M/C) times;      the same
+//             ws   inputs ceil(N/C) times, weights once
+//             is   inputs once, weights ceil(M/C) times
 //             os   inputs ceil(N/C) times, weights ceil(M/R) times, unless the columns in work fit; outputs once
 //             rs   inputs once for as many filters as sets stand on the array, weights once a fold of output rows
-//           Every layer reads its activations from DRAM and writes them there.
+//           Where sums of several folds do not fit, they go out and come back, or the stream is cut into pieces whose
+//           sums fit and what stays is read for each of them: whichever moves less. Pieces load and fill the array
+//           anew. Every layer reads its activations from DRAM and writes them there.
 //   vector  what multiplies nothing: operations over vector_ops_per_s
 //
 // Energy: multiply-accumulates, bytes of scratchpads and of DRAM, idle_w over the time. Area: units, scratchpad bytes
-// and what is fixed. resources(): "area_mm2", and "utilisation", the mean over the layers that multiply.
+// and what is fixed. resources(): "utilisation", the mean over the layers that multiply, and "area_mm2" where the file
+// has it.
 #pragma once
 
 #include <array>
@@ -41,7 +44,7 @@ struct SystolicDevice {
   double overhead_s = 0;
   double joules_per_scratchpad_byte = 0, joules_per_dram_byte = 0, idle_w = 0;
   double mm2_per_scratchpad_byte = 0, fixed_mm2 = 0;
-  bool energy = false;
+  bool energy = false, area = false;
 
   double area_mm2() const;
 };
@@ -64,7 +67,7 @@ class SystolicModel final : public HardwareModel {
 
   const std::string& name() const override { return device_.name; }
   bool has_energy() const override { return device_.energy; }
-  std::span<const std::string> resources() const override;  // area_mm2, utilisation
+  std::span<const std::string> resources() const override;
   using HardwareModel::estimate;
   void estimate(std::span<const Design> designs, std::span<Cost> costs) const override;
 

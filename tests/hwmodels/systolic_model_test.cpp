@@ -69,9 +69,17 @@ TEST(SystolicModel, ASlowDramBoundsAndReadsAgainWhatDoesNotFit) {
   device["scratchpad_bytes"]["inputs"] = 1000;
   const Cost again = make(device)->estimate(test::one_conv(int8));
   EXPECT_EQ(again.ops.back().bytes - once.ops.back().bytes, 3 * 64 * 256);  // for each of four blocks of columns
+  // Two pieces of the stream, whose weights are there; or, with weights too large as well, read again for each.
   device["scratchpad_bytes"]["outputs"] = 256 * 16 * 4 - 1;
+  const Cost cut = make(device)->estimate(test::one_conv(int8));
+  EXPECT_EQ(cut.ops.back().bytes, again.ops.back().bytes);
+  EXPECT_DOUBLE_EQ(cut.ops.back().utilisation, 256.0 * 576 * 64 / (256 * 144.0 * (256 + 2 * 46)));
+  device["scratchpad_bytes"]["weights"] = 1000;
+  const Cost read_again = make(device)->estimate(test::one_conv(int8));
+  EXPECT_EQ(read_again.ops.back().bytes - again.ops.back().bytes, read_again.weight_bytes);
+  device["scratchpad_bytes"]["outputs"] = 4;  // 4,096 pieces: the sums of 35 folds go out and come back instead
   const Cost spilt = make(device)->estimate(test::one_conv(int8));
-  EXPECT_EQ(spilt.ops.back().bytes - again.ops.back().bytes, 2 * 35 * 256 * 64 * 4);  // sums out and back
+  EXPECT_EQ(spilt.ops.back().bytes - again.ops.back().bytes, 2 * 35 * 256 * 64 * 4);
 }
 
 TEST(SystolicModel, FewerBitsAreAsFastAsTheUnitsAre) {
