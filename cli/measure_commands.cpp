@@ -52,7 +52,7 @@ std::string formats_text(const std::vector<FormatCost>& costs, const std::string
                                  one.cost.energy_j > 0 ? pretty(one.cost.energy_j, "J") : "not modelled",
                                  pretty(static_cast<double>(one.cost.weight_bytes), "B"),
                                  pretty(static_cast<double>(one.cost.peak_bytes), "B")};
-    for (const ResourceUse& resource : one.cost.resources) row.push_back(grouped(std::llround(resource.used)));
+    for (const ResourceUse& resource : one.cost.resources) row.push_back(resource_text(resource));
     table.add(std::move(row));
   }
   return table.text(style);

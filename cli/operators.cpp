@@ -11,17 +11,6 @@ namespace {
 
 std::string shape_of(const Network& network, NodeId node) { return shape_text(network.shape(node)); }
 
-// "conv2d 3x3 /2 g32": what decides an operator's cost.
-std::string kind_text(const Op& op) {
-  std::string text(name_of(op.kind));
-  if (op.kind == OpKind::conv2d || op.kind == OpKind::max_pool || op.kind == OpKind::avg_pool) {
-    text += fmt::format(" {}x{}", op.kernel[0], op.kernel[1]);
-    if (op.stride[0] != 1 || op.stride[1] != 1) text += fmt::format(" /{}", op.stride[0]);
-  }
-  if (op.groups > 1) text += fmt::format(" g{}", op.groups);
-  return text;
-}
-
 std::string formats_text(const Design& design, NodeId node) {
   const OpKind kind = design.network.op(node).kind;
   if (kind != OpKind::conv2d && kind != OpKind::linear && kind != OpKind::matmul) return "";
@@ -59,11 +48,15 @@ std::vector<NodeId> fused_chain(const Network& network, std::span<const DeviceEs
   return chain;
 }
 
+bool utilised(const DeviceEstimate& estimate) {
+  return std::ranges::any_of(estimate.cost.ops, [](const OpCost& op) { return op.utilisation > 0; });
+}
+
 // "64,211 of 1,728,000 luts (3.7 %), 0 of 12,288 dsps (0.0 %)".
 std::string resources_text(const Cost& cost) {
   std::string text;
   for (const ResourceUse& one : cost.resources) {
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", grouped(std::llround(one.used)));
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", resource_text(one));
     if (one.available > 0) text += fmt::format(" of {}", grouped(std::llround(one.available)));
     text += " " + one.name;
     if (one.available > 0) text += fmt::format(" ({})", percent(one.used / one.available));
@@ -72,6 +65,22 @@ std::string resources_text(const Cost& cost) {
 }
 
 }  // namespace
+
+std::string operator_text(const Op& op) {
+  std::string text(name_of(op.kind));
+  if (op.kind == OpKind::conv2d || op.kind == OpKind::max_pool || op.kind == OpKind::avg_pool) {
+    text += fmt::format(" {}x{}", op.kernel[0], op.kernel[1]);
+    if (op.stride[0] != 1 || op.stride[1] != 1) text += fmt::format(" /{}", op.stride[0]);
+  }
+  if (op.groups > 1) text += fmt::format(" g{}", op.groups);
+  return text;
+}
+
+std::string resource_text(const ResourceUse& resource) {
+  const double whole = std::round(resource.used);
+  return whole == resource.used || whole >= 1000 ? grouped(std::llround(resource.used))
+                                                 : fmt::format("{:.3g}", resource.used);
+}
 
 std::string operators_text(const Design& design, std::span<const DeviceEstimate> estimates, const TextStyle& style) {
   std::vector<TextTable::Column> columns{{"node", true},    {"operator", false}, {"output", false},
@@ -86,6 +95,7 @@ std::string operators_text(const Design& design, std::span<const DeviceEstimate>
     usable.push_back(&estimate);
     columns.push_back({estimate.device + " (us)", true});
     columns.push_back({"bound by", false});
+    if (utilised(estimate)) columns.push_back({"utilisation", true});
     notes += fmt::format("{}: {} in all{}\n", estimate.device, pretty(estimate.cost.latency_s, "s"),
                          estimate.cost.energy_j > 0 ? ", " + pretty(estimate.cost.energy_j, "J") : "");
     if (!estimate.cost.resources.empty())
@@ -98,7 +108,7 @@ std::string operators_text(const Design& design, std::span<const DeviceEstimate>
     std::string kinds, formats;
     std::int64_t work = 0, size = 0;
     for (const NodeId part : fused_chain(network, usable, node)) {
-      kinds.append(kinds.empty() ? "" : " + ").append(kind_text(network.op(part)));
+      kinds.append(kinds.empty() ? "" : " + ").append(operator_text(network.op(part)));
       if (formats.empty()) formats = formats_text(design, part);
       work += macs(network, part);
       size += parameters(network, part);
@@ -110,6 +120,7 @@ std::string operators_text(const Design& design, std::span<const DeviceEstimate>
       const OpCost* op = cost_at(*estimate, node);
       row.push_back(op != nullptr && op->latency_s > 0 ? fmt::format("{:.2f}", op->latency_s * 1e6) : "");
       row.push_back(op != nullptr ? op->bound_by : "");
+      if (utilised(*estimate)) row.push_back(op != nullptr && op->utilisation > 0 ? percent(op->utilisation) : "");
     }
     table.add(std::move(row));
   }
@@ -140,7 +151,7 @@ std::string steps_text(const Design& design, const Measurement& measurement, con
                    {"implementation", false}});
   for (const OpTime& op : measurement.ops) {
     const bool known = op.step.kind == name_of(design.network.op(op.step.node).kind);
-    table.add({std::to_string(op.step.node), known ? kind_text(design.network.op(op.step.node)) : op.step.kind,
+    table.add({std::to_string(op.step.node), known ? operator_text(design.network.op(op.step.node)) : op.step.kind,
                op.step.fused.empty() ? "" : std::to_string(op.step.fused.size()), op.step.format,
                op.step.macs > 0 ? grouped(op.step.macs) : "", fmt::format("{:.2f}", op.median_s * 1e6),
                percent(measurement.sum_of_ops_s > 0 ? op.median_s / measurement.sum_of_ops_s : 0),

@@ -9,6 +9,10 @@
 
 namespace ridgeline {
 
+// "conv2d 3x3 /2 g32": what decides an operator's cost.
+std::string operator_text(const Op& op);
+// How much of a resource is used: whole numbers in groups of digits, shares to three digits.
+std::string resource_text(const ResourceUse& resource);
 // One row an operator that some device spends time on (all, without devices), with each device's time and what bounds
 // it.
 std::string operators_text(const Design& design, std::span<const DeviceEstimate> estimates, const TextStyle& style);

@@ -1,10 +1,13 @@
 // Hardware models by device file, each loaded once, with the estimates of the last batch: objectives of one study that
-// ask one device for several quantities share one estimate a candidate. Not thread-safe.
+// ask one device for several quantities share one estimate a candidate. A candidate that brings hardware of its own
+// (Design::hardware) is estimated on the device with its values in the file's place; one whose values the file's model
+// refuses is unsupported. Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,11 +29,16 @@ class DeviceCosts {
  private:
   struct Device {
     std::unique_ptr<HardwareModel> model;
+    std::optional<JsonDocument> file;
+    std::map<std::string, std::unique_ptr<HardwareModel>> changed;  // by the settings; null: refused
+    std::map<std::string, std::string> refusals;
     std::uint64_t fingerprint = 0;
     std::vector<Cost> costs;
     std::unordered_map<std::uint64_t, std::size_t> known;  // function hash -> costs
   };
   Device& device(const std::string& path);
+  static void prepare(Device& device, const Design& design);
+  static void estimate_one(const Device& device, const Design& design, Cost& cost);
 
   std::map<std::string, Device> devices_;
 };

@@ -18,6 +18,7 @@ DeviceCosts::Device& DeviceCosts::device(const std::string& path) {
   const auto known = devices_.find(path);
   if (known != devices_.end()) return known->second;
   Device made;
+  made.file = JsonDocument::load(path);
   made.model = load_device(path);
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
@@ -39,9 +40,9 @@ std::vector<const Cost*> DeviceCosts::estimate(const std::string& path, std::spa
   if (!std::all_of(candidates.begin(), candidates.end(), is_known)) {
     device.known.clear();
     device.costs.assign(candidates.size(), {});
-    for_each(pool, candidates.size(), [&](std::size_t i) {
-      device.model->estimate(std::span(candidates[i].design, 1), std::span(&device.costs[i], 1));
-    });
+    for (const Candidate& candidate : candidates) prepare(device, *candidate.design);
+    for_each(pool, candidates.size(),
+             [&](std::size_t i) { estimate_one(device, *candidates[i].design, device.costs[i]); });
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (candidates[i].function_hash != 0) device.known.emplace(candidates[i].function_hash, i);
     }
@@ -53,6 +54,35 @@ std::vector<const Cost*> DeviceCosts::estimate(const std::string& path, std::spa
     costs.push_back(&device.costs[shared ? device.known.at(candidates[i].function_hash) : i]);
   }
   return costs;
+}
+
+// Makes the model of a candidate's own hardware, once for all candidates that have it.
+void DeviceCosts::prepare(Device& device, const Design& design) {
+  if (!design.hardware) return;
+  const std::string settings = design.hardware->dump();
+  if (device.changed.contains(settings)) return;
+  try {
+    device.changed[settings] = make_device(with_settings(*device.file, *design.hardware));
+  } catch (const ConfigError& error) {
+    device.changed[settings] = nullptr;
+    const Problem& problem = error.problems().front();
+    device.refusals[settings] =
+        fmt::format("hardware {}: expected {}, found {}", problem.path, problem.expected, problem.found);
+  }
+}
+
+void DeviceCosts::estimate_one(const Device& device, const Design& design, Cost& cost) {
+  const HardwareModel* model = device.model.get();
+  if (design.hardware) {
+    const std::string settings = design.hardware->dump();
+    model = device.changed.at(settings).get();
+    if (model == nullptr) {
+      cost = Cost{};
+      cost.unsupported = device.refusals.at(settings);
+      return;
+    }
+  }
+  model->estimate(std::span(&design, 1), std::span(&cost, 1));
 }
 
 namespace {

@@ -211,7 +211,8 @@ Json cost_json(const Cost& cost, const Network& network) {
                    {"energy_j", op.energy_j},
                    {"macs", op.macs},
                    {"bytes", op.bytes},
-                   {"bound_by", op.bound_by}});
+                   {"bound_by", op.bound_by},
+                   {"utilisation", op.utilisation > 0 ? Json(op.utilisation) : Json()}});
   }
   return {{"latency_s", cost.latency_s},       {"energy_j", cost.energy_j > 0 ? Json(cost.energy_j) : Json()},
           {"peak_bytes", cost.peak_bytes},     {"weight_bytes", cost.weight_bytes},

@@ -22,10 +22,12 @@ struct OpCost {
   std::int64_t macs = 0;
   std::int64_t bytes = 0;  // moved to and from the memory level that bounds it, or the outermost
   std::string bound_by;    // "compute", "DRAM", "L2", "overhead", "table"
+  double utilisation = 0;  // multiply-accumulates a multiplier and cycle, of arrays; 0: not modelled, or none
 };
 
 // Something of which a device has so much and a design takes so much, where the design is laid out in hardware of its
-// own: "luts", "dsps", "brams" of an FPGA. Names are counts or carry their unit.
+// own: "luts", "dsps", "brams" of an FPGA, "area_mm2" of an accelerator; or how well it is used: "utilisation". Names
+// are counts, shares or carry their unit.
 struct ResourceUse {
   std::string name;
   double used = 0.0;
@@ -73,5 +75,10 @@ std::span<const HardwareModelEntry> hardware_models();  // hwmodels/registry.cpp
 
 // Reads a device file and makes its model. Throws ConfigError.
 std::unique_ptr<HardwareModel> load_device(const std::string& path);
+std::unique_ptr<HardwareModel> make_device(JsonDocument device);
+
+// A device file with other values: {"array.rows": 32, "levels.DRAM.words": 0}, paths as under "sources". Throws
+// ConfigError: a path that leads to no number, word or boolean of the file, or a value of another type.
+JsonDocument with_settings(const JsonDocument& device, const Json& settings);
 
 }  // namespace ridgeline

@@ -294,6 +294,15 @@ std::vector<ExecutedLayer> executed_layers(const Network& network, const Precisi
   return Grouping(network, plan, stored, live).take();
 }
 
+double operations_of(const ExecutedLayer& layer) {
+  if (layer.macs > 0) return 2.0 * static_cast<double>(layer.macs);
+  const LayerKey& key = layer.key;
+  const double outputs = static_cast<double>(key.batch * key.out[0] * key.out[1] * key.out[2]);
+  if (key.kind == OpKind::max_pool || key.kind == OpKind::avg_pool) return outputs * key.kernel[0] * key.kernel[1];
+  if (key.kind == OpKind::global_avg_pool) return static_cast<double>(key.batch * key.in[0] * key.in[1] * key.in[2]);
+  return outputs;
+}
+
 double footprint_bytes(std::span<const ExecutedLayer> layers) {
   std::int64_t weights = 0, most = 0;
   for (const ExecutedLayer& layer : layers) {

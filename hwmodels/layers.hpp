@@ -54,6 +54,9 @@ struct ExecutedLayer {
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live);
 
+// Arithmetic operations of a layer: two a multiply-accumulate; where there are none, one an element that is looked at.
+double operations_of(const ExecutedLayer& layer);
+
 // What an inference touches again and again: all weights and the largest layer's activations. How it compares with a
 // cache decides where the weights come from.
 double footprint_bytes(std::span<const ExecutedLayer> layers);

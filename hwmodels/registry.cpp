@@ -4,18 +4,23 @@
 #include "hwmodels/fpga.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "hwmodels/roofline.hpp"
+#include "hwmodels/spatial/spatial_model.hpp"
+#include "hwmodels/spatial/systolic_model.hpp"
 #include "hwmodels/table_model.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 3> entries{{
+  static const std::array<HardwareModelEntry, 5> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
       {"fpga", "an accelerator of its own for every network: multiply-accumulate units of LUTs, folded to a rate",
        &FpgaModel::make},
+      {"systolic", "an array of multipliers behind scratchpads, weight-, input-, output- or row-stationary",
+       &SystolicModel::make},
+      {"spatial", "multipliers behind levels of storage, every layer mapped by search", &SpatialModel::make},
   }};
   return entries;
 }
@@ -25,8 +30,9 @@ const ResourceUse* Cost::resource(std::string_view resource_name) const {
   return found == resources.end() ? nullptr : &*found;
 }
 
-std::unique_ptr<HardwareModel> load_device(const std::string& path) {
-  JsonDocument document = JsonDocument::load(path);
+std::unique_ptr<HardwareModel> load_device(const std::string& path) { return make_device(JsonDocument::load(path)); }
+
+std::unique_ptr<HardwareModel> make_device(JsonDocument document) {
   std::vector<std::string> known;
   for (const HardwareModelEntry& entry : hardware_models()) known.push_back(entry.kind);
   JsonReader root = document.root();
@@ -35,7 +41,7 @@ std::unique_ptr<HardwareModel> load_device(const std::string& path) {
   for (const HardwareModelEntry& entry : hardware_models()) {
     if (entry.kind == kind) return entry.make(std::move(document));
   }
-  throw ConfigError(Problem{path, "model", "a known model", '"' + kind + '"', known_words(kind, known)});
+  throw ConfigError(Problem{document.origin(), "model", "a known model", '"' + kind + '"', known_words(kind, known)});
 }
 
 }  // namespace ridgeline

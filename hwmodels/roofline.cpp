@@ -20,49 +20,7 @@ double held_bytes(double bytes, const Format& format, std::optional<Arithmetic> 
   return bits > format.width_bits ? bytes * bits / format.width_bits : bytes;
 }
 
-double operations_of(const ExecutedLayer& layer) {
-  if (layer.macs > 0) return 2.0 * static_cast<double>(layer.macs);
-  const LayerKey& key = layer.key;
-  const double outputs = static_cast<double>(key.batch * key.out[0] * key.out[1] * key.out[2]);
-  if (key.kind == OpKind::max_pool || key.kind == OpKind::avg_pool) return outputs * key.kernel[0] * key.kernel[1];
-  if (key.kind == OpKind::global_avg_pool) return static_cast<double>(key.batch * key.in[0] * key.in[1] * key.in[2]);
-  return outputs;
-}
-
 }  // namespace
-
-std::span<const std::string> arithmetic_names() {
-  static const std::vector<std::string> names{"f32", "f16", "bf16", "int16", "int8", "int4", "fp8", "fp4"};
-  return names;
-}
-
-int bits_of(Arithmetic arithmetic) {
-  static constexpr std::array<int, arithmetic_count> bits{32, 16, 16, 16, 8, 4, 8, 4};
-  return bits[static_cast<std::size_t>(arithmetic)];
-}
-
-Arithmetic arithmetic_of(const Format& format) {
-  switch (format.kind) {
-    case Format::Kind::f32:
-      return Arithmetic::float32;
-    case Format::Kind::f16:
-      return Arithmetic::float16;
-    case Format::Kind::bf16:
-      return Arithmetic::bfloat16;
-    case Format::Kind::minifloat:
-      return format.width_bits <= 4   ? Arithmetic::float4
-             : format.width_bits <= 8 ? Arithmetic::float8
-                                      : Arithmetic::float16;
-    case Format::Kind::power_of_two:  // their exponents reach down to -2, -14 and -126
-      return format.width_bits <= 3   ? Arithmetic::float4
-             : format.width_bits <= 5 ? Arithmetic::float8
-                                      : Arithmetic::bfloat16;
-    default:
-      return format.width_bits <= 4   ? Arithmetic::integer4
-             : format.width_bits <= 8 ? Arithmetic::integer8
-                                      : Arithmetic::integer16;
-  }
-}
 
 std::span<const std::string> efficiency_class_names() {
   static const std::vector<std::string> names{"conv2d", "depthwise", "linear", "matmul", "vector"};

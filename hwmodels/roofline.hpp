@@ -22,17 +22,11 @@
 #include <utility>
 #include <vector>
 
+#include "hwmodels/arithmetic.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "hwmodels/layers.hpp"
 
 namespace ridgeline {
-
-// What formats are distinguished by when it comes to arithmetic; in files f32, f16, bf16, int16, int8, int4, fp8, fp4.
-enum class Arithmetic : std::uint8_t { float32, float16, bfloat16, integer16, integer8, integer4, float8, float4 };
-inline constexpr std::size_t arithmetic_count = 8;
-std::span<const std::string> arithmetic_names();
-Arithmetic arithmetic_of(const Format& format);  // the narrowest that holds the format's values
-int bits_of(Arithmetic arithmetic);
 
 // Operators alike in how well they use the arithmetic units. `vector` is everything that is no product of matrices.
 enum class EfficiencyClass : std::uint8_t { conv2d, depthwise, linear, matmul, vector };

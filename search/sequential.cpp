@@ -16,6 +16,7 @@ constexpr int attempts = 16;              // at a projection that is valid and n
 constexpr std::int64_t most_idle = 1000;  // duplicates in a row that end stage one
 constexpr std::size_t remembered = 256;   // the latest candidates of stage two
 const std::vector<std::string> stages = {"architecture", "precision"};
+const std::vector<std::string> second_groups = {"precision", "hardware", "schedule"};
 
 struct Inner {
   std::string key;  // "first" or "second": of the options
@@ -28,21 +29,23 @@ class Sequential final : public SearcherBase {
   Sequential(const SearchSpace& space, const SearcherSetup& setup)
       : SearcherBase(space, setup, "sequential/2"), setup_(setup), text_(space) {
     OptionsReader options(setup);
-    const Json* formats = options->any("formats", true);
-    formats_ = held_formats(space, formats != nullptr ? *formats : Json(), *options.operator->(), "formats");
+    read_held(options);
+    read_looks(options);
     first_ = inner_of(options, "first");
     second_ = inner_of(options, "second");
     first_trials_ = options->integer("first_trials", {.fallback = 100, .least = 1, .most = 1'000'000'000});
-    if (const Json* then = options->any("then"); then != nullptr && *then != "search") {
+    if (const Json* then = by_formats_ ? options->any("then") : nullptr; then != nullptr && *then != "search") {
       then_ = held_formats(space, *then, *options.operator->(), "then").genes;
     }
-    inner_space_ = std::make_unique<SearchSpace>(space.holding(formats_.genes));
+    inner_space_ = std::make_unique<SearchSpace>(space.holding(held_.genes));
     inner_ = checked(options, first_, *inner_space_);
     checked(options, second_, space);
     options.done();
-    front_.emplace(space, setup, formats_.precision);
-    for (std::size_t dim = 0; dim < formats_.precision.size(); ++dim) {
-      if (formats_.precision[dim] && space.dims()[dim].choices.size() > 1) free_.push_back(dim);
+    SearcherSetup first = setup;
+    first.objectives = first_objectives_;
+    front_.emplace(space, first, held_.held);
+    for (std::size_t dim = 0; dim < held_.held.size(); ++dim) {
+      if (held_.held[dim] && space.dims()[dim].choices.size() > 1) free_.push_back(dim);
     }
   }
 
@@ -59,6 +62,54 @@ class Sequential final : public SearcherBase {
   }
 
  private:
+  void read_held(OptionsReader& options) {
+    JsonReader& reader = *options.operator->();
+    by_formats_ = reader.word("by", second_groups, second_groups.front()) == second_groups.front();
+    if (by_formats_) {
+      const Json* formats = reader.any("formats", true);
+      held_ = held_formats(space(), formats != nullptr ? *formats : Json(), reader, "formats");
+      return;
+    }
+    const auto group = std::ranges::find(gene_group_names(), setup_.options.at("by").get<std::string>());
+    const Json* choices = reader.any("held");
+    const Json given = choices != nullptr && choices->is_object() ? *choices : Json::object();
+    held_ = held_group(space(), static_cast<GeneGroup>(group - gene_group_names().begin()), given, reader, "held");
+  }
+
+  // What stage one does not look at is neither optimised nor limited there.
+  void read_looks(OptionsReader& options) {
+    JsonReader& reader = *options.operator->();
+    first_objectives_ = setup_.objectives;
+    if (!reader.has("first_looks_at")) return;
+    const std::vector<std::string> names = reader.strings("first_looks_at");
+    std::vector<std::string> known;
+    bool any = false;
+    for (Objective& objective : first_objectives_) {
+      known.push_back(objective.name);
+      const bool looked_at = std::ranges::find(names, objective.name) != names.end();
+      any = any || (looked_at && !objective.constraint_only);
+      if (looked_at) continue;
+      objective.limit.reset();
+      objective.constraint_only = true;
+    }
+    for (const std::string& name : names) {
+      if (std::ranges::find(known, name) != known.end()) continue;
+      reader.note("first_looks_at", "names of objectives", fmt::format("'{}'", name), known_words(name, known));
+    }
+    if (!any) reader.note("first_looks_at", "an objective that is optimised", Json(names).dump());
+  }
+
+  // As stage one sees it.
+  Trial looked_at(Trial trial) const {
+    if (trial.status != Status::infeasible || !trial.has_values()) return trial;
+    trial.violation = 0;
+    for (std::size_t i = 0; i < first_objectives_.size(); ++i) {
+      trial.violation += limit_excess(first_objectives_[i], natural(trial.values[i], first_objectives_[i].direction));
+    }
+    if (trial.violation == 0.0) trial.status = Status::ok;
+    return trial;
+  }
+
   static Inner inner_of(OptionsReader& options, const std::string& key) {
     Inner inner{key};
     if (std::optional<JsonReader> object = options->object(key, false)) {
@@ -86,6 +137,7 @@ class Sequential final : public SearcherBase {
     SearcherSetup setup = setup_;
     setup.seed = Rng::derive(seed(), "sequential " + inner.key, 0);
     setup.options = inner.options;
+    if (&inner == &first_) setup.objectives = first_objectives_;
     return make_searcher(inner.name, on, setup);
   }
 
@@ -114,12 +166,12 @@ class Sequential final : public SearcherBase {
 
   // Between the inner searcher's space, where held dimensions have the gene 0 alone, and the whole one.
   Genome outward(Genome genome) const {
-    const auto& held = in_second_ ? agreed_ : formats_.genes;
+    const auto& held = in_second_ ? agreed_ : held_.genes;
     for (std::size_t dim = 0; dim < held.size(); ++dim) genome.genes[dim] = held[dim].value_or(genome.genes[dim]);
     return space().normalise(std::move(genome));
   }
   Genome inward(Genome genome) const {
-    const auto& held = in_second_ ? agreed_ : formats_.genes;
+    const auto& held = in_second_ ? agreed_ : held_.genes;
     for (std::size_t dim = 0; dim < held.size(); ++dim) genome.genes[dim] = held[dim] ? 0 : genome.genes[dim];
     return inner_space_->normalise(std::move(genome));
   }
@@ -138,7 +190,7 @@ class Sequential final : public SearcherBase {
     }
     std::optional<Genome> valid;
     for (int i = 0; i < attempts; ++i) {
-      if (std::optional<Genome> made = front_->with_precision(member, genome)) {
+      if (std::optional<Genome> made = front_->with_held(member, genome)) {
         const std::uint64_t hash = hash_genes(made->genes);
         if (!recent_.contains(hash) && batch.insert(hash).second) return std::move(*made);
         if (!valid) valid = std::move(made);
@@ -151,12 +203,17 @@ class Sequential final : public SearcherBase {
     return valid ? std::move(*valid) : front_->genome(member);
   }
 
+  bool all_looked_at() const { return !setup_.options.contains("first_looks_at"); }
+
   std::uint64_t choices(std::size_t dim) const { return space().dims()[dim].choices.size(); }
 
   void learn(std::span<const Trial> trials) override {
     std::vector<Trial> told(trials.begin(), trials.end());
     if (inner_) {
-      for (Trial& trial : told) trial.genome = inward(std::move(trial.genome));
+      for (Trial& trial : told) {
+        if (!in_second_ && !all_looked_at()) trial = looked_at(std::move(trial));
+        trial.genome = inward(std::move(trial.genome));
+      }
       inner_->tell(told);
       // What it knows beyond its state is of its own proposals, not of their projections, and would be lost on
       // resuming.
@@ -167,7 +224,7 @@ class Sequential final : public SearcherBase {
       return;
     }
     for (const Trial& trial : trials) {
-      front_->add(trial);
+      front_->add(all_looked_at() ? trial : looked_at(trial));
       const bool fresh = trial.id >= next_id_;
       next_id_ = std::max(next_id_, trial.id + 1);
       distinct_ += fresh ? 1 : 0;
@@ -199,6 +256,7 @@ class Sequential final : public SearcherBase {
     }
     listed_.clear();
     if (then_) return list_front(*then_);
+    if (!by_formats_) return;
     for (const UniformFormat& format : uniform_formats(space())) list_front(format.genes);
   }
 
@@ -207,7 +265,7 @@ class Sequential final : public SearcherBase {
     Genome precision{std::vector<std::uint16_t>(formats.size(), 0)};
     for (std::size_t dim = 0; dim < formats.size(); ++dim) precision.genes[dim] = formats[dim].value_or(0);
     for (std::size_t i = 0; i < front_->size(); ++i) {
-      std::optional<Genome> made = front_->with_precision(i, precision);
+      std::optional<Genome> made = front_->with_held(i, precision);
       if (made && (then_ || *made != front_->genome(i))) listed_.push_back(std::move(*made));
     }
   }
@@ -257,7 +315,7 @@ class Sequential final : public SearcherBase {
       begin_second();
     } else {
       in_second_ = false;
-      inner_space_ = std::make_unique<SearchSpace>(space().holding(formats_.genes));
+      inner_space_ = std::make_unique<SearchSpace>(space().holding(held_.genes));
       inner_ = make(first_, *inner_space_);
     }
     if (!inner_) return;
@@ -271,7 +329,9 @@ class Sequential final : public SearcherBase {
 
   SearcherSetup setup_;
   GenomeText text_;
-  HeldFormats formats_;
+  HeldDimensions held_;
+  bool by_formats_ = true;
+  std::vector<Objective> first_objectives_;  // as stage one sees them
   Inner first_, second_;
   std::int64_t first_trials_ = 100;
   std::optional<std::vector<std::optional<std::uint16_t>>> then_;  // the genes every architecture takes; else a search

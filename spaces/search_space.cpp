@@ -167,12 +167,33 @@ Design SearchSpace::Impl::decode(const Genome& genome, std::vector<std::string>*
     return model->decode(kept.empty() ? settled : in_whole(settled));
   }
   try {
-    return network.build(genes, pool, batch, places);
+    Design design = network.build(genes, pool, batch, places);
+    design.hardware = settings(hardware, genes);
+    design.schedule = settings(schedule, genes);
+    return design;
   } catch (const ConfigError& error) {
     Problem problem = error.problems().front();
     problem.remedy += (problem.remedy.empty() ? "" : "; ") + ("met with the genome " + genome_text(settled));
     throw ConfigError(std::move(problem));
   }
+}
+
+std::shared_ptr<const Json> SearchSpace::Impl::settings(const std::vector<Setting>& templates,
+                                                        std::span<const Value> genes) const {
+  if (templates.empty()) return nullptr;
+  auto object = std::make_shared<Json>(Json::object());
+  Evaluation state;
+  state.genes = genes;
+  for (const Setting& one : templates) {
+    try {
+      const Value value = pool.evaluate(one.value, state);
+      if (value.kind == Value::Kind::list) throw ExpressionError("a number, a word or a boolean", "a list");
+      (*object)[one.name] = pool.json(value);
+    } catch (const ExpressionError& error) {
+      throw ConfigError(problem(one.path, error.expected, error.found, error.remedy));
+    }
+  }
+  return object;
 }
 
 std::optional<Genome> SearchSpace::at(std::uint64_t index) const {

@@ -40,6 +40,12 @@ struct NarrowedDocument {
 // Follows "narrows" from file to file. Throws ConfigError with every problem of the first file that has one.
 NarrowedDocument read_narrowed(JsonDocument document, const SpaceOptions& options);
 
+// One value that the genes give to the hardware or the schedule.
+struct Setting {
+  std::string name, path;
+  Expr value = no_expr;
+};
+
 struct SearchSpace::Impl {
   std::string origin, name, about;
   std::int64_t batch = 1;
@@ -56,6 +62,7 @@ struct SearchSpace::Impl {
   std::vector<std::vector<std::uint32_t>> reads;  // the dimensions each condition refers to, ascending
   std::vector<std::uint32_t> conditional;         // dimensions with a condition, each after those its condition reads
   std::vector<Constraint> constraints;
+  std::vector<Setting> hardware, schedule;
   NetworkTemplate network;
   std::optional<ModelSpace> model;  // instead of the template
   std::map<std::string, std::uint32_t> by_name;
@@ -76,6 +83,8 @@ struct SearchSpace::Impl {
   void keep(std::span<const std::vector<std::uint16_t>> genes);
   Genome in_whole(const Genome& genome) const;
   Design decode(const Genome& genome, std::vector<std::string>* places) const;
+  // An object of the settings' values; null where there are none. Throws ConfigError.
+  std::shared_ptr<const Json> settings(const std::vector<Setting>& templates, std::span<const Value> genes) const;
   bool holds(Expr condition, Evaluation& state) const;
   // The first broken constraint of these values; constraints.size() when none is. `why` says what is wrong with it.
   std::size_t broken(std::span<const Value> genes, std::string& why) const;

@@ -43,6 +43,8 @@ class SpaceReader {
     read_dimensions(root);
     read_conditions();
     read_constraints(root);
+    read_settings(root, "hardware", space_.hardware);
+    read_settings(root, "schedule", space_.schedule);
     for (const Builtin which :
          {Builtin::batch, Builtin::in_channels, Builtin::in_height, Builtin::in_width, Builtin::in_tokens}) {
       const auto index = static_cast<std::uint32_t>(which);
@@ -443,6 +445,16 @@ class SpaceReader {
     }
   }
 
+  void read_settings(JsonReader& root, const std::string& key, std::vector<Setting>& settings) {
+    for (auto& [name, reader] : root.members(key, false)) {
+      try {
+        settings.push_back({name, reader.path(), space_.pool.compile(reader.value(), genes_)});
+      } catch (const ExpressionError& error) {
+        note(reader, "", error);
+      }
+    }
+  }
+
   // Decodes some genomes, so that shapes that do not fit and the like are found now and not in the middle of a search:
   // the k-th choice everywhere for the first k, the last choice everywhere, and random ones.
   void try_decoding() {
@@ -482,6 +494,8 @@ class SpaceReader {
         }
       }
       space_.network.build(genes, space_.pool, space_.batch);
+      space_.settings(space_.hardware, genes);
+      space_.settings(space_.schedule, genes);
       return true;
     } catch (const ConfigError& error) {
       for (Problem problem : error.problems()) {

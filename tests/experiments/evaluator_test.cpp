@@ -133,6 +133,31 @@ TEST_F(EvaluatorTest, ObjectivesOfOneDeviceShareEstimates) {
             costs.model(path).estimate(designs_[1]).latency_s);
 }
 
+// Candidates with hardware of their own: the device's file with their values, and its refusal as theirs.
+TEST_F(EvaluatorTest, HardwareOfACandidateTakesTheFilesPlace) {
+  const std::string path = resources_.device("systolic_64x64");
+  const auto rows = {8, 32, 0};
+  std::vector<Design> designs;
+  for (const int count : rows) {
+    designs.push_back(designs_[0]);
+    designs.back().precision = PrecisionPlan::uniform(designs.back().network, int8, int8);
+    designs.back().hardware = std::make_shared<const Json>(Json{{"array.rows", count}});
+  }
+  std::vector<Candidate> candidates;
+  for (std::size_t i = 0; i < designs.size(); ++i) {
+    candidates.push_back({static_cast<std::int64_t>(i), &genomes_[0], &designs[i], function_hash(designs[i])});
+  }
+  EXPECT_NE(candidates[0].function_hash, candidates[1].function_hash);
+  DeviceCosts costs;
+  const std::vector<const Cost*> got = costs.estimate(path, candidates, nullptr);
+  for (const std::size_t i : {0U, 1U}) {
+    const auto model = make_device(with_settings(JsonDocument::load(path), *designs[i].hardware));
+    EXPECT_EQ(got[i]->latency_s, model->estimate(designs[i]).latency_s);
+  }
+  EXPECT_NE(got[0]->latency_s, got[1]->latency_s);
+  EXPECT_THAT(got[2]->unsupported, HasSubstr("array.rows"));
+}
+
 TEST_F(EvaluatorTest, MeasuredTimesWholeNetworksHere) {
   const auto evaluator = make({{"evaluator", "measured"},
                                {"target_s", 0.001},

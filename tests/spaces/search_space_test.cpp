@@ -368,5 +368,34 @@ TEST(SearchSpace, LargeSpacesAreCountedInLogarithms) {
   EXPECT_EQ(space.at(0), std::nullopt);
 }
 
+// Values for a device and for how a network is run come from genes and parameters, and tell candidates apart.
+TEST(SearchSpace, HandsValuesToHardwareAndSchedule) {
+  const std::string text = R"json({
+    "ridgeline_space": 1, "name": "both", "parameters": {"side": 8}, "dimensions": [
+      {"name": "rows", "group": "hardware", "choices": [1, 2]},
+      {"name": "flow", "group": "hardware", "choices": ["ws", "os"]},
+      {"name": "patches", "group": "schedule", "choices": [1, 3]}],
+    "hardware": {"array.rows": "rows * side", "array.dataflow": "flow"},
+    "schedule": {"patch_grid": "patches", "fused": true},
+    "network": {"input": [3, 4, 4], "body": [{"op": "conv2d", "channels": 4, "kernel": 1}]}
+  })json";
+  const SearchSpace space = space_of(text);
+  const Design design = space.decode(genome({1, 1, 1}));
+  ASSERT_TRUE(design.hardware && design.schedule);
+  EXPECT_EQ(*design.hardware, (Json{{"array.rows", 16}, {"array.dataflow", "os"}}));
+  EXPECT_EQ(*design.schedule, (Json{{"patch_grid", 3}, {"fused", true}}));
+  std::set<std::uint64_t> hashes;
+  for (std::uint64_t i = 0; i < 8; ++i) hashes.insert(function_hash(space.decode(*space.at(i))));
+  EXPECT_EQ(hashes.size(), 8U);
+  EXPECT_FALSE(space_of(staged).decode(genome({0, 0, 0, 0, 0, 0, 0, 0, 0})).hardware);
+  try {
+    space_of(text.substr(0, text.find("rows * side")) + "rows * sides" + text.substr(text.find("rows * side") + 11));
+    FAIL() << "an unknown name";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("hardware.array.rows"));
+    EXPECT_THAT(error.what(), HasSubstr("side"));
+  }
+}
+
 }  // namespace
 }  // namespace ridgeline
