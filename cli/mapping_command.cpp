@@ -132,7 +132,7 @@ Json level_json(const StorageLevel& level, const LevelLoops& loops, const LevelT
             {"spatial", loops_text(loops.spatial)},
             {"instances", traffic.instances},
             {"energy_j", traffic.energy_pj * 1e-12}};
-  for (std::size_t o = 0; o < operands; ++o) {
+  for (std::size_t o = 0; o < loop_operands; ++o) {
     if (!level.keeps[o]) continue;
     const OperandTraffic& one = traffic.operand[o];
     json["words"][operand_names()[o]] = {

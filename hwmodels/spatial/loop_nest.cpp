@@ -26,7 +26,7 @@ std::int64_t product(std::span<const Loop> loops) {
   return all;
 }
 
-std::int64_t product_of(std::span<const Loop> loops, Operand operand) {
+std::int64_t product_of(std::span<const Loop> loops, LoopOperand operand) {
   std::int64_t all = 1;
   for (const Loop& loop : loops) all *= LoopWorkload::has(operand, loop.dimension) ? loop.extent : 1;
   return all;
@@ -58,7 +58,8 @@ class NestAnalysis {
       cost.units *= product(mapping_[l].spatial);
       cycles *= static_cast<double>(product(mapping_[l].temporal));
     }
-    for (const Operand operand : {Operand::weights, Operand::inputs, Operand::outputs}) move(operand, cost);
+    for (const LoopOperand operand : {LoopOperand::weights, LoopOperand::inputs, LoopOperand::outputs})
+      move(operand, cost);
     cost.bound_by = depth_;
     double stretch = 1;
     for (std::size_t l = 0; l < depth_; ++l) {
@@ -75,12 +76,12 @@ class NestAnalysis {
   }
 
  private:
-  bool keeps(std::size_t level, Operand operand) const {
+  bool keeps(std::size_t level, LoopOperand operand) const {
     return level < depth_ && architecture_.levels[level].keeps[static_cast<std::size_t>(operand)];
   }
 
   // How many words come into (or out of) one instance of `level`, depth_ = a multiplier, over the whole layer.
-  std::int64_t visits(Operand operand, std::size_t level) const {
+  std::int64_t visits(LoopOperand operand, std::size_t level) const {
     const std::int64_t tile = workload_.words(operand, blocks_[level]);
     std::int64_t words = tile;
     bool changed = level == depth_, nearest = true;  // a multiplier keeps nothing
@@ -88,7 +89,7 @@ class NestAnalysis {
       const std::vector<Loop>& loops = mapping_[l].temporal;
       for (auto loop = loops.rbegin(); loop != loops.rend(); ++loop) {
         if (loop->extent == 1) continue;
-        const bool slides = nearest && operand == Operand::inputs && level < depth_;
+        const bool slides = nearest && operand == LoopOperand::inputs && level < depth_;
         nearest = false;
         if (!changed && !LoopWorkload::has(operand, loop->dimension)) continue;
         words = slides ? tile + (loop->extent - 1) * fresh(loop->dimension, level, l) : words * loop->extent;
@@ -105,21 +106,21 @@ class NestAnalysis {
     for (std::size_t l = outer; l < level; ++l) {
       for (const Loop& loop : mapping_[l].spatial) step *= loop.dimension == dimension ? loop.extent : 1;
     }
-    const std::int64_t tile = workload_.words(Operand::inputs, block);
+    const std::int64_t tile = workload_.words(LoopOperand::inputs, block);
     block[index(dimension)] += step;
-    return std::min(tile, workload_.words(Operand::inputs, block) - tile);
+    return std::min(tile, workload_.words(LoopOperand::inputs, block) - tile);
   }
 
   // Different words of outputs that one instance of `level` ever makes.
   std::int64_t distinct(std::size_t level) const {
-    std::int64_t words = workload_.words(Operand::outputs, blocks_[level]);
-    for (std::size_t l = 0; l < level; ++l) words *= product_of(mapping_[l].temporal, Operand::outputs);
+    std::int64_t words = workload_.words(LoopOperand::outputs, blocks_[level]);
+    for (std::size_t l = 0; l < level; ++l) words *= product_of(mapping_[l].temporal, LoopOperand::outputs);
     return words;
   }
 
-  void move(Operand operand, NestCost& cost) {
+  void move(LoopOperand operand, NestCost& cost) {
     const auto at = static_cast<std::size_t>(operand);
-    const bool outputs = operand == Operand::outputs;
+    const bool outputs = operand == LoopOperand::outputs;
     for (std::size_t l = 0; l < depth_; ++l) {
       if (!keeps(l, operand)) continue;
       OperandTraffic& traffic = cost.levels[l].operand[at];
@@ -181,19 +182,19 @@ std::span<const std::string> operand_names() {
   return names;
 }
 
-bool LoopWorkload::has(Operand operand, LoopDimension dimension) {
+bool LoopWorkload::has(LoopOperand operand, LoopDimension dimension) {
   switch (dimension) {
     case LoopDimension::g:
       return true;
     case LoopDimension::m:
-      return operand != Operand::inputs;
+      return operand != LoopOperand::inputs;
     case LoopDimension::c:
-      return operand != Operand::outputs;
+      return operand != LoopOperand::outputs;
     case LoopDimension::r:
     case LoopDimension::s:
-      return operand != Operand::outputs;
+      return operand != LoopOperand::outputs;
     default:
-      return operand != Operand::weights;
+      return operand != LoopOperand::weights;
   }
 }
 
@@ -203,10 +204,10 @@ std::int64_t LoopWorkload::macs() const {
   return all;
 }
 
-std::int64_t LoopWorkload::words(Operand operand, const Extents& block) const {
+std::int64_t LoopWorkload::words(LoopOperand operand, const Extents& block) const {
   const auto& [n, g, m, c, p, q, r, s] = block;
-  if (operand == Operand::weights) return g * m * c * r * s;
-  if (operand == Operand::outputs) return n * g * m * p * q;
+  if (operand == LoopOperand::weights) return g * m * c * r * s;
+  if (operand == LoopOperand::outputs) return n * g * m * p * q;
   const auto window = [this](std::int64_t outputs, std::int64_t kernel, std::size_t axis) {
     return (outputs - 1) * stride[axis] + (kernel - 1) * dilation[axis] + 1;
   };
@@ -249,7 +250,7 @@ std::string misfit(const LoopWorkload& workload, const SpatialArchitecture& arch
       return fmt::format("{} instances inside {}, which has {}", used, level.name, level.fan_out);
     }
     std::int64_t words = 0;
-    for (const Operand operand : {Operand::weights, Operand::inputs, Operand::outputs}) {
+    for (const LoopOperand operand : {LoopOperand::weights, LoopOperand::inputs, LoopOperand::outputs}) {
       if (level.keeps[static_cast<std::size_t>(operand)]) words += workload.words(operand, block_of(mapping, l));
     }
     if (level.words > 0 && words > level.words) {

@@ -35,8 +35,8 @@ namespace ridgeline {
 
 enum class LoopDimension : std::uint8_t { n, g, m, c, p, q, r, s };
 inline constexpr std::size_t loop_dimensions = 8;
-enum class Operand : std::uint8_t { weights, inputs, outputs };
-inline constexpr std::size_t operands = 3;
+enum class LoopOperand : std::uint8_t { weights, inputs, outputs };
+inline constexpr std::size_t loop_operands = 3;
 std::span<const std::string> operand_names();  // "weights", "inputs", "outputs"
 
 struct LoopWorkload {
@@ -44,8 +44,8 @@ struct LoopWorkload {
   std::array<int, 2> stride{1, 1}, dilation{1, 1};
   std::int64_t macs() const;
   // Words of an operand in a block of these extents; of inputs the window that it slides over.
-  std::int64_t words(Operand operand, const std::array<std::int64_t, loop_dimensions>& block) const;
-  static bool has(Operand operand, LoopDimension dimension);
+  std::int64_t words(LoopOperand operand, const std::array<std::int64_t, loop_dimensions>& block) const;
+  static bool has(LoopOperand operand, LoopDimension dimension);
 };
 
 // A layer with multiply-accumulates: convolutions, linear layers (p = rows), matrix products (m = columns, weights the
@@ -55,7 +55,7 @@ LoopWorkload loop_workload(const LayerKey& key);
 struct StorageLevel {
   std::string name;
   std::int64_t words = 0;  // an instance holds; 0 = without bound
-  std::array<bool, operands> keeps{true, true, true};
+  std::array<bool, loop_operands> keeps{true, true, true};
   std::int64_t words_per_access = 1;
   double read_pj = 0, write_pj = 0, update_pj = 0;             // an access
   double leak_pj = 0;                                          // an instance and cycle
@@ -88,7 +88,7 @@ struct OperandTraffic {  // words an instance
 };
 
 struct LevelTraffic {
-  std::array<OperandTraffic, operands> operand{};
+  std::array<OperandTraffic, loop_operands> operand{};
   std::int64_t instances = 1;  // in use
   double energy_pj = 0;        // all instances, without leakage
   double leak_pj = 0;

@@ -104,7 +104,7 @@ std::unique_ptr<HardwareModel> SpatialModel::make(JsonDocument document) {
   root.string("model");
   root.any("derived");  // factors of derived numbers, for the reader and the tests
   SpatialDevice device = read_spatial(root);
-  for (const Operand operand : {Operand::weights, Operand::inputs, Operand::outputs}) {
+  for (const LoopOperand operand : {LoopOperand::weights, LoopOperand::inputs, LoopOperand::outputs}) {
     const auto at = static_cast<std::size_t>(operand);
     if (device.architecture.levels.empty() || device.architecture.levels.front().keeps[at]) continue;
     root.note("levels", "an outermost level that keeps every operand", "none for " + operand_names()[at]);

@@ -20,7 +20,7 @@ struct Walked {
   std::int64_t visits = 0, distinct = 0;
 };
 
-Walked walk(const LoopWorkload& workload, const Mapping& mapping, Operand operand, std::size_t level) {
+Walked walk(const LoopWorkload& workload, const Mapping& mapping, LoopOperand operand, std::size_t level) {
   std::vector<Loop> outside;
   Index block{1, 1, 1, 1, 1, 1, 1, 1};
   for (std::size_t l = 0; l < mapping.size(); ++l) {
@@ -98,9 +98,9 @@ TEST(LoopNest, TrafficIsThatOfAWalkThroughAllSteps) {
     if (!misfit(workload, architecture, mapping).empty()) continue;
     ++fitting;
     const NestCost cost = evaluate(workload, architecture, mapping);
-    for (const Operand operand : {Operand::weights, Operand::outputs}) {
+    for (const LoopOperand operand : {LoopOperand::weights, LoopOperand::outputs}) {
       const auto at = static_cast<std::size_t>(operand);
-      const bool outputs = operand == Operand::outputs;
+      const bool outputs = operand == LoopOperand::outputs;
       for (std::size_t l = 1; l < 3; ++l) {
         const Walked here = walk(workload, mapping, operand, l);
         EXPECT_EQ(cost.levels[l].operand[at].fills, outputs ? here.visits - here.distinct : here.visits);
@@ -256,7 +256,7 @@ LoopDimension dimension_of(char letter) {
 
 struct TimeloopMapping {
   Mapping mapping;
-  std::vector<std::array<bool, operands>> keeps;
+  std::vector<std::array<bool, loop_operands>> keeps;
 };
 
 // Levels without storage only spread loops over instances: theirs belong to the storage outside them.
@@ -390,9 +390,9 @@ void expect_published(const TimeloopDesign& design, double cycles, double energy
   EXPECT_NEAR(cost.energy_pj * 1e-6, energy_uj, 0.005);
   EXPECT_EQ(static_cast<double>(workload.macs()), statistics.at("mac/Computes (total)"));
   EXPECT_EQ(static_cast<double>(cost.units), statistics.at("mac/Utilized instances"));
-  static const std::array<std::string, operands> names{"Weights", "Inputs", "Outputs"};
+  static const std::array<std::string, loop_operands> names{"Weights", "Inputs", "Outputs"};
   for (std::size_t l = 0; l < design.levels.size(); ++l) {
-    for (std::size_t o = 0; o < operands; ++o) {
+    for (std::size_t o = 0; o < loop_operands; ++o) {
       if (!architecture.levels[l].keeps[o]) continue;
       const std::string begin = design.levels[l] + "/" + names[o] + "/";
       const OperandTraffic& traffic = cost.levels[l].operand[o];
