@@ -196,6 +196,80 @@ TEST(Sequential, ResumesAtEveryPoint) {
   }
 }
 
+// Networks of four widths and three depths on four arrays; the arrays' choices are what is held at first.
+SearchSpace network_and_array() {
+  return make_space("both", R"([{"name": "width", "choices": [8, 16, 24, 32], "ordered": true},
+      {"name": "depth", "choices": [1, 2, 3], "ordered": true},
+      {"name": "rows", "group": "hardware", "choices": [4, 8, 16, 32], "ordered": true},
+      {"name": "flow", "group": "hardware", "choices": ["ws", "os"]}])");
+}
+
+// A quality that grows with the network, a latency that falls with the array, and a limit on the latter.
+void quality_and_latency(Trial& trial, const SearcherSetup& setup) {
+  const double work = (trial.genome.genes[0] + 1.0) * (trial.genome.genes[1] + 1.0);
+  trial.values = {-work, work / (trial.genome.genes[2] + 1.0) + 0.1 * trial.genome.genes[3]};
+  trial.violation = limit_excess(setup.objectives[1], trial.values[1]);
+  if (trial.violation > 0) trial.status = Status::infeasible;
+}
+
+TEST(Sequential, TheNetworkFirstLooksAtItsQualityAloneThenTheHardwareIsSearchedForIt) {
+  const SearchSpace space = network_and_array();
+  SearcherSetup setup = setup_of(2, {{"by", "hardware"},
+                                     {"held", {{"rows", 8}}},
+                                     {"first_trials", 12},
+                                     {"first", {{"name", "exhaustive"}}},
+                                     {"second", {{"name", "exhaustive"}}}});
+  setup.objectives[1].limit = 1.5;  // the best network keeps it on no array
+  const auto judge = [&](Trial& trial) { quality_and_latency(trial, setup); };
+  for (const bool alone : {true, false}) {
+    if (alone) setup.options["first_looks_at"] = {setup.objectives[0].name};
+    std::vector<Trial> history;
+    const auto searcher = make_sequential(space, setup);
+    while (history.size() < 200 && step(*searcher, 4, judge, history)) {
+    }
+    ASSERT_GE(history.size(), 12U);
+    for (std::size_t i = 0; i < 12; ++i) {
+      EXPECT_EQ(history[i].genome.genes[2], 1);  // 8 rows
+      EXPECT_EQ(history[i].genome.genes[3], 0);  // the file's first
+    }
+    std::set<std::vector<std::uint16_t>> networks, arrays;
+    for (std::size_t i = 12; i < history.size(); ++i) {
+      const std::vector<std::uint16_t>& genes = history[i].genome.genes;
+      networks.insert({genes[0], genes[1]});
+      arrays.insert({genes[2], genes[3]});
+    }
+    const bool feasible = std::ranges::any_of(history, [](const Trial& trial) { return trial.status == Status::ok; });
+    if (alone) {
+      EXPECT_EQ(networks, (std::set<std::vector<std::uint16_t>>{{3, 2}}));  // the best quality, whatever it takes
+      EXPECT_EQ(arrays.size(), 8U);
+      EXPECT_FALSE(std::ranges::any_of(std::span(history).subspan(12),
+                                       [](const Trial& trial) { return trial.status == Status::ok; }));
+    } else {
+      EXPECT_FALSE(networks.contains({3, 2}));  // it looked at the limit, which 8 rows keep for smaller ones
+      EXPECT_TRUE(feasible);
+    }
+    setup.options.erase("first_looks_at");
+  }
+}
+
+TEST(Sequential, SaysWhatIsWrongWithAGroupAndWhatIsLookedAt) {
+  const SearchSpace space = network_and_array();
+  const auto refusal = [&](Json options) {
+    try {
+      make_sequential(space, setup_of(2, std::move(options)));
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(refusal({{"by", "hardwear"}}), HasSubstr("hardware"));
+  EXPECT_THAT(refusal({{"by", "hardware"}, {"held", {{"row", 8}}}}), HasSubstr("did you mean 'rows'"));
+  EXPECT_THAT(refusal({{"by", "hardware"}, {"held", {{"rows", 9}}}}), HasSubstr("held.rows"));
+  EXPECT_THAT(refusal({{"by", "schedule"}}), HasSubstr("none in 'both'"));
+  EXPECT_THAT(refusal({{"by", "hardware"}, {"first_looks_at", {"speed"}}}), HasSubstr("names of objectives"));
+  EXPECT_EQ(refusal({{"by", "hardware"}}), "");
+}
+
 // The sum of an architecture's loss in f32 and what it loses or gains by formats: architecture 3 is the best in f32,
 // architecture 5 takes to int8 best.
 double toy_loss(const Genome& genome) {
