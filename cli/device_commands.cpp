@@ -30,8 +30,12 @@ std::string peaks_text(const Json& device) {
 
 int list_devices(const CommandLine& cli, const DeviceOptions& options) {
   Json list = Json::array();
-  TextTable table(
-      {{"device", false}, {"kind", false}, {"model", false}, {"peak operations/s", false}, {"name", false}});
+  TextTable table({{"device", false},
+                   {"kind", false},
+                   {"model", false},
+                   {"energy", false},
+                   {"peak operations/s", false},
+                   {"name", false}});
   for (const std::string& name : cli.resources.devices()) {
     const std::string path = cli.resources.device(name);
     const std::unique_ptr<HardwareModel> model = load_device(path);
@@ -41,7 +45,8 @@ int list_devices(const CommandLine& cli, const DeviceOptions& options) {
                     {"model", text_under(device, "model")},
                     {"category", text_under(device, "category")},
                     {"energy", model->has_energy()}});
-    table.add({name, text_under(device, "category"), text_under(device, "model"), peaks_text(device), model->name()});
+    table.add({name, text_under(device, "category"), text_under(device, "model"), model->has_energy() ? "yes" : "",
+               peaks_text(device), model->name()});
   }
   if (options.json) {
     cli.print_json(list);

@@ -1,6 +1,8 @@
 // pareto, report, explain
 #include <fmt/format.h>
 
+#include <iostream>
+
 #include "cli/command_line.hpp"
 #include "cli/operators.hpp"
 #include "cli/output_file.hpp"
@@ -18,6 +20,12 @@ struct ParetoOptions {
   bool csv = false, json = false, markdown = false;
 };
 
+// Where a file is written, its reader would not learn it.
+void say_what_is_missing(const StudyReport& report) {
+  if (report.space_problem.empty()) return;
+  std::cerr << "genomes are given as gene indices: " << report.space_problem << "\n";
+}
+
 int print_front(const CommandLine& cli, const ParetoOptions& options) {
   std::optional<Fidelity> fidelity;
   for (std::size_t i = 0; i < fidelity_names().size(); ++i) {
@@ -25,6 +33,7 @@ int print_front(const CommandLine& cli, const ParetoOptions& options) {
   }
   const Store store(options.database, Store::Mode::read);
   const StudyReport report = front_of(store, options.name, cli.resources, fidelity);
+  say_what_is_missing(report);
   if (options.json) {
     cli.print_json({{"study", options.name},
                     {"fidelity", fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]},
@@ -102,6 +111,7 @@ int write_report(const CommandLine& cli, const ReportFiles& options) {
   check_files(options, options.database, "--db");
   const Store store(options.database, Store::Mode::read);
   const StudyReport report = report_of(store, options.name, cli.resources);
+  say_what_is_missing(report);
   ReportWriter writer(cli, options);
   writer.write(options.html, "--html", [&] { return report_html(report); });
   writer.write(options.csv, "--csv", [&] { return trials_csv_of(store, report, cli.resources); });

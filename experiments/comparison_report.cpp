@@ -139,7 +139,35 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// Objectives that are told by different means in different studies: one box then holds what cannot be compared.
+void note_sources(ComparisonReport& report) {
+  for (const ReportObjective& one : report.objectives) {
+    std::vector<std::pair<std::string, std::vector<std::string>>> sources;  // what it is told by, and in which studies
+    for (const ComparedStudy& study : report.studies) {
+      const StudyConfig config = parse_study(JsonDocument::parse(study.record.config, "stored configuration"));
+      const auto objective = std::ranges::find(config.objectives, one.objective.name,
+                                               [](const ObjectiveConfig& other) { return other.objective.name; });
+      if (objective == config.objectives.end()) continue;
+      const std::string source = source_text(objective->from);
+      const auto known = std::ranges::find(sources, source, &std::pair<std::string, std::vector<std::string>>::first);
+      if (known == sources.end()) {
+        sources.push_back({source, {study.record.name}});
+      } else {
+        known->second.push_back(study.record.name);
+      }
+    }
+    if (sources.size() < 2) continue;
+    std::string text =
+        fmt::format("'{}' is not told by the same means, so that its values do not compare:", one.objective.name);
+    for (const auto& [source, names] : sources) {
+      text += fmt::format("{} {} by {}", source == sources.front().first ? "" : ";", listed(names), source);
+    }
+    report.notes.push_back(text + ". 'ridgeline cross' prices each front at the others' costs.");
+  }
+}
+
 void fill_notes(ComparisonReport& report) {
+  note_sources(report);
   std::vector<std::string> empty, unfinished, once;
   std::set<Fidelity> fidelities;
   std::set<std::string> machines;

@@ -145,6 +145,18 @@ class CostEvaluator : public Evaluator {
   std::shared_ptr<DeviceCosts> costs_;
 };
 
+// Of the shipped ones, by their files alone.
+std::string devices_with_energy(const Resources& resources) {
+  std::string names;
+  for (const std::string& name : resources.devices()) {
+    const JsonDocument file = JsonDocument::load(resources.device(name));
+    if (file.value().contains("energy") || file.value().value("model", "") == "spatial") {
+      names += (names.empty() ? "" : ", ") + name;
+    }
+  }
+  return names;
+}
+
 }  // namespace
 
 std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const EvaluatorSetup& setup) {
@@ -170,7 +182,7 @@ std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const Evaluat
   }
   if (quantity == "energy_j" && !evaluator->model().has_energy()) {
     options.note("quantity", "a quantity that the device states", "'energy_j'",
-                 fmt::format("{} gives no energy figures; use a device that does", path));
+                 fmt::format("{} gives no energy figures; {} do", path, devices_with_energy(*setup.resources)));
   }
   return evaluator;
 }

@@ -37,11 +37,12 @@ std::vector<std::size_t> fitted_rows(const Store& store, const StudyRecord& reco
     ok += trials[i].status == Status::ok ? 1 : 0;
   }
   if (ok >= least_trials) return rows;
-  throw ConfigError({store.path(), record.name,
-                     fmt::format("at least {} ok trials of the highest fidelity to fit predictors on", least_trials),
-                     std::to_string(ok),
-                     fmt::format("search on: ridgeline resume {} --trials {}", shell_quoted(record.name),
-                                 record.trials + static_cast<std::int64_t>(least_trials - ok))});
+  throw ConfigError(
+      {store.path(), record.name,
+       fmt::format("at least {} ok trials of the highest fidelity to fit predictors on", least_trials),
+       std::to_string(ok),
+       fmt::format("search on: ridgeline resume {} --trials {} --db {}", shell_quoted(record.name),
+                   record.trials + static_cast<std::int64_t>(least_trials - ok), shell_quoted(store.path()))});
 }
 
 // The study's space as a file in the folder of `out` names it.

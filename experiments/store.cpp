@@ -203,14 +203,14 @@ void require_same(const std::string& path, const StudyRecord& stored, const Stud
   if (config && stored.space_fingerprint == wanted.space_fingerprint) return;
   throw StoreError(
       fmt::format("{}: study '{}' was begun with another {} (stored {}, now {}); give the new one another name, go "
-                  "back to the old one, or delete the study with 'ridgeline runs delete {}'",
+                  "back to the old one, or delete the study with 'ridgeline runs delete {} --db {} --yes'",
                   path, wanted.name,
                   config                           ? "search space"
                   : stored.config == wanted.config ? "content of a file that its objectives name: a table, a device, "
                                                      "a supernet or its data"
                                                    : "configuration",
                   hex64(config ? stored.space_fingerprint : stored.config_hash),
-                  hex64(config ? wanted.space_fingerprint : wanted.config_hash), wanted.name));
+                  hex64(config ? wanted.space_fingerprint : wanted.config_hash), wanted.name, path));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "experiments/training/winners.hpp"
+#include "experiments/stored_study.hpp"
 
 #include <fmt/format.h>
 
@@ -6,6 +7,7 @@
 #include <filesystem>
 
 #include "experiments/evaluator.hpp"
+#include "experiments/stored_study.hpp"
 #include "experiments/study_config.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/supernet.hpp"
@@ -179,6 +181,7 @@ Winners test_winners(const Store& store, const std::string& study, const Resourc
   result.report = front_of(store, study, resources);
   const StudyConfig config = parse_study(JsonDocument::parse(result.report.record.config, "stored configuration"));
   const std::size_t objective = supernet_objective(config);
+  stored_space(result.report.record, config, resources);  // throws where it is another one now
   const Json& source = config.objectives[objective].from;
   result.supernet = source.value("checkpoint", "");
   result.data = source.value("data", "");

@@ -174,5 +174,25 @@ TEST_F(Compare, ABadVariantEndsEverythingBeforeItBegins) {
   EXPECT_EQ(folder_.entries(), 1U);
 }
 
+// A latency here and a latency there are two things, whatever both are called.
+TEST_F(Compare, CostsOfDifferentDevicesAreSaidNotToCompare) {
+  Json one = study("one", 20);
+  one.erase("compare");
+  one["objectives"].push_back(Json::parse(
+      R"({"name": "latency_s", "unit": "s", "direction": "minimise",
+          "from": {"evaluator": "cost", "device": "raspberry_pi_4", "quantity": "latency_s"}})"));
+  write(one);
+  ASSERT_EQ(run({"search", "./study.json", "--quiet"}).code, 0);
+  ASSERT_EQ(run({"search", "./study.json", "--quiet", "--name", "same", "--seed", "3"}).code, 0);
+  const std::string device = "objectives[" + std::to_string(one["objectives"].size() - 1) + "].from.device=pixel_6";
+  ASSERT_EQ(run({"search", "./study.json", "--quiet", "--name", "two", "--set", device}).code, 0);
+  const Outcome alike = run({"compare", "one", "same"});
+  EXPECT_THAT(alike.out, Not(HasSubstr("do not compare")));
+  const Outcome mixed = run({"compare", "one", "same", "two"});
+  EXPECT_THAT(mixed.out, AllOf(HasSubstr("'latency_s' is not told by the same means"), HasSubstr("one and same by"),
+                               HasSubstr("raspberry_pi_4"), HasSubstr("two by"), HasSubstr("pixel_6"),
+                               HasSubstr("ridgeline cross")));
+}
+
 }  // namespace
 }  // namespace ridgeline
