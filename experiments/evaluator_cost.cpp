@@ -22,7 +22,10 @@ DeviceCosts::Device& DeviceCosts::device(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
-  made.fingerprint = Hasher().add(std::string_view(text.str())).value();
+  Hasher hash;
+  hash.add(std::string_view(text.str()));
+  if (const std::uint64_t contents = made.model->contents_hash(); contents != 0) hash.add(contents);
+  made.fingerprint = hash.value();
   return devices_.emplace(path, std::move(made)).first->second;
 }
 
@@ -39,9 +42,16 @@ std::vector<const Cost*> DeviceCosts::estimate(const std::string& path, std::spa
   if (!std::all_of(candidates.begin(), candidates.end(), is_known)) {
     device.known.clear();
     device.costs.assign(candidates.size(), {});
-    for_each(pool, candidates.size(), [&](std::size_t i) {
-      device.model->estimate(std::span(candidates[i].design, 1), std::span(&device.costs[i], 1));
-    });
+    if (device.model->in_batches()) {
+      std::vector<Design> designs;
+      designs.reserve(candidates.size());
+      for (const Candidate& candidate : candidates) designs.push_back(*candidate.design);
+      device.model->estimate(designs, device.costs);
+    } else {
+      for_each(pool, candidates.size(), [&](std::size_t i) {
+        device.model->estimate(std::span(candidates[i].design, 1), std::span(&device.costs[i], 1));
+      });
+    }
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (candidates[i].function_hash != 0) device.known.emplace(candidates[i].function_hash, i);
     }
@@ -91,8 +101,11 @@ class CostEvaluator : public Evaluator {
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     const std::vector<const Cost*> costs = costs_->estimate(path_, candidates, pool_);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (costs[i]->unsupported.empty()) {
+      if (costs[i]->problem().empty()) {
         scores[i].value = quantity_(*costs[i]);
+      } else if (!costs[i]->failed.empty()) {
+        scores[i].status = Status::failed;
+        scores[i].reason = costs[i]->failed;
       } else {
         scores[i].status = Status::unsupported;
         scores[i].reason = reason_of(*costs[i]);
