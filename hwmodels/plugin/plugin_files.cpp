@@ -15,8 +15,7 @@ PluginFile read_plugin_file(JsonReader& root, const std::string& origin) {
   file.name = root.string("name");
   file.about = root.string("about", "");
   file.category = root.string("category", "");
-  file.folder = std::filesystem::path(origin).parent_path().string();
-  if (file.folder.empty()) file.folder = ".";
+  file.folder = (std::filesystem::path(".") / std::filesystem::path(origin).parent_path()).string();
   if (const std::optional<JsonReader> options = root.object("options", false)) file.options = options->value();
   return file;
 }

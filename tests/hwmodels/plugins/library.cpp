@@ -50,7 +50,7 @@ void estimate_one(const Model& model, const ridgeline_design& design, ridgeline_
   if (has(model.fault, "nan")) cost.latency_s = std::nan("");
   if (has(model.fault, "negative")) cost.energy_j = -1;
   if (has(model.fault, "layer infinite")) cost.layer_latency_s[0] = HUGE_VAL;
-  if (has(model.fault, "hardware")) cost.latency_s = std::strlen(design.hardware_json);
+  if (has(model.fault, "hardware")) cost.latency_s = static_cast<double>(std::strlen(design.hardware_json));
   if (has(model.fault, "endless reason")) {
     std::memset(cost.reason, 'x', cost.reason_size);  // without its end
     cost.status = RIDGELINE_FAILED;
@@ -72,17 +72,18 @@ int32_t estimate(void* opaque, const ridgeline_design* designs, size_t count, ri
 
 void destroy(void* opaque) { delete static_cast<Model*>(opaque); }
 
+#if defined(PLUGIN_OLD)
+constexpr uint32_t version = 7;
+#else
+constexpr uint32_t version = RIDGELINE_HWMODEL_VERSION;
+#endif
+
+const ridgeline_hwmodel_functions functions{version, create, estimate, destroy};
+
 }  // namespace
 
 #if defined(PLUGIN_EMPTY)
-extern "C" __attribute__((visibility("default"))) int something_else() { return 1; }
+extern "C" __attribute__((visibility("default"))) const void* something_else() { return &functions; }
 #else
-const ridgeline_hwmodel_functions* ridgeline_hwmodel() {
-#if defined(PLUGIN_OLD)
-  static const ridgeline_hwmodel_functions functions{7, create, estimate, destroy};
-#else
-  static const ridgeline_hwmodel_functions functions{RIDGELINE_HWMODEL_VERSION, create, estimate, destroy};
-#endif
-  return &functions;
-}
+const ridgeline_hwmodel_functions* ridgeline_hwmodel() { return &functions; }
 #endif
