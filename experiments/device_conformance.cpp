@@ -108,7 +108,8 @@ class Conformance {
 
  private:
   void check(const char* name, const std::string& must, const std::function<std::string()>& look) {
-    ConformanceCheck& made = result_.checks.emplace_back(ConformanceCheck{name, must});
+    ConformanceCheck& made =
+        result_.checks.emplace_back(ConformanceCheck{name, must, ConformanceCheck::Outcome::not_run, ""});
     if (gave_up_) return;
     try {
       made.seen = look();

@@ -70,9 +70,13 @@ class ProgramModel::Session {
     std::vector<PluginDesign> described;
     for (const Design& design : designs) described.push_back(plugin_design(design));
     std::vector<PluginAnswer> answers;
-    const std::string fault = exchange(described, answers);
+    bool timed_out = false;
+    const std::string fault = exchange(described, answers, timed_out);
     if (!fault.empty() && designs.size() > 1) {
       for (std::size_t i = 0; i < designs.size(); ++i) ask(designs.subspan(i, 1), costs.subspan(i, 1));
+      // None of them hangs: together they are too many for the time.
+      const bool slow = timed_out && std::ranges::all_of(costs, [](const Cost& cost) { return cost.failed.empty(); });
+      if (slow) batch_size_ = std::max<std::size_t>(1, designs.size() / 2);
       return;
     }
     if (!fault.empty()) {
@@ -85,12 +89,12 @@ class ProgramModel::Session {
   }
 
   // Fills `answers`, or says what went wrong.
-  std::string exchange(std::span<const PluginDesign> designs, std::vector<PluginAnswer>& answers) {
+  std::string exchange(std::span<const PluginDesign> designs, std::vector<PluginAnswer>& answers, bool& timed_out) {
     std::string fault = child_.running() ? "" : start_again();
     if (fault.empty()) {
       ++request_;
       const ChildProgram::Answer answer = child_.exchange(request_line(request_, designs), options_.timeout_s);
-      if (answer.timed_out) batch_size_ = std::max<std::size_t>(1, designs.size() / 2);
+      timed_out = answer.timed_out;
       fault = answer.fault;
       try {
         if (fault.empty()) answers = read_answer(answer.line, request_, designs, abilities_);

@@ -28,7 +28,7 @@ struct ProgramOptions {
   std::string device_file, folder, name;
   std::vector<std::string> command;
   Json options = Json::object();
-  std::size_t batch = 64;  // designs a request at most; halved when one took too long
+  std::size_t batch = 64;  // designs a request at most; halved where together they take too long
   double timeout_s = 30.0, start_timeout_s = 30.0;
   int restarts = 5;  // in a row, without a good answer between
 };

@@ -39,7 +39,7 @@ std::string seen(const ConformanceResult& result, const std::string& name) {
 class Wrong final : public HardwareModel {
  public:
   using Spoil = std::function<void(std::span<const Design>, std::span<Cost>)>;
-  explicit Wrong(Spoil spoil) : right_(load_device(resources().device("pixel_6"))), spoil_(std::move(spoil)) {}
+  explicit Wrong(Spoil spoil) : right_(load_device(testing::resources().device("pixel_6"))), spoil_(std::move(spoil)) {}
   const std::string& name() const override { return right_->name(); }
   bool has_energy() const override { return right_->has_energy(); }
   using HardwareModel::estimate;
