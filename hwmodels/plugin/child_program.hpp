@@ -47,7 +47,7 @@ class ChildProgram {
 
   // Empty, or why it does not run: "no such file", "permission denied" in the system's words.
   std::string start();
-  bool running() const { return pid_ > 0; }
+  bool running() { return pid_ > 0 && !ended_within(std::chrono::milliseconds(0)); }
 
   struct Answer {
     std::string line;        // without its end

@@ -90,6 +90,7 @@ class ProgramModel::Session {
 
   // Fills `answers`, or says what went wrong.
   std::string exchange(std::span<const PluginDesign> designs, std::vector<PluginAnswer>& answers, bool& timed_out) {
+    // Where it has ended since its last answer, what comes next is not to blame.
     std::string fault = child_.running() ? "" : start_again();
     if (fault.empty()) {
       ++request_;
