@@ -6,6 +6,8 @@ import sys
 import time
 
 FAULT = sys.argv[1]
+# How many answers "dies after" has left: a file in the folder argv[2].
+LEFT = os.path.join(sys.argv[2], "left") if len(sys.argv) > 2 else None
 
 
 def say(message):
@@ -34,8 +36,7 @@ def cost_of(design):
 
 def marked(request):
     """A design that the faults "marked ..." stumble over."""
-    return any(layer["name"] == "depthwise" or layer["kernel"] == [5, 5] and layer["in"][0] > 100
-               for design in request["designs"] for layer in design["layers"])
+    return any(len(design["layers"]) % 3 == 0 for design in request["designs"])
 
 
 def answer(request):
@@ -84,12 +85,16 @@ def answer(request):
 
 
 def count_down():
-    """The file in argv[2] says how many answers are left."""
-    with open(sys.argv[2]) as file:
-        left = int(file.read()) - 1
-    with open(sys.argv[2], "w") as file:
+    """Says whether this was the last answer."""
+    left = answers_left() - 1
+    with open(LEFT, "w") as file:
         file.write(str(left))
     return left <= 0
+
+
+def answers_left():
+    with open(LEFT) as file:
+        return int(file.read())
 
 
 def main():
@@ -98,10 +103,8 @@ def main():
     if FAULT == "silent":
         time.sleep(100)
     sys.stdin.readline()
-    if FAULT == "dies after":
-        with open(sys.argv[2]) as file:
-            if int(file.read()) <= 0:
-                sys.exit("the licence server is away")
+    if FAULT == "dies after" and answers_left() <= 0:
+        sys.exit("the licence server is away")
     if FAULT == "hello is garbage":
         return say("hello")
     hello = {"ridgeline_hwmodel": 7 if FAULT == "version" else 1, "energy": True,
