@@ -25,8 +25,9 @@ using Milliseconds = std::chrono::milliseconds;
 
 constexpr std::size_t kept_words_bytes = 4096;
 constexpr std::size_t shown_words_bytes = 300;
-constexpr Milliseconds patience{100};      // for a program that is ending
-constexpr Milliseconds last_patience{50};  // between being asked and being made to
+constexpr Milliseconds patience{100};        // for a program that is to end
+constexpr Milliseconds long_patience{1000};  // for one that seems to be ending, to know how
+constexpr Milliseconds last_patience{50};    // between being asked and being made to
 
 struct Pipe {
   Pipe() {
@@ -164,7 +165,7 @@ ChildProgram::Wait ChildProgram::wait_for_line(const std::string& request, Clock
     if (left <= 0) return Wait::too_late;
     std::array<pollfd, 3> watched{{{output_.number(), POLLIN, 0},
                                    {errors_.number(), POLLIN, 0},
-                                   {sent < request.size() ? input_.number() : -1, POLLOUT, 0}}};
+                                   {input_.number(), static_cast<short>(sent < request.size() ? POLLOUT : 0), 0}}};
     if (poll(watched.data(), watched.size(), static_cast<int>(std::min<long>(left, 1 << 30))) < 0) continue;
     if (watched[1].revents != 0) read_errors(kept_words_bytes * 64);
     if (watched[0].revents != 0) {
@@ -174,15 +175,17 @@ ChildProgram::Wait ChildProgram::wait_for_line(const std::string& request, Clock
       if (read_.size() > most_line_bytes) return Wait::too_long;
       if (!open) return Wait::end_of_output;
     }
-    if (watched[2].revents != 0 && !send(request, sent)) return Wait::input_closed;
+    // Whatever it said before it closed its input is read first: it may have ended after a whole answer.
+    const bool closed = (watched[2].revents & POLLERR) != 0;
+    if (closed && watched[0].revents == 0) return Wait::input_closed;
+    if (!closed && sent < request.size() && watched[2].revents != 0) send(request, sent);
   }
 }
 
-bool ChildProgram::send(const std::string& request, std::size_t& sent) {
+// That its input is closed is seen by poll().
+void ChildProgram::send(const std::string& request, std::size_t& sent) {
   const ssize_t written = write_to_pipe(input_.number(), request.data() + sent, request.size() - sent);
-  if (written < 0) return errno == EAGAIN || errno == EINTR;
-  sent += static_cast<std::size_t>(written);
-  return true;
+  if (written > 0) sent += static_cast<std::size_t>(written);
 }
 
 bool ChildProgram::read_output() {
@@ -251,7 +254,7 @@ std::string ChildProgram::fault_text(Wait what, double seconds) {
   const bool began = !read_.empty();
   const bool leaving = what == Wait::end_of_output || what == Wait::input_closed;
   std::string text;
-  if (leaving && ended_within(patience)) {
+  if (leaving && ended_within(long_patience)) {
     if (WIFSIGNALED(status_)) {
       text = fmt::format("it was ended by signal {} ({})", WTERMSIG(status_), strsignal(WTERMSIG(status_)));
     } else {

@@ -57,7 +57,7 @@ class ChildProgram {
   // Sends `line` (an end is added) and waits for one line. Only while it runs.
   Answer exchange(const std::string& line, double seconds);
 
-  // Closes its input, and asks it to end, and makes it, within half a second.
+  // Closes its input, and asks it to end, and makes it, within a quarter of a second.
   void stop();
 
   static constexpr std::size_t most_line_bytes = std::size_t{64} << 20;
@@ -67,8 +67,8 @@ class ChildProgram {
   enum class Wait : std::uint8_t { line, end_of_output, too_long, too_late, input_closed };
 
   Wait wait_for_line(const std::string& request, Clock::time_point deadline);
-  bool send(const std::string& request, std::size_t& sent);  // false: its input is closed
-  bool read_output();                                        // false: its output is closed
+  void send(const std::string& request, std::size_t& sent);
+  bool read_output();  // false: its output is closed
   void read_errors(std::size_t most_bytes);
   bool ended_within(std::chrono::milliseconds patience);
   void kill_group(int signal) const;

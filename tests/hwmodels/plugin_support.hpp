@@ -27,8 +27,8 @@ inline ProgramOptions program(const std::string& fault) {
   options.folder = std::string(RIDGELINE_SOURCE_DIR) + "/tests/hwmodels/plugins";
   options.name = "mine";
   options.command = {python(), "-I", "-S", "./program.py", fault};
-  options.timeout_s = 20;
-  options.start_timeout_s = 20;
+  options.timeout_s = 60;
+  options.start_timeout_s = 60;
   return options;
 }
 
