@@ -8,6 +8,7 @@
 #include "cli/progress.hpp"
 #include "experiments/calibrate.hpp"
 #include "experiments/device_check.hpp"
+#include "experiments/device_conformance.hpp"
 #include "experiments/environment_json.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_space.hpp"
@@ -120,6 +121,7 @@ struct CheckFlags {
   std::string device;
   std::vector<std::string> formats{"f32"};
   DeviceCheckOptions check;
+  ConformanceOptions conformance;
   bool json = false, quiet = false;
 };
 
@@ -160,7 +162,35 @@ void add_scores(TextTable& table, const std::string& format, const char* what, c
              percent(scores.mape_percent / 100), percent(scores.within_5), percent(scores.within_10)});
 }
 
+const char* outcome_word(ConformanceCheck::Outcome outcome) {
+  static const char* const words[] = {"pass", "FAIL", "not run"};
+  return words[static_cast<std::size_t>(outcome)];
+}
+
+int check_behaviour(const CommandLine& cli, const CheckFlags& flags) {
+  const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(flags.device));
+  const ConformanceResult result = check_conformance(*model, flags.conformance);
+  TextTable table({{"check", false}, {"", false}, {"what must hold", false}, {"seen", false}});
+  Json list = Json::array();
+  std::string examples;
+  for (const ConformanceCheck& one : result.checks) {
+    const bool failed = one.outcome == ConformanceCheck::Outcome::failed;
+    table.add({one.name, outcome_word(one.outcome), one.must, failed ? "see below" : one.seen});
+    if (failed) examples += fmt::format("{}: {}\n", one.name, one.seen);
+    list.push_back(
+        {{"check", one.name}, {"outcome", outcome_word(one.outcome)}, {"must", one.must}, {"seen", one.seen}});
+  }
+  if (flags.json) {
+    cli.print_json({{"device", flags.device}, {"passed", result.passed()}, {"conformance", list}});
+  } else {
+    cli.print(fmt::format("{}: does it behave as a search relies on?\n\n", model->name()) + table.text(cli.style));
+    if (!examples.empty()) cli.print("\n" + examples);
+  }
+  return result.passed() ? exit_done : exit_bad_input;
+}
+
 int check_host(const CommandLine& cli, const CheckFlags& flags) {
+  if (flags.design.space.empty()) return check_behaviour(cli, flags);
   const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(flags.device));
   const SearchSpace space = open_space(space_config(flags.design), cli.resources);
   TextTable table({{"format", false},
@@ -232,10 +262,18 @@ void add_calibration_commands(CLI::App& device, CommandLine& cli) {
 
   auto checked = std::make_shared<CheckFlags>();
   CLI::App* check =
-      add_command(device, "check", "measure random networks here and say how far a device's predictions are from them",
-                  "ridgeline device check host.json --space mobilenet_v2 --n 200 --format f32 --format int8");
+      add_command(device, "check",
+                  "whether a device, also one of your own, behaves as a search relies on; with --space, how far its "
+                  "predictions are from random networks measured here",
+                  "ridgeline device check my_device.json\n"
+                  "  ridgeline device check host.json --space mobilenet_v2 --n 200 --format f32 --format int8");
   check->add_option("device", checked->device, "device file, or the name of a shipped device")->required();
-  check->add_option("--space", checked->design.space, "space the networks come from (name or file)")->required();
+  check->add_option("--candidate", checked->conformance.candidate_s, "seconds that estimating one network may take")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI::Option* space =
+      check->add_option("--space", checked->design.space,
+                        "measure random networks of this space (name or file); the options below are its");
   check->add_option("--n,-n", checked->check.n, "networks")->check(CLI::Range(2, 100000))->capture_default_str();
   check->add_option("--format", checked->formats, "number format; may be repeated")
       ->allow_extra_args(false)
@@ -248,6 +286,9 @@ void add_calibration_commands(CLI::App& device, CommandLine& cli) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   check->add_flag("--quiet", checked->quiet, "no progress");
+  for (const char* name : {"--n", "--format", "--threads", "--seed", "--seconds"}) {
+    check->get_option(name)->needs(space);
+  }
   add_json_option(*check, checked->json);
   check->callback([&cli, checked] { cli.action = [&cli, checked] { return check_host(cli, *checked); }; });
 }

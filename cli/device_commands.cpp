@@ -1,6 +1,8 @@
 // device list|show
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/command_line.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "spaces/json_reader.hpp"
@@ -15,6 +17,11 @@ struct DeviceOptions {
 
 std::string text_under(const Json& device, const char* key) {
   return device.contains(key) && device.at(key).is_string() ? device.at(key).get<std::string>() : std::string();
+}
+
+bool is_plugin(const Json& device) {
+  const std::string kind = text_under(device, "model");
+  return std::ranges::any_of(hardware_models(), [&](const auto& entry) { return entry.plugin && entry.kind == kind; });
 }
 
 // "f32 179 G, int8 717 G": operations a second.
@@ -38,15 +45,17 @@ int list_devices(const CommandLine& cli, const DeviceOptions& options) {
                    {"name", false}});
   for (const std::string& name : cli.resources.devices()) {
     const std::string path = cli.resources.device(name);
-    const std::unique_ptr<HardwareModel> model = load_device(path);
     const Json device = JsonDocument::load(path).value();
+    // Neither a list nor a look at a file runs its code.
+    const std::unique_ptr<HardwareModel> model = is_plugin(device) ? nullptr : load_device(path);
+    const std::string called = model ? model->name() : text_under(device, "name");
     list.push_back({{"device", name},
-                    {"name", model->name()},
+                    {"name", called},
                     {"model", text_under(device, "model")},
                     {"category", text_under(device, "category")},
-                    {"energy", model->has_energy()}});
-    table.add({name, text_under(device, "category"), text_under(device, "model"), model->has_energy() ? "yes" : "",
-               peaks_text(device), model->name()});
+                    {"energy", model ? Json(model->has_energy()) : Json()}});
+    table.add({name, text_under(device, "category"), text_under(device, "model"),
+               model && model->has_energy() ? "yes" : "", peaks_text(device), called});
   }
   if (options.json) {
     cli.print_json(list);
@@ -71,8 +80,8 @@ void add_members(const Json& value, const std::string& path, std::vector<std::pa
 
 int show_device(const CommandLine& cli, const DeviceOptions& options) {
   const std::string path = cli.resources.device(options.device);
-  const std::unique_ptr<HardwareModel> model = load_device(path);
   const Json device = JsonDocument::load(path).value();
+  const std::string called = is_plugin(device) ? text_under(device, "name") : load_device(path)->name();
   if (options.json) {
     cli.print_json(device);
     return exit_done;
@@ -83,7 +92,7 @@ int show_device(const CommandLine& cli, const DeviceOptions& options) {
   facts.erase("sources");
   facts.erase("layers");  // a calibrated table has thousands
   add_members(facts, "", rows);
-  TextTable table({{model->name(), false}, {"value", false}, {"source", false}});
+  TextTable table({{called, false}, {"value", false}, {"source", false}});
   for (const auto& [name, value] : rows) {
     // A number's source is named by its own path or by a parent's.
     std::string source;

@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
+#include "experiments/device_conformance.hpp"
 #include "experiments/environment_json.hpp"
 #include "experiments/report_formats.hpp"
 
@@ -18,13 +19,6 @@ struct EstimateOptions {
   bool json = false;
 };
 
-// What a device may compute in; a model answers "unsupported" for those it has not.
-const std::vector<std::string>& formats_tried() {
-  static const std::vector<std::string> formats{"f32",  "bf16",         "f16",  "int16",
-                                                "int8", "int4@group32", "e4m3", "e2m1@group32"};
-  return formats;
-}
-
 struct FormatCost {
   std::string format;
   Cost cost;
@@ -32,10 +26,10 @@ struct FormatCost {
 
 std::vector<FormatCost> costs_by_format(DesignOptions options, const HardwareModel& model, const Resources& resources) {
   std::vector<FormatCost> costs;
-  for (const std::string& format : formats_tried()) {
+  for (const std::string& format : common_formats()) {
     options.format = format;
     Cost cost = model.estimate(choose_design(options, resources).design);
-    if (cost.unsupported.empty()) costs.push_back({format, std::move(cost)});
+    if (cost.problem().empty()) costs.push_back({format, std::move(cost)});
   }
   return costs;
 }
@@ -66,7 +60,7 @@ int estimate(const CommandLine& cli, const EstimateOptions& options) {
   for (const std::string& device : options.devices) {
     const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(device));
     DeviceEstimate one{device, "", model->estimate(chosen.design)};
-    one.problem = one.cost.unsupported;
+    one.problem = one.cost.problem();
     const std::vector<FormatCost> formats = costs_by_format(options.design, *model, cli.resources);
     text += formats_text(formats, device, cli.style) + "\n";
     json["devices"][device] = cost_json(one.cost, chosen.design.network);

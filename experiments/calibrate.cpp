@@ -305,7 +305,7 @@ CalibrationResult calibrate(const CalibrateOptions& options,
 }
 
 std::string environment_mismatch(const TableDevice& device, const Environment& here) {
-  if (device.environment == here.fingerprint()) return {};
+  if (device.environment.empty() || device.environment == here.fingerprint()) return {};
   const auto word = [&](const char* key) { return device.environment_json.value(key, std::string("?")); };
   return fmt::format(
       "'{}' was calibrated in environment {} ({}, {}, oneDNN {}), this is environment {} ({}, {}, oneDNN {}); "

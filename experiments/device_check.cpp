@@ -45,9 +45,9 @@ Drawn draw(const HardwareModel& device, const SearchSpace& space, const DeviceCh
     result.skipped_seen += calibrated.count(hash);
     if (!known.insert(hash).second) continue;
     Cost cost = device.estimate(design);
-    if (!cost.unsupported.empty()) {
+    if (!cost.problem().empty()) {
       ++result.unsupported;
-      result.unsupported_reason = cost.unsupported;
+      result.unsupported_reason = cost.problem();
       continue;
     }
     drawn.genomes.push_back(std::move(genome));

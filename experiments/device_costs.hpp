@@ -21,7 +21,7 @@ class DeviceCosts {
  public:
   // Throws ConfigError. The reference stays valid.
   const HardwareModel& model(const std::string& path);
-  // Of the device file's text.
+  // Of the device file's text, and of a plug-in's own code.
   std::uint64_t fingerprint(const std::string& path);
   // One a candidate, valid until the next call.
   std::vector<const Cost*> estimate(const std::string& path, std::span<const Candidate> candidates, WorkerPool* pool);

@@ -7,7 +7,7 @@
 //   table     {"table": NAME, "column": VALUE}                     a published table, experiments/table.hpp
 //   cost      {"device": NAME, "quantity": "latency_s"}            a hardware model; latency_s, energy_j, peak_bytes,
 //                                                                  weight_bytes, and where it has them luts, dsps,
-//                                                                  brams
+//                                                                  brams, or a plug-in's own resources
 //   measured  {"threads": 1, "cache": "hot", "target_s": 0.2, ...} timed here, kernels/measure.hpp; "reuse": true takes
 //   a
 //             stored timing of the same function, protocol and environment, and says so

@@ -23,7 +23,10 @@ DeviceCosts::Device& DeviceCosts::device(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
-  made.fingerprint = Hasher().add(std::string_view(text.str())).value();
+  Hasher hash;
+  hash.add(std::string_view(text.str()));
+  if (const std::uint64_t contents = made.model->contents_hash(); contents != 0) hash.add(contents);
+  made.fingerprint = hash.value();
   return devices_.emplace(path, std::move(made)).first->second;
 }
 
@@ -41,8 +44,17 @@ std::vector<const Cost*> DeviceCosts::estimate(const std::string& path, std::spa
     device.known.clear();
     device.costs.assign(candidates.size(), {});
     for (const Candidate& candidate : candidates) prepare(device, *candidate.design);
-    for_each(pool, candidates.size(),
-             [&](std::size_t i) { estimate_one(device, *candidates[i].design, device.costs[i]); });
+    const bool own =
+        std::ranges::any_of(candidates, [](const Candidate& one) { return one.design->hardware != nullptr; });
+    if (device.model->in_batches() && !own) {
+      std::vector<Design> designs;
+      designs.reserve(candidates.size());
+      for (const Candidate& candidate : candidates) designs.push_back(*candidate.design);
+      device.model->estimate(designs, device.costs);
+    } else {
+      for_each(pool, candidates.size(),
+               [&](std::size_t i) { estimate_one(device, *candidates[i].design, device.costs[i]); });
+    }
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       if (candidates[i].function_hash != 0) device.known.emplace(candidates[i].function_hash, i);
     }
@@ -121,8 +133,11 @@ class CostEvaluator : public Evaluator {
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     const std::vector<const Cost*> costs = costs_->estimate(path_, candidates, pool_);
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (costs[i]->unsupported.empty()) {
+      if (costs[i]->problem().empty()) {
         scores[i].value = quantity_(*costs[i]);
+      } else if (!costs[i]->failed.empty()) {
+        scores[i].status = Status::failed;
+        scores[i].reason = costs[i]->failed;
       } else {
         scores[i].status = Status::unsupported;
         scores[i].reason = reason_of(*costs[i]);

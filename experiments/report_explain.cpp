@@ -22,7 +22,7 @@ DeviceEstimate estimate_on(const std::string& device, const Design& design, cons
   DeviceEstimate estimate{device, "", {}};
   try {
     estimate.cost = load_device(resources.device(device))->estimate(design);
-    estimate.problem = estimate.cost.unsupported;
+    estimate.problem = estimate.cost.problem();
   } catch (const ConfigError& error) {
     estimate.problem = error.what();
   }

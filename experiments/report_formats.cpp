@@ -201,6 +201,7 @@ Json cost_json(const Cost& cost, const Network& network) {
   for (const ResourceUse& one : cost.resources) {
     resources[one.name] = {{"used", one.used}, {"available", one.available > 0 ? Json(one.available) : Json()}};
   }
+  if (!cost.failed.empty()) return {{"failed", cost.failed}};
   if (!cost.unsupported.empty()) return {{"unsupported", cost.unsupported}, {"resources", std::move(resources)}};
   Json ops = Json::array();
   for (const OpCost& op : cost.ops) {

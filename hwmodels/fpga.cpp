@@ -48,15 +48,6 @@ Format as_executed(Format activations, bool never_negative) {
   return activations;
 }
 
-std::string misfit_text(const Cost& cost, const std::string& device) {
-  std::string text;
-  for (const ResourceUse& one : cost.resources) {
-    if (one.fits()) continue;
-    text += fmt::format("{}{:.0f} of {:.0f} {}", text.empty() ? "needs " : ", ", one.used, one.available, one.name);
-  }
-  return text.empty() ? text : fmt::format("does not fit {}: {}", device, text);
-}
-
 class FpgaReader {
  public:
   explicit FpgaReader(JsonReader& root) : root_(root) {}

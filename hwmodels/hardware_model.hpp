@@ -44,8 +44,10 @@ struct Cost {
   // In the order of HardwareModel::resources(). Also there where one does not fit and the design is unsupported.
   std::vector<ResourceUse> resources;
   std::string unsupported;  // why this device cannot run the design; empty = it can
+  std::string failed;  // why there is no estimate of a design that it may run (a plug-in's fault); empty = there is
 
-  const ResourceUse* resource(std::string_view resource_name) const;  // nullptr: not modelled
+  const std::string& problem() const { return unsupported.empty() ? failed : unsupported; }  // empty = none
+  const ResourceUse* resource(std::string_view resource_name) const;                         // nullptr: not modelled
 };
 
 // Pure: the same designs give the same costs, from any number of threads at once.
@@ -56,7 +58,12 @@ class HardwareModel {
   virtual bool has_energy() const { return false; }
   // The names of Cost::resources; empty for models of machines that are there already.
   virtual std::span<const std::string> resources() const { return {}; }
-  // costs.size() == designs.size(). Never throws for a design it cannot run: Cost::unsupported says why.
+  // True: calls wait for each other, so that one for many designs is better than many.
+  virtual bool in_batches() const { return false; }
+  // Of what decides its numbers beside the device file: a plug-in's own code. 0: nothing does.
+  virtual std::uint64_t contents_hash() const { return 0; }
+  // costs.size() == designs.size(). Never throws for a design it cannot run: Cost::unsupported says why. Throws
+  // ConfigError where nothing can be estimated any more: a plug-in failed every time.
   virtual void estimate(std::span<const Design> designs, std::span<Cost> costs) const = 0;
 
   Cost estimate(const Design& design) const {
@@ -70,8 +77,12 @@ struct HardwareModelEntry {
   std::string kind;  // the device file's "model": "roofline", "table", "fpga"
   std::string about;
   std::unique_ptr<HardwareModel> (*make)(JsonDocument device);  // throws ConfigError
+  bool plugin = false;  // to make it runs code of the user's: only for a file that he named
 };
 std::span<const HardwareModelEntry> hardware_models();  // hwmodels/registry.cpp
+
+// "does not fit DEVICE: needs 7 of 5 luts", or empty where all resources fit.
+std::string misfit_text(const Cost& cost, const std::string& device);
 
 // Reads a device file and makes its model. Throws ConfigError.
 std::unique_ptr<HardwareModel> load_device(const std::string& path);

@@ -44,6 +44,18 @@ std::uint64_t packed(const Format& format) {
          static_cast<std::uint64_t>(format.group_size) << 24;
 }
 
+// The tensor that stands for a node's value: identities, reshapes and additions of zero make none of their own. `same`
+// knows it for every node before.
+NodeId tensor_of(const Network& network, NodeId node, std::span<const NodeId> same) {
+  const OpKind kind = network.op(node).kind;
+  const auto inputs = network.inputs(node);
+  if (costs_nothing(kind)) return same[inputs[0]];
+  if (kind != OpKind::add) return node;
+  if (network.op(same[inputs[1]]).kind == OpKind::zero) return same[inputs[0]];
+  const bool first_is_zero = network.op(same[inputs[0]]).kind == OpKind::zero;
+  return first_is_zero && network.shape(inputs[0]) == network.shape(inputs[1]) ? same[inputs[1]] : node;
+}
+
 // Puts operators together, one pass in the order of ids.
 class Grouping {
  public:
@@ -57,7 +69,7 @@ class Grouping {
         last_read_(network.size(), 0),
         layer_of_(network.size(), none) {
     for (const NodeId node : live) {
-      same_[node] = tensor_of(node);
+      same_[node] = tensor_of(network, node, same_);
       if (same_[node] != node) continue;
       for (const NodeId input : network.inputs(node)) {
         ++uses_[same_[input]];
@@ -77,17 +89,6 @@ class Grouping {
 
  private:
   static constexpr std::uint32_t none = 0xffffffffU;
-
-  // The tensor that stands for a node's value: identities, reshapes and additions of zero make none of their own.
-  NodeId tensor_of(NodeId node) const {
-    const OpKind kind = network_.op(node).kind;
-    const auto inputs = network_.inputs(node);
-    if (costs_nothing(kind)) return same_[inputs[0]];
-    if (kind != OpKind::add) return node;
-    if (network_.op(same_[inputs[1]]).kind == OpKind::zero) return same_[inputs[0]];
-    const bool first_is_zero = network_.op(same_[inputs[0]]).kind == OpKind::zero;
-    return first_is_zero && network_.shape(inputs[0]) == network_.shape(inputs[1]) ? same_[inputs[1]] : node;
-  }
 
   // The layer that ends in `tensor` and whose result nobody else reads, when it has no activation yet.
   ExecutedLayer* open_layer(NodeId tensor) {
@@ -301,6 +302,29 @@ double operations_of(const ExecutedLayer& layer) {
   if (key.kind == OpKind::max_pool || key.kind == OpKind::avg_pool) return outputs * key.kernel[0] * key.kernel[1];
   if (key.kind == OpKind::global_avg_pool) return static_cast<double>(key.batch * key.in[0] * key.in[1] * key.in[2]);
   return outputs;
+}
+
+std::vector<std::vector<std::int32_t>> layer_inputs(const Network& network, std::span<const ExecutedLayer> layers,
+                                                    std::span<const NodeId> live) {
+  std::vector<NodeId> same(network.size());
+  for (const NodeId node : live) same[node] = tensor_of(network, node, same);
+  std::vector<std::int32_t> maker(network.size(), -1);
+  for (std::size_t i = 0; i < layers.size(); ++i) maker[layers[i].node] = static_cast<std::int32_t>(i);
+  std::vector<std::vector<std::int32_t>> reads(layers.size());
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    for (const NodeId input : network.inputs(layers[i].anchor)) reads[i].push_back(maker[same[input]]);
+    // Back along what is fused: the branch of an addition is the operand that was computed last.
+    for (NodeId node = layers[i].node; node != layers[i].anchor;) {
+      const auto inputs = network.inputs(node);
+      NodeId before = same[inputs[0]];
+      if (network.op(node).kind == OpKind::add) {
+        reads[i].push_back(maker[std::min(before, same[inputs[1]])]);
+        before = std::max(before, same[inputs[1]]);
+      }
+      node = before;
+    }
+  }
+  return reads;
 }
 
 double footprint_bytes(std::span<const ExecutedLayer> layers) {

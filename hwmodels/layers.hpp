@@ -54,6 +54,11 @@ struct ExecutedLayer {
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live);
 
+// What each layer reads: the indices of the layers that make it, one an operand, -1 for an input of the network. A
+// fused addition's other operand is the last.
+std::vector<std::vector<std::int32_t>> layer_inputs(const Network& network, std::span<const ExecutedLayer> layers,
+                                                    std::span<const NodeId> live);
+
 // Arithmetic operations of a layer: two a multiply-accumulate; where there are none, one an element that is looked at.
 double operations_of(const ExecutedLayer& layer);
 

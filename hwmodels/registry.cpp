@@ -1,8 +1,12 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
 #include "hwmodels/fpga.hpp"
 #include "hwmodels/hardware_model.hpp"
+#include "hwmodels/plugin/library_model.hpp"
+#include "hwmodels/plugin/program_model.hpp"
 #include "hwmodels/roofline.hpp"
 #include "hwmodels/spatial/spatial_model.hpp"
 #include "hwmodels/spatial/systolic_model.hpp"
@@ -12,7 +16,7 @@
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 5> entries{{
+  static const std::array<HardwareModelEntry, 7> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
@@ -21,6 +25,9 @@ std::span<const HardwareModelEntry> hardware_models() {
       {"systolic", "an array of multipliers behind scratchpads, weight-, input-, output- or row-stationary",
        &SystolicModel::make},
       {"spatial", "multipliers behind levels of storage, every layer mapped by search", &SpatialModel::make},
+      {"library", "a shared library of the user's own, by the C interface ridgeline_hwmodel.h", &LibraryModel::make,
+       true},
+      {"program", "a program of the user's own, in any language, that answers JSON lines", &ProgramModel::make, true},
   }};
   return entries;
 }
@@ -28,6 +35,15 @@ std::span<const HardwareModelEntry> hardware_models() {
 const ResourceUse* Cost::resource(std::string_view resource_name) const {
   const auto found = std::ranges::find(resources, resource_name, &ResourceUse::name);
   return found == resources.end() ? nullptr : &*found;
+}
+
+std::string misfit_text(const Cost& cost, const std::string& device) {
+  std::string text;
+  for (const ResourceUse& one : cost.resources) {
+    if (one.fits()) continue;
+    text += fmt::format("{}{:.0f} of {:.0f} {}", text.empty() ? "needs " : ", ", one.used, one.available, one.name);
+  }
+  return text.empty() ? text : fmt::format("does not fit {}: {}", device, text);
 }
 
 std::unique_ptr<HardwareModel> load_device(const std::string& path) { return make_device(JsonDocument::load(path)); }

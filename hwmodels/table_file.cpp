@@ -11,7 +11,7 @@ TableDevice read_table_device(JsonDocument& document) {
   root.string("name", "");
   root.string("about", "");
   device.threads = static_cast<int>(root.integer("threads", {.least = 1, .most = 65536}));
-  if (std::optional<JsonReader> environment = root.object("environment")) {
+  if (std::optional<JsonReader> environment = root.object("environment", false)) {
     device.environment = environment->string("fingerprint");
     device.environment_json = environment->value();
   }

@@ -49,7 +49,7 @@ struct Anchor {
 
 struct TableDevice {
   RooflineDevice roofline;  // name, about, peaks and bandwidths as measured
-  std::string environment;  // fingerprint of the environment it holds for
+  std::string environment;  // fingerprint of the environment it holds for; empty: a table written by hand
   Json environment_json;    // the environment in words, for messages
   int threads = 1;
   std::map<std::string, double> reference_s;        // format -> the reference network's time when this was calibrated

@@ -119,7 +119,7 @@ void collect(FormatSweepResult& result, const FormatSweepConfig& config, const R
   for (std::size_t i = 0; i < result.pairs.size(); ++i) {
     const Cost cost = device->estimate(space.decode({{static_cast<std::uint16_t>(i)}}));
     SweepPair& pair = result.pairs[i];
-    pair.reason = cost.unsupported;
+    pair.reason = cost.problem();
     for (const auto& [name, value] : {std::pair{"luts", &pair.luts}, {"dsps", &pair.dsps}, {"brams", &pair.brams}}) {
       if (const ResourceUse* use = cost.resource(name)) *value = use->used;
     }

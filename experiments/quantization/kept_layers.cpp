@@ -58,9 +58,9 @@ std::vector<Measurement> times_of(const std::vector<Design>& designs, const Kept
     const Cost cost = model->estimate(design);
     Measurement one;
     one.median_s = one.ci_low_s = one.ci_high_s = cost.latency_s;
-    if (!cost.unsupported.empty()) {
+    if (!cost.problem().empty()) {
       one.outcome = Measurement::Outcome::unsupported;
-      one.reason = cost.unsupported;
+      one.reason = cost.problem();
     }
     times.push_back(std::move(one));
   }

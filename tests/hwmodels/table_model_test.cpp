@@ -158,5 +158,29 @@ TEST(TableModel, DamagedFilesAreRefusedWithThePlace) {
   EXPECT_THROW(TableModel::make(JsonDocument::parse(json.dump(), "host.json")), ConfigError);
 }
 
+// The example's network, built here: every layer of it is found in the table that was written by hand.
+TEST(TableModel, TheExampleWrittenByHandIsItsNetwork) {
+  Design design;
+  Network& n = design.network;
+  NodeId x = n.add_input({1, 1, 32, 32});
+  for (const std::int64_t channels : {16, 24, 48}) {
+    x = n.add(test::conv(channels, 3), {x});
+    x = n.add(test::simple(OpKind::batch_norm), {x});
+    x = n.add(test::simple(OpKind::relu), {x});
+    if (channels == 48) continue;
+    Op pool = test::simple(OpKind::max_pool);
+    pool.kernel = pool.stride = {2, 2};
+    x = n.add(pool, {x});
+  }
+  x = n.add(test::simple(OpKind::flatten), {n.add(test::simple(OpKind::global_avg_pool), {x})});
+  Op linear = test::simple(OpKind::linear);
+  linear.channels = 47;
+  n.mark_output(n.add(linear, {x}));
+  const auto device = load_device(std::string(RIDGELINE_SOURCE_DIR) + "/hwmodels/examples/my_table.json");
+  const Cost cost = device->estimate(design);
+  EXPECT_NEAR(cost.latency_s, 2.1e-3 + 1.1e-4 + 1.24e-2 + 4e-5 + 8.9e-3 + 2.1e-5 + 3e-5, 1e-12);
+  for (const OpCost& op : cost.ops) EXPECT_TRUE(op.latency_s == 0 || op.bound_by == "table") << op.node;
+}
+
 }  // namespace
 }  // namespace ridgeline
