@@ -181,19 +181,19 @@ Design SearchSpace::Impl::decode(const Genome& genome, std::vector<std::string>*
 std::shared_ptr<const Json> SearchSpace::Impl::settings(const std::vector<Setting>& templates,
                                                         std::span<const Value> genes) const {
   if (templates.empty()) return nullptr;
-  auto values = std::make_shared<Json>(Json::object());
+  auto named = std::make_shared<Json>(Json::object());
   Evaluation state;
   state.genes = genes;
   for (const Setting& one : templates) {
     try {
       const Value value = pool.evaluate(one.value, state);
       if (value.kind == Value::Kind::list) throw ExpressionError("a number, a word or a boolean", "a list");
-      (*values)[one.name] = pool.json(value);
+      (*named)[one.name] = pool.json(value);
     } catch (const ExpressionError& error) {
       throw ConfigError(problem(one.path, error.expected, error.found, error.remedy));
     }
   }
-  return values;
+  return named;
 }
 
 std::optional<Genome> SearchSpace::at(std::uint64_t index) const {
