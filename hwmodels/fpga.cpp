@@ -48,15 +48,6 @@ Format as_executed(Format activations, bool never_negative) {
   return activations;
 }
 
-std::string misfit_text(const Cost& cost, const std::string& device) {
-  std::string text;
-  for (const ResourceUse& one : cost.resources) {
-    if (one.fits()) continue;
-    text += fmt::format("{}{:.0f} of {:.0f} {}", text.empty() ? "needs " : ", ", one.used, one.available, one.name);
-  }
-  return text.empty() ? text : fmt::format("does not fit {}: {}", device, text);
-}
-
 class FpgaReader {
  public:
   explicit FpgaReader(JsonReader& root) : root_(root) {}
@@ -130,6 +121,10 @@ std::unique_ptr<HardwareModel> FpgaModel::make(JsonDocument document) {
 std::span<const std::string> FpgaModel::resources() const {
   static const std::array<std::string, 3> names{"luts", "dsps", "brams"};
   return names;
+}
+
+double FpgaModel::capacity(std::string_view resource) const {
+  return static_cast<double>(resource == "luts" ? device_.luts : resource == "dsps" ? device_.dsps : device_.brams);
 }
 
 std::optional<FpgaLayer> FpgaModel::layer(const ExecutedLayer& layer, std::array<bool, 2> unsigned_input,

@@ -25,7 +25,8 @@ struct OpCost {
 };
 
 // Something of which a device has so much and a design takes so much, where the design is laid out in hardware of its
-// own: "luts", "dsps", "brams" of an FPGA. Names are counts or carry their unit.
+// own or in memories of fixed size: "luts", "dsps", "brams" of an FPGA, "sram_bytes" of a microcontroller. Names are
+// counts or carry their unit.
 struct ResourceUse {
   std::string name;
   double used = 0.0;
@@ -36,7 +37,7 @@ struct ResourceUse {
 struct Cost {
   double latency_s = 0.0;
   double energy_j = 0.0;        // NaN never: a model without energy gives 0 and has_energy() == false
-  std::int64_t peak_bytes = 0;  // activations, spaces/counts.hpp
+  std::int64_t peak_bytes = 0;  // activations, spaces/counts.hpp; of an mcu what its plan takes
   std::int64_t weight_bytes = 0;
   std::vector<OpCost> ops;  // live operators in topological order; fused ones carry 0 s
   // In the order of HardwareModel::resources(). Also there where one does not fit and the design is unsupported.
@@ -45,6 +46,8 @@ struct Cost {
 
   const ResourceUse* resource(std::string_view resource_name) const;  // nullptr: not modelled
 };
+// "does not fit NAME: needs 500 of 400 luts, 9 of 8 dsps"; empty where everything fits.
+std::string misfit_text(const Cost& cost, const std::string& device);
 
 // Pure: the same designs give the same costs, from any number of threads at once.
 class HardwareModel {
@@ -54,6 +57,8 @@ class HardwareModel {
   virtual bool has_energy() const { return false; }
   // The names of Cost::resources; empty for models of machines that are there already.
   virtual std::span<const std::string> resources() const { return {}; }
+  // How much of one of them the device has; 0: there is no limit.
+  virtual double capacity(std::string_view /*resource*/) const { return 0.0; }
   // costs.size() == designs.size(). Never throws for a design it cannot run: Cost::unsupported says why.
   virtual void estimate(std::span<const Design> designs, std::span<Cost> costs) const = 0;
 
@@ -65,7 +70,7 @@ class HardwareModel {
 };
 
 struct HardwareModelEntry {
-  std::string kind;  // the device file's "model": "roofline", "table", "fpga"
+  std::string kind;  // the device file's "model": "roofline", "table", "fpga", "mcu"
   std::string about;
   std::unique_ptr<HardwareModel> (*make)(JsonDocument device);  // throws ConfigError
 };

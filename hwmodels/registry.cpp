@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
 #include "hwmodels/fpga.hpp"
 #include "hwmodels/hardware_model.hpp"
+#include "hwmodels/mcu.hpp"
 #include "hwmodels/roofline.hpp"
 #include "hwmodels/table_model.hpp"
 #include "spaces/config_error.hpp"
@@ -10,12 +13,14 @@
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 3> entries{{
+  static const std::array<HardwareModelEntry, 4> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
       {"fpga", "an accelerator of its own for every network: multiply-accumulate units of LUTs, folded to a rate",
        &FpgaModel::make},
+      {"mcu", "a microcontroller: cycles a layer, activations planned in its SRAM, weights in its flash",
+       &McuModel::make},
   }};
   return entries;
 }
@@ -23,6 +28,15 @@ std::span<const HardwareModelEntry> hardware_models() {
 const ResourceUse* Cost::resource(std::string_view resource_name) const {
   const auto found = std::ranges::find(resources, resource_name, &ResourceUse::name);
   return found == resources.end() ? nullptr : &*found;
+}
+
+std::string misfit_text(const Cost& cost, const std::string& device) {
+  std::string text;
+  for (const ResourceUse& one : cost.resources) {
+    if (one.fits()) continue;
+    text += fmt::format("{}{:.0f} of {:.0f} {}", text.empty() ? "needs " : ", ", one.used, one.available, one.name);
+  }
+  return text.empty() ? text : fmt::format("does not fit {}: {}", device, text);
 }
 
 std::unique_ptr<HardwareModel> load_device(const std::string& path) {

@@ -49,8 +49,8 @@ TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(
       subcommands(run_ridgeline({"--help"}).out),
       UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "choices", "cross", "explain",
-                           "space", "device", "estimate", "measure", "allocate", "sensitivity", "quantize", "sweep",
-                           "data", "train", "evaluate", "extract", "rank", "winners", "export", "version"));
+                           "space", "device", "estimate", "measure", "memory", "allocate", "sensitivity", "quantize",
+                           "sweep", "data", "train", "evaluate", "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
               UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve"));
