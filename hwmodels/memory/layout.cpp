@@ -39,15 +39,23 @@ class BufferFinder {
     }
   }
 
-  std::vector<MemoryBuffer> find(std::span<const NodeId> live) {
+  // `apart`: one entry a step; true: it may not write over what it reads.
+  std::vector<MemoryBuffer> find(std::span<const NodeId> live, const std::vector<bool>& apart) {
+    buffers_.clear();
+    narrowed_.clear();
+    std::ranges::fill(buffer_of_, none);
+    apart_ = &apart;
     for (const NodeId node : live) {
       if (is_input(node)) add(is_streamed(node) ? Role::patch : Role::input, node, 0);
     }
     if (stage_ != nullptr) add(Role::tensor, stage_->output, 0);
     for (std::size_t s = 0; s < steps_.size(); ++s) place(s);
     std::ranges::stable_sort(buffers_, {}, [](const MemoryBuffer& one) { return one.life.first_step; });
-    return std::move(buffers_);
+    return buffers_;
   }
+
+  // Steps that wrote a smaller tensor over a larger one, whose memory is then held for longer.
+  const std::vector<std::size_t>& narrowed() const { return narrowed_; }
 
  private:
   using Role = MemoryBuffer::Role;
@@ -114,12 +122,13 @@ class BufferFinder {
       if (buffer_of_[read] == none) add(Role::tensor, read, s);  // a tensor of zeros, which no step makes
     }
     if (stage_ != nullptr && step.node == stage_->output) return;
-    const std::optional<NodeId> over = overwritten(s);
+    const std::optional<NodeId> over = (*apart_)[s] ? std::nullopt : overwritten(s);
     if (!over) {
       add(Role::tensor, step.node, s);
       return;
     }
     MemoryBuffer& buffer = buffers_[buffer_of_[*over]];
+    if (bytes_of(step.node) < buffer.life.bytes) narrowed_.push_back(s);
     buffer_of_[step.node] = buffer_of_[*over];
     buffer.life.last_step = std::max(buffer.life.last_step, std::max(s, last_read_[step.node]));
     buffer.tensors.push_back(step.node);
@@ -179,7 +188,40 @@ class BufferFinder {
   std::vector<bool> kept_;              // outputs of the network
   std::vector<std::size_t> buffer_of_;
   std::vector<MemoryBuffer> buffers_;
+  std::vector<std::size_t> narrowed_;
+  const std::vector<bool>* apart_ = nullptr;
 };
+
+// The largest sum alive at one step, then the sum over all steps: less is better.
+std::pair<std::int64_t, std::int64_t> weight_of(const std::vector<MemoryBuffer>& buffers) {
+  std::pair<std::int64_t, std::int64_t> weight{0, 0};
+  std::vector<BufferLife> lives;
+  for (const MemoryBuffer& one : buffers) lives.push_back(one.life);
+  for (const std::int64_t bytes : alive_bytes(lives)) {
+    weight.first = std::max(weight.first, bytes);
+    weight.second += bytes;
+  }
+  return weight;
+}
+
+// Buffers with all that may be done in place, but for steps that then hold a large buffer for a small tensor and are
+// better off with one of their own.
+std::vector<MemoryBuffer> best_buffers(BufferFinder finder, std::span<const NodeId> live, std::size_t steps) {
+  std::vector<bool> apart(steps, false);
+  std::vector<MemoryBuffer> best = finder.find(live, apart);
+  const std::vector<std::size_t> narrowed = finder.narrowed();
+  auto weight = weight_of(best);
+  for (const std::size_t step : narrowed) {
+    apart[step] = true;
+    std::vector<MemoryBuffer> other = finder.find(live, apart);
+    const auto its = weight_of(other);
+    apart[step] = its.first <= weight.first && its.second < weight.second;
+    if (!apart[step]) continue;
+    best = std::move(other);
+    weight = its;
+  }
+  return best;
+}
 
 }  // namespace
 
@@ -215,7 +257,7 @@ std::optional<MemoryLayout> memory_layout(const Design& design, const MemoryOpti
       }
     }
   }
-  layout.buffers = BufferFinder(design, options, stored, tensors, layout).find(live);
+  layout.buffers = best_buffers(BufferFinder(design, options, stored, tensors, layout), live, layout.steps.size());
   std::vector<BufferLife> lives;
   for (const MemoryBuffer& one : layout.buffers) lives.push_back(one.life);
   layout.plan = plan_memory(lives, most_branches);

@@ -23,6 +23,8 @@
 
 namespace ridgeline {
 
+// What is written over a larger tensor holds that one's memory; a step for which that costs more than it saves writes
+// elsewhere.
 struct MemoryOptions {
   bool fusion = true;  // norms, activations and residual additions make no tensor of their own; patches need it
   bool in_place =

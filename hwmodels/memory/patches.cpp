@@ -40,13 +40,20 @@ PatchSpan hull(const PatchSpan& a, const PatchSpan& b) {
   return {std::min(a.first, b.first), std::max(a.end, b.end)};
 }
 
-// What the outputs `span` of a window operator read along one axis (0: rows) of an image that has `size` there.
+// What the outputs `span` of a window operator read along one axis (0: rows) of an image that has `size` there: from
+// the first to the last place that some tap falls on, as windows with gaps need not begin at the edge.
 PatchSpan read_through(const Op& op, std::size_t axis, const PatchSpan& span, std::int64_t size) {
-  if (!is_window(op.kind) || span.length() == 0) return span;
-  const std::int64_t stride = op.stride[axis], reach = std::int64_t{op.dilation[axis]} * (op.kernel[axis] - 1) + 1;
-  const std::int64_t before = op.padding[axis];  // top, left
-  return {std::max<std::int64_t>(0, span.first * stride - before),
-          std::min(size, (span.end - 1) * stride - before + reach)};
+  if (!is_window(op.kind)) return span;
+  PatchSpan read{size, 0};
+  for (std::int64_t at = span.first; at < span.end; ++at) {
+    for (std::int64_t tap = 0; tap < op.kernel[axis]; ++tap) {
+      const std::int64_t place = at * op.stride[axis] - op.padding[axis] + tap * op.dilation[axis];  // top, left
+      if (place < 0 || place >= size) continue;
+      read.first = std::min(read.first, place);
+      read.end = std::max(read.end, place + 1);
+    }
+  }
+  return read;
 }
 
 class StageBuilder {

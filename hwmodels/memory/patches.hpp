@@ -4,10 +4,10 @@
 //
 // The stage is the first N executed layers. Its result is cut into n x n patches, part i of H rows being [floor(i H /
 // n), floor((i + 1) H / n)). What a patch needs of every tensor before it is a rectangle, followed back through each
-// reader: of rows [a, b) a window of k rows, dilation d, stride s and p rows of padding above needs [a s - p, (b - 1) s
-// - p + d (k - 1) + 1), clipped to the image, as padding is not computed; of several readers' rectangles the smallest
-// one that holds them all. Neighbouring patches overlap, and every patch computes its rectangles whole: the sum over
-// patches is the exact number of multiply-accumulates, padding counted as in spaces/counts.hpp.
+// reader: row a of a window of k rows, dilation d, stride s and p rows of padding above reads rows a s - p + d t for t
+// = 0 ... k - 1, those outside the image being padding and not computed; the rectangle holds all that all readers need.
+// Neighbouring patches overlap, and every patch computes its rectangles whole: the sum over patches is the exact number
+// of multiply-accumulates, padding counted as in spaces/counts.hpp.
 //
 // Legal N: all that the layers do is local (convolution, pooling, norms over channels, activations, additions and
 // products of equal shapes, concatenation of channels), nothing but the N-th result is read afterwards, and that is an

@@ -288,7 +288,7 @@ TEST(Patches, MobileNetV2AsMcuNetV2ReportsIt) {
   const std::optional<MemoryLayout> whole = layout_of(design, tiny_engine);
   EXPECT_EQ(whole->plan.arena_bytes / 1024, 1372);
   EXPECT_TRUE(whole->plan.optimal);
-  const std::optional<MemoryLayout> patches = layout_of(patched(design, 15, 4), tiny_engine);
+  const std::optional<MemoryLayout> patches = layout_of(patched(design, 12, 4), tiny_engine);
   EXPECT_NEAR(static_cast<double>(patches->plan.arena_bytes) / 1024, 172, 1);
   EXPECT_TRUE(patches->plan.optimal);
   EXPECT_GE(whole->plan.arena_bytes, 4 * patches->plan.arena_bytes);
