@@ -38,7 +38,7 @@ class Drawing {
         most_(static_cast<double>(std::max<std::int64_t>(report.layout.plan.arena_bytes, 1))) {
     const auto sram = static_cast<double>(report.sram_bytes - report.reserved_bytes);
     if (sram > 0 && sram < 2.5 * most_) most_ = std::max(most_, sram);
-    most_ *= 1.04;
+    most_ *= 1.06;
   }
 
   std::string svg() {
@@ -84,7 +84,7 @@ class Drawing {
     const auto end = static_cast<double>(report_.layout.patches->schedule.layers);
     text_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" fill=\"#fff4e3\"/>\n",
                          x(0), top, x(end) - x(0), height - top - bottom);
-    text_ += text_at(x(end / 2), top + 16, "middle", 12, "once a patch", " fill=\"#8a5a00\"");
+    text_ += text_at(x(end / 2), top - 4, "middle", 12, "once a patch", " fill=\"#8a5a00\"");
   }
 
   void axes() {
@@ -118,9 +118,20 @@ class Drawing {
         html_escaped(fmt::format("{}: {} B at {}, steps {} to {}", report_.buffers[i], grouped(one.life.bytes),
                                  grouped(report_.layout.plan.offsets_bytes[i]), one.life.first_step,
                                  one.life.last_step)));
-    const std::string label = report_.buffers[i].substr(0, report_.buffers[i].find_first_of(", "));
-    const bool holds = to - from > 6.6 * static_cast<double>(characters(label)) && low - high > 13;
-    if (holds) text_ += text_at((from + to) / 2, (high + low) / 2 + 4, "middle", 11, label);
+    label(one.role == MemoryBuffer::Role::workspace ? "" : report_.buffers[i], from, to, high, low);
+  }
+
+  // Lying where that fits, else standing, else not at all.
+  void label(std::string words, double from, double to, double high, double low) {
+    words = words.substr(0, words.find(','));
+    if (const std::size_t of = words.find(" of "); of != std::string::npos) words = words.substr(of + 4);
+    const double length = 6.6 * static_cast<double>(characters(words)), middle = (from + to) / 2;
+    if (to - from > length && low - high > 13) {
+      text_ += text_at(middle, (high + low) / 2 + 4, "middle", 11, words);
+    } else if (low - high > length && to - from > 13) {
+      text_ += fmt::format("<g transform=\"translate({:.1f},{:.1f}) rotate(-90)\">{}</g>\n", middle + 4,
+                           (high + low) / 2, text_at(0, 0, "middle", 11, words));
+    }
   }
 
   void line(std::int64_t bytes, const char* colour, const std::string& words) {

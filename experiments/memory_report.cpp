@@ -22,24 +22,21 @@ std::string tensor_label(const Network& network, NodeId node) {
 // "depthwise 3x3 /2 -> 96x56x56".
 std::string step_label(const Network& network, const MemoryStep& step) {
   const Op& op = network.op(step.anchor);
-  std::string kind = network.name(step.anchor);
-  if (kind.empty()) {
-    kind = name_of(op.kind);
-    if (op.kind == OpKind::conv2d) {
-      const bool depthwise = op.groups > 1 && op.groups == op.channels;
-      kind = fmt::format("{} {}x{}", depthwise ? "depthwise" : "conv", op.kernel[0], op.kernel[1]);
-      if (op.stride[0] > 1) kind += fmt::format(" /{}", op.stride[0]);
-    }
-    if (step.added) kind += " + add";
+  std::string kind(name_of(op.kind));
+  if (op.kind == OpKind::conv2d) {
+    const bool depthwise = op.groups > 1 && op.groups == op.channels;
+    kind = fmt::format("{} {}x{}", depthwise ? "depthwise" : "conv", op.kernel[0], op.kernel[1]);
+    if (op.stride[0] > 1) kind += fmt::format(" /{}", op.stride[0]);
   }
-  return fmt::format("{} -> {}", kind, extent_text(network.shape(step.node)));
+  return fmt::format("{}{} -> {}", kind, step.added ? " + add" : "", extent_text(network.shape(step.node)));
 }
 
+// "patch of 96x112x112, then 1 more".
 std::string buffer_label(const Network& network, const MemoryBuffer& buffer) {
   std::string label = tensor_label(network, buffer.tensor);
-  if (buffer.role == MemoryBuffer::Role::patch) label += ", a patch of";
-  if (buffer.role == MemoryBuffer::Role::workspace) label += ", workspace of";
-  if (buffer.tensors.size() > 1) label += fmt::format(" and {} in its place", buffer.tensors.size() - 1);
+  if (buffer.role == MemoryBuffer::Role::patch) label = "patch of " + label;
+  if (buffer.role == MemoryBuffer::Role::workspace) label = "for " + label;
+  if (buffer.tensors.size() > 1) label += fmt::format(", then {} more", buffer.tensors.size() - 1);
   return label;
 }
 
