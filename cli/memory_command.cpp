@@ -44,7 +44,11 @@ std::int64_t trial_of(const Store& store, const MemoryCommand& options) {
 }
 
 bool is_mcu(const CommandLine& cli, const std::string& device) {
-  return dynamic_cast<const McuModel*>(load_device(cli.resources.device(device)).get()) != nullptr;
+  try {
+    return dynamic_cast<const McuModel*>(load_device(cli.resources.device(device)).get()) != nullptr;
+  } catch (const ConfigError&) {  // the study's device is gone; --device names another
+    return false;
+  }
 }
 
 Subject trial_subject(const CommandLine& cli, const MemoryCommand& options) {
@@ -66,7 +70,16 @@ Subject subject_of(const CommandLine& cli, const MemoryCommand& options) {
     throw ConfigError({"memory", "", "a network to look at: SPACE, or --study NAME",
                        options.study.empty() ? "neither" : "both", "see ridgeline memory --help"});
   }
-  if (!options.study.empty()) return trial_subject(cli, options);
+  if (!options.study.empty()) {
+    for (const char* option : {"--genome", "--random", "--seed", "--format", "--parameter", "--choices", "--batch"}) {
+      if (options.given(option)) {
+        throw ConfigError(
+            {option, "", "no choice of a network beside --study", "one", "a trial has its own; leave it out"});
+      }
+    }
+    return trial_subject(cli, options);
+  }
+  if (options.trial) throw ConfigError({"--trial", "", "a stored study beside it", "none", "name one with --study"});
   ChosenDesign chosen = choose_design(options.design, cli.resources);
   return {chosen.space, std::move(chosen.design), ""};
 }
@@ -75,7 +88,8 @@ std::unique_ptr<HardwareModel> device_of(const CommandLine& cli, const std::stri
   if (device.empty()) return nullptr;
   std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(device));
   if (dynamic_cast<const McuModel*>(model.get()) == nullptr) {
-    throw ConfigError({"--device", "", "a microcontroller, a device file of \"model\": \"mcu\"", "'" + device + "'",
+    throw ConfigError({"--device", "", "a microcontroller, a device file of \"model\": \"mcu\"",
+                       fmt::format("'{}'", device),
                        "for example stm32f746; 'ridgeline device list' shows which there are"});
   }
   return model;
@@ -126,8 +140,8 @@ int show_memory(const CommandLine& cli, const MemoryCommand& options) {
     cli.print_json(json);
   } else {
     cli.print(memory_text(report, cli.style));
-    if (options.schedules) cli.print("\n" + schedules_text(schedules, report.layout.macs, cli.style));
-    if (!options.svg.empty()) cli.print("drawing: " + options.svg + "\n");
+    if (options.schedules) cli.print(fmt::format("\n{}", schedules_text(schedules, report.layout.macs, cli.style)));
+    if (!options.svg.empty()) cli.print(fmt::format("drawing: {}\n", options.svg));
   }
   return mcu == nullptr || report.used_bytes() <= report.sram_bytes ? exit_done : exit_infeasible;
 }

@@ -34,8 +34,8 @@ std::string step_label(const Network& network, const MemoryStep& step) {
 // "patch of 96x112x112, then 1 more".
 std::string buffer_label(const Network& network, const MemoryBuffer& buffer) {
   std::string label = tensor_label(network, buffer.tensor);
-  if (buffer.role == MemoryBuffer::Role::patch) label = "patch of " + label;
-  if (buffer.role == MemoryBuffer::Role::workspace) label = "for " + label;
+  if (buffer.role == MemoryBuffer::Role::patch) label.insert(0, "patch of ");
+  if (buffer.role == MemoryBuffer::Role::workspace) label.insert(0, "for ");
   if (buffer.tensors.size() > 1) label += fmt::format(", then {} more", buffer.tensors.size() - 1);
   return label;
 }
@@ -69,7 +69,7 @@ std::string patches_text(const MemoryReport& report) {
   if (!schedule.formats.empty()) {
     text += ", activations between them in ";
     for (std::size_t i = 0; i < schedule.formats.size(); ++i) {
-      text += (i == 0 ? "" : ",") + schedule.formats[i].text();
+      text += fmt::format("{}{}", i == 0 ? "" : ",", schedule.formats[i].text());
     }
   }
   text += fmt::format("\n  extra MACs where they overlap: {} of {} ({:.2f} %)\n", grouped(report.layout.extra_macs),
@@ -116,10 +116,11 @@ MemoryReport memory_report(const Design& design, const std::string& name, const 
     report.device_cost = cost.unsupported;
     return report;
   }
-  report.device_cost = fmt::format(
-      "estimated latency {}{}; {} of {} B of flash{}", pretty(cost.latency_s, "s"),
-      device->has_energy() ? ", " + pretty(cost.energy_j, "J") : "", grouped(static_cast<std::int64_t>(flash->used)),
-      grouped(static_cast<std::int64_t>(flash->available)), flash->fits() ? "" : ": does not fit");
+  report.device_cost =
+      fmt::format("estimated latency {}{}; {} of {} B of flash{}", pretty(cost.latency_s, "s"),
+                  device->has_energy() ? fmt::format(", {}", pretty(cost.energy_j, "J")) : "",
+                  grouped(static_cast<std::int64_t>(flash->used)), grouped(static_cast<std::int64_t>(flash->available)),
+                  flash->fits() ? "" : ": does not fit");
   return report;
 }
 
