@@ -6,8 +6,9 @@
 //
 //   table     {"table": NAME, "column": VALUE}                     a published table, experiments/table.hpp
 //   cost      {"device": NAME, "quantity": "latency_s"}            a hardware model; latency_s, energy_j, peak_bytes,
-//                                                                  weight_bytes, and where it has them luts, dsps,
-//                                                                  brams, or a plug-in's own resources
+//                                                                  weight_bytes, and what else it lists as its
+//                                                                  resources: luts, dsps, brams; sram_bytes,
+//                                                                  flash_bytes; utilisation, area_mm2
 //   measured  {"threads": 1, "cache": "hot", "target_s": 0.2, ...} timed here, kernels/measure.hpp; "reuse": true takes
 //   a
 //             stored timing of the same function, protocol and environment, and says so
@@ -29,6 +30,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/resources.hpp"
@@ -88,6 +90,9 @@ struct EvaluatorSetup {
   WorkerPool* pool = nullptr;            // for batches; null: in the caller's thread
   MeasureFunction measure{};             // what times a design; empty: measure()
   std::shared_ptr<DeviceCosts> costs{};  // estimates shared by a study's evaluators; null: the evaluator's own
+  // (device, quantity) of the costs that the study limits. Where these are all that a device has only so much of, a
+  // candidate that does not fit has its values, and the limits judge it; elsewhere it is unsupported.
+  std::vector<std::pair<std::string, std::string>> limited_costs{};
 };
 
 struct EvaluatorEntry {

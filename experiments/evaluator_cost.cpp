@@ -115,14 +115,16 @@ Quantity find_quantity(const std::string& name) {
 
 class CostEvaluator : public Evaluator {
  public:
-  CostEvaluator(std::string path, const std::string& quantity, const EvaluatorSetup& setup)
+  CostEvaluator(std::string path, std::string device, const std::string& quantity, const EvaluatorSetup& setup)
       : path_(std::move(path)),
+        device_(std::move(device)),
         quantity_(find_quantity(quantity)),
         unit_(quantity == "latency_s"        ? "s"
               : quantity == "energy_j"       ? "J"
               : quantity.ends_with("_bytes") ? "B"
                                              : ""),
         pool_(setup.pool),
+        limits_(setup.limited_costs),
         costs_(setup.costs ? setup.costs : std::make_shared<DeviceCosts>()) {}
 
   Fidelity fidelity() const override { return Fidelity::analytic; }
@@ -132,8 +134,10 @@ class CostEvaluator : public Evaluator {
 
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     const std::vector<const Cost*> costs = costs_->estimate(path_, candidates, pool_);
+    const bool limited = all_limited();
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      if (costs[i]->problem().empty()) {
+      const bool judged_by_limits = limited && costs[i]->failed.empty() && scarce(*costs[i]) != nullptr;
+      if (costs[i]->problem().empty() || judged_by_limits) {
         scores[i].value = quantity_(*costs[i]);
       } else if (!costs[i]->failed.empty()) {
         scores[i].status = Status::failed;
@@ -146,17 +150,30 @@ class CostEvaluator : public Evaluator {
   }
 
  private:
-  // Without the design's own numbers, so that reasons can be counted.
-  std::string reason_of(const Cost& cost) const {
-    const auto scarce = std::ranges::find_if(cost.resources, [](const ResourceUse& one) { return !one.fits(); });
-    if (scarce == cost.resources.end()) return cost.unsupported;
-    return fmt::format("{} has too few {}", model().name(), scarce->name);
+  // Does the study limit all that the device has only so much of?
+  bool all_limited() const {
+    return std::ranges::all_of(model().resources(), [&](const std::string& resource) {
+      return model().capacity(resource) <= 0 ||
+             std::ranges::find(limits_, std::pair(device_, resource)) != limits_.end();
+    });
   }
 
-  std::string path_;
+  static const ResourceUse* scarce(const Cost& cost) {
+    const auto found = std::ranges::find_if(cost.resources, [](const ResourceUse& one) { return !one.fits(); });
+    return found == cost.resources.end() ? nullptr : &*found;
+  }
+
+  // Without the design's own numbers, so that reasons can be counted.
+  std::string reason_of(const Cost& cost) const {
+    const ResourceUse* const missing = scarce(cost);
+    return missing == nullptr ? cost.unsupported : fmt::format("{} has too few {}", model().name(), missing->name);
+  }
+
+  std::string path_, device_;  // the file, and as named
   Quantity quantity_;
   std::string unit_;
   WorkerPool* pool_;
+  std::vector<std::pair<std::string, std::string>> limits_;
   std::shared_ptr<DeviceCosts> costs_;
 };
 
@@ -187,7 +204,7 @@ std::unique_ptr<Evaluator> make_cost_evaluator(JsonReader options, const Evaluat
     options.note("device", problem.expected, problem.found, problem.remedy);
     return nullptr;
   }
-  auto evaluator = std::make_unique<CostEvaluator>(path, quantity, setup);
+  auto evaluator = std::make_unique<CostEvaluator>(path, device, quantity, setup);
   std::vector<std::string> quantities = every_models;
   std::ranges::copy(evaluator->model().resources(), std::back_inserter(quantities));
   if (std::ranges::find(quantities, quantity) == quantities.end()) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "experiments/device_limits.hpp"
 #include "experiments/evaluator.hpp"
 #include "experiments/report_formats.hpp"
 
@@ -97,6 +98,7 @@ StudyPreview preview_study(const StudyConfig& config, const Resources& resources
     setup.resources = &resources;
     setup.objective = config.objectives[i].objective.name;
     setup.seed = config.seed;
+    setup.limited_costs = limited_costs(config);
     Json source;
     if (const std::unique_ptr<Evaluator> evaluator = cheap_evaluator(config.objectives[i], setup, source)) {
       objective.by = source_text(source);

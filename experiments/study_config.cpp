@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "experiments/device_limits.hpp"
 #include "experiments/study_parts.hpp"
 #include "experiments/study_variants.hpp"
 #include "search/searcher.hpp"
@@ -201,7 +202,8 @@ StudyConfig peek_study(const std::string& path, const std::vector<std::string>& 
 
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources) {
   const std::string file = resources.study(path);
-  JsonDocument document = JsonDocument::from_value(with_overrides(JsonDocument::load(file).value(), overrides), file);
+  Json study = with_device_limits(with_overrides(JsonDocument::load(file).value(), overrides), resources);
+  JsonDocument document = JsonDocument::from_value(std::move(study), file);
   StudyConfig config = read_study(document);
   make_parts(config, resources, document);
   // What is wrong with the study is wrong with every variant.

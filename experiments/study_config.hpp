@@ -88,7 +88,8 @@ struct StudyConfig {
 
 // Reads a study file and applies overrides "path=value" (JSON value or bare word; "searcher.population=20",
 // "objectives[0].limit=0.01"). Throws ConfigError with every problem found, those of the space, the searcher and the
-// evaluators it names included, of its variants too.
+// evaluators it names included, of its variants too. What its devices have only so much of is a constraint of it
+// (device_limits.hpp).
 StudyConfig load_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);
 // The study alone, with overrides: what it names (space, tables, devices) is not opened.
 StudyConfig peek_study(const std::string& path, const std::vector<std::string>& overrides, const Resources& resources);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "experiments/device_costs.hpp"
+#include "experiments/device_limits.hpp"
 
 namespace ridgeline {
 namespace {
@@ -54,6 +55,7 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   SearcherSetup search{config.seed, {}, config.searcher_options, document.origin() + ": searcher"};
   if (search.options.is_null()) search.options = Json::object();
   const auto costs = std::make_shared<DeviceCosts>();
+  const auto limited = limited_costs(config);
   std::vector<Problem> problems;
   std::size_t position = 0;
   for (const ObjectiveConfig& one : config.objectives) {
@@ -64,8 +66,8 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     const std::string path =
         constraint ? fmt::format("constraints[{}]", position - constraints) : fmt::format("objectives[{}]", position);
     ++position;
-    const EvaluatorSetup setup{parts.space.get(), &resources, one.objective.name, config.seed, options.pool,
-                               options.measure,   costs};
+    const EvaluatorSetup setup{
+        parts.space.get(), &resources, one.objective.name, config.seed, options.pool, options.measure, costs, limited};
     const auto make = [&](const Json* from, const std::string& key) -> std::unique_ptr<Evaluator> {
       std::unique_ptr<Evaluator> evaluator;
       if (from == nullptr || from->is_null()) return evaluator;

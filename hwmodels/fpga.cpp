@@ -123,6 +123,10 @@ std::span<const std::string> FpgaModel::resources() const {
   return names;
 }
 
+double FpgaModel::capacity(std::string_view resource) const {
+  return static_cast<double>(resource == "luts" ? device_.luts : resource == "dsps" ? device_.dsps : device_.brams);
+}
+
 std::optional<FpgaLayer> FpgaModel::layer(const ExecutedLayer& layer, std::array<bool, 2> unsigned_input,
                                           std::string& why) const {
   const LayerKey& key = layer.key;

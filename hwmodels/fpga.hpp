@@ -64,6 +64,7 @@ class FpgaModel final : public HardwareModel {
 
   const std::string& name() const override { return device_.name; }
   std::span<const std::string> resources() const override;  // luts, dsps, brams
+  double capacity(std::string_view resource) const override;
   using HardwareModel::estimate;
   void estimate(std::span<const Design> designs, std::span<Cost> costs) const override;
 

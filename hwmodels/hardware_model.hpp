@@ -26,8 +26,8 @@ struct OpCost {
 };
 
 // Something of which a device has so much and a design takes so much, where the design is laid out in hardware of its
-// own: "luts", "dsps", "brams" of an FPGA, "area_mm2" of an accelerator; or how well it is used: "utilisation". Names
-// are counts, shares or carry their unit.
+// own or in memories of fixed size: "luts", "dsps", "brams" of an FPGA, "sram_bytes" of a microcontroller, "area_mm2" of
+// an accelerator; or how well it is used: "utilisation". Names are counts, shares or carry their unit.
 struct ResourceUse {
   std::string name;
   double used = 0.0;
@@ -38,7 +38,7 @@ struct ResourceUse {
 struct Cost {
   double latency_s = 0.0;
   double energy_j = 0.0;        // NaN never: a model without energy gives 0 and has_energy() == false
-  std::int64_t peak_bytes = 0;  // activations, spaces/counts.hpp
+  std::int64_t peak_bytes = 0;  // activations, spaces/counts.hpp; of an mcu what its plan takes
   std::int64_t weight_bytes = 0;
   std::vector<OpCost> ops;  // live operators in topological order; fused ones carry 0 s
   // In the order of HardwareModel::resources(). Also there where one does not fit and the design is unsupported.
@@ -49,6 +49,8 @@ struct Cost {
   const std::string& problem() const { return unsupported.empty() ? failed : unsupported; }  // empty = none
   const ResourceUse* resource(std::string_view resource_name) const;                         // nullptr: not modelled
 };
+// "does not fit NAME: needs 500 of 400 luts, 9 of 8 dsps"; empty where everything fits.
+std::string misfit_text(const Cost& cost, const std::string& device);
 
 // Pure: the same designs give the same costs, from any number of threads at once.
 class HardwareModel {
@@ -58,6 +60,8 @@ class HardwareModel {
   virtual bool has_energy() const { return false; }
   // The names of Cost::resources; empty for models of machines that are there already.
   virtual std::span<const std::string> resources() const { return {}; }
+  // How much of one of them the device has; 0: there is no limit.
+  virtual double capacity(std::string_view /*resource*/) const { return 0.0; }
   // True: calls wait for each other, so that one for many designs is better than many.
   virtual bool in_batches() const { return false; }
   // Of what decides its numbers beside the device file: a plug-in's own code. 0: nothing does.
@@ -74,15 +78,12 @@ class HardwareModel {
 };
 
 struct HardwareModelEntry {
-  std::string kind;  // the device file's "model": "roofline", "table", "fpga"
+  std::string kind;  // the device file's "model": "roofline", "table", "fpga", "mcu"
   std::string about;
   std::unique_ptr<HardwareModel> (*make)(JsonDocument device);  // throws ConfigError
   bool plugin = false;  // to make it runs code of the user's: only for a file that he named
 };
 std::span<const HardwareModelEntry> hardware_models();  // hwmodels/registry.cpp
-
-// "does not fit DEVICE: needs 7 of 5 luts", or empty where all resources fit.
-std::string misfit_text(const Cost& cost, const std::string& device);
 
 // Reads a device file and makes its model. Throws ConfigError.
 std::unique_ptr<HardwareModel> load_device(const std::string& path);

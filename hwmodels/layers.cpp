@@ -44,18 +44,6 @@ std::uint64_t packed(const Format& format) {
          static_cast<std::uint64_t>(format.group_size) << 24;
 }
 
-// The tensor that stands for a node's value: identities, reshapes and additions of zero make none of their own. `same`
-// knows it for every node before.
-NodeId tensor_of(const Network& network, NodeId node, std::span<const NodeId> same) {
-  const OpKind kind = network.op(node).kind;
-  const auto inputs = network.inputs(node);
-  if (costs_nothing(kind)) return same[inputs[0]];
-  if (kind != OpKind::add) return node;
-  if (network.op(same[inputs[1]]).kind == OpKind::zero) return same[inputs[0]];
-  const bool first_is_zero = network.op(same[inputs[0]]).kind == OpKind::zero;
-  return first_is_zero && network.shape(inputs[0]) == network.shape(inputs[1]) ? same[inputs[1]] : node;
-}
-
 // Puts operators together, one pass in the order of ids.
 class Grouping {
  public:
@@ -64,12 +52,11 @@ class Grouping {
       : network_(network),
         plan_(plan),
         stored_(stored),
-        same_(network.size()),
+        same_(stored_tensors(network, live)),
         uses_(network.size(), 0),
         last_read_(network.size(), 0),
         layer_of_(network.size(), none) {
     for (const NodeId node : live) {
-      same_[node] = tensor_of(network, node, same_);
       if (same_[node] != node) continue;
       for (const NodeId input : network.inputs(node)) {
         ++uses_[same_[input]];
@@ -290,6 +277,24 @@ std::uint64_t LayerKey::hash() const {
   return mix64(h ^ (packed(stored_in) + packed(stored_out) * 0x9e3779b97f4a7c15ULL));
 }
 
+std::vector<NodeId> stored_tensors(const Network& network, std::span<const NodeId> live) {
+  std::vector<NodeId> same(network.size(), 0);
+  for (const NodeId node : live) {
+    const OpKind kind = network.op(node).kind;
+    const auto inputs = network.inputs(node);
+    same[node] = node;
+    if (costs_nothing(kind)) same[node] = same[inputs[0]];
+    if (kind != OpKind::add) continue;
+    const bool first_is_zero = network.op(same[inputs[0]]).kind == OpKind::zero;
+    if (network.op(same[inputs[1]]).kind == OpKind::zero) {
+      same[node] = same[inputs[0]];
+    } else if (first_is_zero && network.shape(inputs[0]) == network.shape(inputs[1])) {
+      same[node] = same[inputs[1]];
+    }
+  }
+  return same;
+}
+
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live) {
   return Grouping(network, plan, stored, live).take();
@@ -306,8 +311,7 @@ double operations_of(const ExecutedLayer& layer) {
 
 std::vector<std::vector<std::int32_t>> layer_inputs(const Network& network, std::span<const ExecutedLayer> layers,
                                                     std::span<const NodeId> live) {
-  std::vector<NodeId> same(network.size());
-  for (const NodeId node : live) same[node] = tensor_of(network, node, same);
+  const std::vector<NodeId> same = stored_tensors(network, live);
   std::vector<std::int32_t> maker(network.size(), -1);
   for (std::size_t i = 0; i < layers.size(); ++i) maker[layers[i].node] = static_cast<std::int32_t>(i);
   std::vector<std::vector<std::int32_t>> reads(layers.size());

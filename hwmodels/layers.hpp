@@ -54,6 +54,10 @@ struct ExecutedLayer {
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live);
 
+// The node whose memory holds each node's value, one entry a node: identities, reshapes, flattens and additions of zero
+// make none of their own. Dead nodes stand for node 0.
+std::vector<NodeId> stored_tensors(const Network& network, std::span<const NodeId> live);
+
 // What each layer reads: the indices of the layers that make it, one an operand, -1 for an input of the network. A
 // fused addition's other operand is the last.
 std::vector<std::vector<std::int32_t>> layer_inputs(const Network& network, std::span<const ExecutedLayer> layers,

@@ -5,6 +5,7 @@
 
 #include "hwmodels/fpga.hpp"
 #include "hwmodels/hardware_model.hpp"
+#include "hwmodels/mcu.hpp"
 #include "hwmodels/plugin/library_model.hpp"
 #include "hwmodels/plugin/program_model.hpp"
 #include "hwmodels/roofline.hpp"
@@ -16,12 +17,14 @@
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 7> entries{{
+  static const std::array<HardwareModelEntry, 8> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
       {"fpga", "an accelerator of its own for every network: multiply-accumulate units of LUTs, folded to a rate",
        &FpgaModel::make},
+      {"mcu", "a microcontroller: cycles a layer, activations planned in its SRAM, weights in its flash",
+       &McuModel::make},
       {"systolic", "an array of multipliers behind scratchpads, weight-, input-, output- or row-stationary",
        &SystolicModel::make},
       {"spatial", "multipliers behind levels of storage, every layer mapped by search", &SpatialModel::make},
