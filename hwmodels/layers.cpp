@@ -52,12 +52,11 @@ class Grouping {
       : network_(network),
         plan_(plan),
         stored_(stored),
-        same_(network.size()),
+        same_(stored_tensors(network, live)),
         uses_(network.size(), 0),
         last_read_(network.size(), 0),
         layer_of_(network.size(), none) {
     for (const NodeId node : live) {
-      same_[node] = tensor_of(node);
       if (same_[node] != node) continue;
       for (const NodeId input : network.inputs(node)) {
         ++uses_[same_[input]];
@@ -77,17 +76,6 @@ class Grouping {
 
  private:
   static constexpr std::uint32_t none = 0xffffffffU;
-
-  // The tensor that stands for a node's value: identities, reshapes and additions of zero make none of their own.
-  NodeId tensor_of(NodeId node) const {
-    const OpKind kind = network_.op(node).kind;
-    const auto inputs = network_.inputs(node);
-    if (costs_nothing(kind)) return same_[inputs[0]];
-    if (kind != OpKind::add) return node;
-    if (network_.op(same_[inputs[1]]).kind == OpKind::zero) return same_[inputs[0]];
-    const bool first_is_zero = network_.op(same_[inputs[0]]).kind == OpKind::zero;
-    return first_is_zero && network_.shape(inputs[0]) == network_.shape(inputs[1]) ? same_[inputs[1]] : node;
-  }
 
   // The layer that ends in `tensor` and whose result nobody else reads, when it has no activation yet.
   ExecutedLayer* open_layer(NodeId tensor) {

@@ -54,6 +54,10 @@ struct ExecutedLayer {
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live);
 
+// The node whose memory holds each node's value, one entry a node: identities, reshapes, flattens and additions of zero
+// make none of their own. Dead nodes stand for node 0.
+std::vector<NodeId> stored_tensors(const Network& network, std::span<const NodeId> live);
+
 // What an inference touches again and again: all weights and the largest layer's activations. How it compares with a
 // cache decides where the weights come from.
 double footprint_bytes(std::span<const ExecutedLayer> layers);
