@@ -77,6 +77,7 @@ std::string solvers_text(const std::vector<SolverRun>& runs, const TextStyle& st
                    {"spilled", true},
                    {"reloaded", true},
                    {"streamed", true},
+                   {"without gaps", true},
                    {"below lru", true},
                    {"time", true},
                    {"proof", false}});
@@ -89,8 +90,9 @@ std::string solvers_text(const std::vector<SolverRun>& runs, const TextStyle& st
       below = fmt::format("{:.1f} %", 100.0 * (1.0 - static_cast<double>(traffic.beyond_bytes()) / most));
     }
     table.add({run.solver, bytes_text(traffic.beyond_bytes()), bytes_text(traffic.spill_bytes),
-               bytes_text(traffic.reload_bytes), bytes_text(traffic.stream_bytes), below, pretty(run.seconds, "s"),
-               proof_text(run.solution)});
+               bytes_text(traffic.reload_bytes), bytes_text(traffic.stream_bytes),
+               run.solution.without_gaps_bytes ? bytes_text(*run.solution.without_gaps_bytes) : "", below,
+               pretty(run.seconds, "s"), proof_text(run.solution)});
   }
   return table.text(style);
 }
@@ -138,6 +140,7 @@ Json solver_json(const SolverRun& run) {
           {"stream_bytes", traffic.stream_bytes},
           {"total_bytes", traffic.total_bytes()},
           {"peak_bytes", traffic.peak_bytes},
+          {"without_gaps_bytes", run.solution.without_gaps_bytes ? Json(*run.solution.without_gaps_bytes) : Json()},
           {"bound_bytes", run.solution.bound_bytes},
           {"optimal", run.solution.optimal()},
           {"states", run.solution.states},

@@ -277,6 +277,24 @@ std::uint64_t LayerKey::hash() const {
   return mix64(h ^ (packed(stored_in) + packed(stored_out) * 0x9e3779b97f4a7c15ULL));
 }
 
+std::vector<NodeId> stored_tensors(const Network& network, std::span<const NodeId> live) {
+  std::vector<NodeId> same(network.size(), 0);
+  for (const NodeId node : live) {
+    const OpKind kind = network.op(node).kind;
+    const auto inputs = network.inputs(node);
+    same[node] = node;
+    if (costs_nothing(kind)) same[node] = same[inputs[0]];
+    if (kind != OpKind::add) continue;
+    const bool first_is_zero = network.op(same[inputs[0]]).kind == OpKind::zero;
+    if (network.op(same[inputs[1]]).kind == OpKind::zero) {
+      same[node] = same[inputs[0]];
+    } else if (first_is_zero && network.shape(inputs[0]) == network.shape(inputs[1])) {
+      same[node] = same[inputs[1]];
+    }
+  }
+  return same;
+}
+
 std::vector<ExecutedLayer> executed_layers(const Network& network, const PrecisionPlan& plan,
                                            std::span<const Format> stored, std::span<const NodeId> live) {
   return Grouping(network, plan, stored, live).take();

@@ -4,6 +4,8 @@
 #include <array>
 #include <optional>
 
+#include "hwmodels/scratchpad/residency.hpp"
+
 namespace ridgeline {
 namespace {
 
@@ -13,16 +15,32 @@ struct Block {
   std::int64_t offset, bytes;
 };
 
+// How long ago a tensor was used last, or how far away its next use behind this step is, none being farthest.
+std::size_t steps_away(Replacement replacement, std::size_t step, std::size_t last_use,
+                       const std::vector<std::size_t>& uses) {
+  if (replacement == Replacement::lru) return step - last_use;
+  const auto next = std::ranges::upper_bound(uses, step);
+  return next == uses.end() ? std::numeric_limits<std::size_t>::max() : *next - step;
+}
+
+std::vector<std::vector<std::size_t>> uses_in(const ScratchpadProblem& problem, const std::vector<std::size_t>& order) {
+  std::vector<std::vector<std::size_t>> uses(problem.tensors.size());
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    for (const std::size_t t : problem.ops[order[k]].reads) uses[t].push_back(k);
+  }
+  return uses;
+}
+
 class Replay {
  public:
   Replay(const ScratchpadProblem& problem, const std::vector<std::size_t>& order, Replacement replacement)
-      : problem_(problem), replacement_(replacement), uses_(problem.tensors.size()), last_use_(problem.tensors.size()) {
+      : problem_(problem),
+        replacement_(replacement),
+        uses_(uses_in(problem, order)),
+        last_use_(problem.tensors.size()) {
     off_chip_.resize(problem.tensors.size());
     for (std::size_t t = 0; t < off_chip_.size(); ++t) {
       off_chip_[t] = problem.tensors[t].kind == ScratchTensor::Kind::input;
-    }
-    for (std::size_t k = 0; k < order.size(); ++k) {
-      for (const std::size_t t : problem.ops[order[k]].reads) uses_[t].push_back(k);
     }
     for (std::size_t k = 0; k < order.size(); ++k) run(k, order[k]);
   }
@@ -42,14 +60,9 @@ class Replay {
       if (resident(t)) evict(t);
     }
     while (!place(op)) {
-      const std::optional<std::size_t> victim = choose_victim(op, k);
-      if (victim) {
-        evict(*victim);
-      } else {
-        for (const std::size_t t : op.reads) {
-          if (resident(t)) evict(t);
-        }
-      }
+      std::optional<std::size_t> victim = choose_victim(op, k, false);
+      if (!victim) victim = choose_victim(op, k, true);
+      evict(victim.value());
     }
     for (const std::size_t t : op.reads) last_use_[t] = k;
     last_use_[op.writes] = k;
@@ -112,15 +125,14 @@ class Replay {
     return true;
   }
 
-  std::optional<std::size_t> choose_victim(const ScratchOp& op, std::size_t k) const {
+  // Of what the operator does not read, or of what it reads.
+  std::optional<std::size_t> choose_victim(const ScratchOp& op, std::size_t k, bool operands) const {
     std::optional<std::size_t> chosen;
     std::size_t most = 0;
     for (const Block& block : blocks_) {
       const std::size_t t = block.tensor;
-      if (std::ranges::binary_search(op.reads, t)) continue;
-      // Steps since its last use, or to its next one.
-      const std::size_t distance =
-          replacement_ == Replacement::lru ? k - last_use_[t] : *std::ranges::upper_bound(uses_[t], k) - k;
+      if (std::ranges::binary_search(op.reads, t) != operands) continue;
+      const std::size_t distance = steps_away(replacement_, k, last_use_[t], uses_[t]);
       if (chosen && distance <= most) continue;
       chosen = t;
       most = distance;
@@ -208,6 +220,36 @@ std::vector<std::size_t> operator_order(const ScratchpadProblem& problem, Operat
 ScratchpadPlan replace_in_order(const ScratchpadProblem& problem, const std::vector<std::size_t>& order,
                                 Replacement replacement) {
   return Replay(problem, order, replacement).take();
+}
+
+std::int64_t bytes_without_gaps(const ScratchpadProblem& problem, const std::vector<std::size_t>& order,
+                                Replacement replacement) {
+  const ResidencyRules rules(problem);
+  const std::vector<std::vector<std::size_t>> uses = uses_in(problem, order);
+  std::vector<std::size_t> last_use(problem.tensors.size(), 0);
+  Residency at = rules.start();
+  std::int64_t bytes = 0;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const ScratchOp& op = problem.ops[order[k]];
+    std::vector<std::size_t> evicted = rules.streamed_on_chip(at, order[k]), others;
+    for (std::size_t t = 0; t < at.size(); ++t) {
+      if (is_on_chip(stay_of(at, t)) && !std::ranges::binary_search(op.reads, t)) others.push_back(t);
+    }
+    std::ranges::stable_sort(others, std::ranges::greater{},
+                             [&](std::size_t t) { return steps_away(replacement, k, last_use[t], uses[t]); });
+    std::int64_t excess = rules.bytes_with(at, order[k]) - problem.capacity_bytes;
+    for (auto victim = others.begin(); excess > 0; ++victim) {
+      evicted.push_back(*victim);
+      excess -= problem.tensors[*victim].bytes;
+    }
+    std::ranges::sort(evicted);
+    ResidencyMove move = rules.move(at, order[k], std::move(evicted));
+    bytes += move.beyond_bytes;
+    at = std::move(move.after);
+    for (const std::size_t t : op.reads) last_use[t] = k;
+    last_use[op.writes] = k;
+  }
+  return bytes;
 }
 
 }  // namespace ridgeline

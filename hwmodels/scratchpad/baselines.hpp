@@ -5,7 +5,7 @@
 //  * lru: the one whose last use is longest ago;
 //  * farthest: the one whose next use in the order is farthest away (Belady, IBM Systems Journal 5(2), 1966).
 // Tensors that nobody reads any more are dropped at once, for nothing. Where only operands are left and gaps between
-// them are too small, these are evicted as well and everything is loaded side by side.
+// them are too small, these go in the same way, and come back elsewhere.
 #pragma once
 
 #include <span>
@@ -28,6 +28,10 @@ std::span<const std::string> operator_order_names();  // in the order of Operato
 
 std::vector<std::size_t> operator_order(const ScratchpadProblem& problem, OperatorOrder order);
 ScratchpadPlan replace_in_order(const ScratchpadProblem& problem, const std::vector<std::size_t>& order,
+                                Replacement replacement);
+// What the same decisions would move beyond the compulsory if tensors could be cut to fit any gaps: what is above it in
+// replace_in_order() is the price of first fit.
+std::int64_t bytes_without_gaps(const ScratchpadProblem& problem, const std::vector<std::size_t>& order,
                                 Replacement replacement);
 
 }  // namespace ridgeline

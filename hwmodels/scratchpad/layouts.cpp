@@ -1,5 +1,7 @@
 #include "hwmodels/scratchpad/layouts.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -204,9 +206,7 @@ class LayoutSearch {
     Node node = made;
     std::erase_if(node.layout, [&](const Piece& piece) { return stay_of(node.residency, piece.tensor) == Stay::dead; });
     std::string key = node.residency;
-    for (const Piece& piece : node.layout) {
-      key.append(reinterpret_cast<const char*>(&piece.offset), sizeof piece.offset);
-    }
+    for (const Piece& piece : node.layout) key += fmt::format(" {}@{}", piece.tensor, piece.offset);
     const auto [known, fresh] = level_.try_emplace(std::move(key), next_.size());
     if (fresh) {
       next_.push_back(std::move(node));

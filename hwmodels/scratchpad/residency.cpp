@@ -248,7 +248,7 @@ struct Crossing {
 // What must have been spilled or kept while the operator runs.
 Crossing crossing(const ScratchpadProblem& problem, const std::vector<std::vector<bool>>& after, std::size_t op) {
   Crossing found;
-  std::int64_t excess = problem.resident_bytes(problem.ops[op]) - problem.capacity_bytes, cheap = 0;
+  std::int64_t excess = problem.resident_bytes(problem.ops[op]) - problem.capacity_bytes;
   for (std::size_t t = 0; t < problem.tensors.size(); ++t) {
     const ScratchTensor& tensor = problem.tensors[t];
     if (std::ranges::binary_search(problem.ops[op].reads, t) || problem.ops[op].writes == t) continue;
@@ -259,9 +259,18 @@ Crossing crossing(const ScratchpadProblem& problem, const std::vector<std::vecto
     if (!begun || std::ranges::none_of(tensor.readers, after_op)) continue;
     found.tensors.push_back(t);
     excess += tensor.bytes;
-    if (tensor.kind != Kind::intermediate) cheap += tensor.bytes;  // has a copy off-chip: no write
   }
-  if (excess > 0) found.bytes = std::min(excess, cheap) + 2 * std::max<std::int64_t>(excess - cheap, 0);
+  if (excess <= 0) return found;
+  const auto cost = [&](std::size_t t) {  // what is no intermediate has a copy off-chip: no write
+    return (problem.tensors[t].kind == Kind::intermediate ? 2 : 1) * problem.tensors[t].bytes;
+  };
+  const MinimalSets sets(problem, found.tensors, excess);
+  found.bytes = sets.complete ? std::numeric_limits<std::int64_t>::max() : excess;
+  for (const std::vector<std::size_t>& spilled : sets.complete ? sets.found : decltype(sets.found){}) {
+    std::int64_t sum = 0;
+    for (const std::size_t t : spilled) sum += cost(t);
+    found.bytes = std::min(found.bytes, sum);
+  }
   return found;
 }
 

@@ -65,7 +65,9 @@ std::vector<std::size_t> parts_of(const ScratchpadProblem& problem, const std::v
 
 ScratchpadSolution in_order(const ScratchpadProblem& problem, Replacement replacement, OperatorOrder order) {
   ScratchpadSolution found;
-  keep_better(problem, found, replace_in_order(problem, operator_order(problem, order), replacement));
+  const std::vector<std::size_t> operators = operator_order(problem, order);
+  keep_better(problem, found, replace_in_order(problem, operators, replacement));
+  found.without_gaps_bytes = bytes_without_gaps(problem, operators, replacement);
   found.bound_bytes = crossing_bound(problem);
   return found;
 }

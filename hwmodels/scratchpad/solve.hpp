@@ -15,6 +15,7 @@
 // Pure, deterministic, no clock: effort is counted in states. Every plan has passed evaluate_plan().
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -38,8 +39,9 @@ struct ScratchpadEffort {
 struct ScratchpadSolution {
   ScratchpadPlan plan;
   ScratchpadTraffic traffic;
-  std::int64_t bound_bytes = 0;  // proved: no plan moves less beyond the compulsory
-  std::size_t states = 0;        // looked at for the bound; 0: none
+  std::int64_t bound_bytes = 0;                      // proved: no plan moves less beyond the compulsory
+  std::optional<std::int64_t> without_gaps_bytes{};  // of lru and greedy: bytes_without_gaps()
+  std::size_t states = 0;                            // looked at for the bound; 0: none
 
   bool optimal() const { return traffic.beyond_bytes() == bound_bytes; }
 };

@@ -16,6 +16,7 @@ struct GraphSize {
   double edge = 0.35;  // probability of each further edge
   bool weights = true;
   std::size_t reach = 100;  // how far back an operator reads
+  bool chain = false;       // each reads what the one before made: there is one order
 };
 
 // A random graph with one input; operators without readers make outputs, and now and then others do.
@@ -35,7 +36,7 @@ inline ScratchpadProblem random_problem(Rng& rng, const GraphSize& size) {
     ScratchOp op;
     op.name = "op" + std::to_string(i);
     const std::size_t made = problem.tensors.size(), oldest = made > size.reach ? made - size.reach : 0;
-    const std::size_t sure = oldest + rng.below(made - oldest);
+    const std::size_t sure = size.chain ? made - 1 : oldest + rng.below(made - oldest);
     for (std::size_t t = oldest; t < made; ++t) {
       if (t != sure && !rng.chance(size.edge)) continue;
       op.reads.push_back(t);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <stdexcept>
 
 #include "hwmodels/scratchpad/layouts.hpp"
@@ -108,7 +109,9 @@ TEST(ScratchpadPlan, TheValidatorNamesWhatIsBroken) {
   EXPECT_THAT(complaint([](auto& plan) { plan.steps.pop_back(); }), HasSubstr("before everything is made"));
   EXPECT_THAT(complaint([](auto& plan) { std::swap(plan.steps[1], plan.steps[2]); }), HasSubstr("nobody has made"));
   EXPECT_THAT(complaint([](auto& plan) { plan.steps[1].output_offset = 13; }), HasSubstr("outside"));
-  EXPECT_THAT(complaint([](auto& plan) { plan.steps[1].output_offset = plan.steps[0].output_offset; }),
+  EXPECT_THAT(complaint([](auto& plan) {
+                plan.steps[1].output_offset = std::min<std::int64_t>(*plan.steps[0].output_offset, 8);
+              }),
               HasSubstr("lies on"));
   EXPECT_THAT(complaint([](auto& plan) { plan.steps[2].evictions.push_back({1, false}); }), HasSubstr("loses"));
   EXPECT_THAT(complaint([](auto& plan) {
@@ -147,18 +150,29 @@ TEST(ScratchpadPlan, OrdersAreTopologicalAndDiffer) {
   }
 }
 
+// The smallest scratchpad in which nothing need be spilled, gaps not counted.
+std::int64_t roomy_bytes(ScratchpadProblem problem) {
+  for (std::int64_t bytes = problem.largest_working_set_bytes();; ++bytes) {
+    set_capacity(problem, {bytes, false});
+    const ResidencyRules rules(problem);
+    if (*ResidencyBound(rules, 100'000).to_go(rules.start()) == 0) return bytes;
+  }
+}
+
 // The smallest scratchpad in which all operands fit, up to what never spills: the fewest bytes over all orders,
 // replacements and offsets, whatever is loaded when.
 TEST(ScratchpadExact, EqualsTryingEverything) {
   Rng rng(1);
-  int spilled = 0, fragmented = 0, problems = 0;
+  int spilled = 0, problems = 0;
   for (int round = 0; round < 120; ++round) {
     const std::size_t ops = 3 + static_cast<std::size_t>(round) % 5;
-    ScratchpadProblem problem = test::random_problem(rng, {ops, 3, ops > 5 ? 0.2 : 0.35, true, 100});
+    ScratchpadProblem problem = test::random_problem(rng, {ops, 4, ops > 5 ? 0.2 : 0.35, round % 2 == 0, 100});
+    // Where counting room first finds no spills, gaps between tensors are what is left to cause them.
     const std::int64_t least = problem.largest_working_set_bytes();
-    for (std::int64_t extra = 0; extra < 2; ++extra) {
-      set_capacity(problem, {least + extra, false});
-      if (problem.capacity_bytes > 12) continue;
+    std::set<std::int64_t> sizes{least, least + 1, roomy_bytes(problem)};
+    for (const std::int64_t capacity : sizes) {
+      set_capacity(problem, {capacity, false});
+      if (problem.capacity_bytes > 14) continue;
       BruteForce all(problem);
       const ScratchpadSolution found = solve_scratchpad(problem, ScratchpadSolver::exact);
       EXPECT_EQ(found.traffic.beyond_bytes(), all.fewest_bytes()) << "round " << round << ", " << ops << " operators";
@@ -170,12 +184,25 @@ TEST(ScratchpadExact, EqualsTryingEverything) {
       EXPECT_LE(crossing_bound(problem), counted);
       ++problems;
       spilled += found.traffic.beyond_bytes() > 0 ? 1 : 0;
-      fragmented += counted < found.traffic.beyond_bytes() ? 1 : 0;
     }
   }
   EXPECT_GT(problems, 150);
   EXPECT_GT(spilled, 30) << "too easy";
-  EXPECT_GT(fragmented, 0) << "offsets never mattered";
+}
+
+// With one order and twelve operators there are cases where room is enough and offsets are not: the proof that counting
+// room cannot give. Rare: this is the first in some thousand draws.
+TEST(ScratchpadExact, ProvesThatGapsCostSomething) {
+  Rng rng(11);
+  ScratchpadProblem problem;
+  for (int draw = 0; draw <= 1270; ++draw) problem = test::random_problem(rng, {12, 3, 0.2, false, 100, true});
+  set_capacity(problem, {roomy_bytes(problem), false});
+  const ResidencyRules rules(problem);
+  ASSERT_EQ(ResidencyBound(rules, 100'000).to_go(rules.start()), 0);
+  const ScratchpadSolution found = solve_scratchpad(problem, ScratchpadSolver::exact);
+  EXPECT_EQ(found.traffic.beyond_bytes(), 1);
+  EXPECT_TRUE(found.optimal());
+  EXPECT_EQ(BruteForce(problem).fewest_bytes(), 1);
 }
 
 TEST(ScratchpadExact, EqualsTryingEverythingWhereOperandsAreStreamed) {
@@ -209,10 +236,14 @@ TEST(ScratchpadSolvers, AreOrderedAndBounded) {
       EXPECT_EQ(found.traffic.compulsory_bytes, problem.compulsory_bytes());
       EXPECT_LE(found.traffic.peak_bytes, problem.capacity_bytes);
     }
+    const std::vector<std::size_t> order = operator_order(problem, OperatorOrder::network);
+    const ResidencyRules rules(problem);
+    const std::optional<std::int64_t> counted = ResidencyBound(rules, 400'000).to_go(rules.start());
+    EXPECT_LE(counted.value_or(0), bytes_without_gaps(problem, order, Replacement::lru));
+    EXPECT_LE(counted.value_or(0), bytes_without_gaps(problem, order, Replacement::farthest));
     EXPECT_LE(bytes[2], bytes[1]) << "divide, greedy";
     EXPECT_LE(bytes[3], bytes[2]) << "exact, divide";
   }
-  EXPECT_LT(sums[1], sums[0]);  // no theorem, but greedy sees the future
   EXPECT_LT(sums[2], sums[1]);
 }
 
