@@ -234,7 +234,7 @@ std::string mapping_text(const MappingProblem& problem, const std::vector<Mappin
   const std::string unit = flags.by == "energy" ? "J" : "s";
   TextTable table({{"mapping", false},
                    {flags.by + " of moving tensors", true},
-                   {"above the optimum", true},
+                   {"above the bound", true},
                    {"fast tensors", true},
                    {"fast memory used (B)", true},
                    {"time", true}});

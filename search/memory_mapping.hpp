@@ -12,7 +12,8 @@
 //    among equals; what still fits goes to the fast memory.
 //  * policy: REINFORCE over a space of one binary choice a tensor (policy.hpp). In a game the tensors come in the order
 //    in which their lives begin; one that is to be fast and does not fit is slow. The reward is the share of the
-//    largest possible saving. The best game played is the answer.
+//    largest possible saving. The best game played is the answer. By default the policy starts as one that mostly does
+//    what greedy does, which is then the first game: policy <= greedy.
 //  * exact: allocation.hpp's integer program, one budget a step, solved by CBC.
 //
 // Here and not among the hardware models because it is a search; it sees bytes and costs, no device. Deterministic.
@@ -61,6 +62,7 @@ struct MappingPolicyOptions {
   std::size_t games = 4000;
   double learning_rate = 0.1;
   double entropy_bonus = 0.003;  // at the first game, to 0 at the last
+  bool from_greedy = true;       // else every choice is as likely as the other at first
 };
 struct MappingPolicyResult {
   MemoryMapping best;

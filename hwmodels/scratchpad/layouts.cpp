@@ -215,14 +215,25 @@ class LayoutSearch {
     }
   }
 
-  // Keeps the most promising: of one residency only a few layouts, so that they do not crowd out the others.
+  std::int64_t widest_gap(const Layout& layout) const {
+    std::int64_t from = 0, widest = 0;
+    for (const Piece& piece : layout) {
+      widest = std::max(widest, piece.offset - from);
+      from = piece.offset + bytes_of(piece.tensor);
+    }
+    return std::max(widest, problem_.capacity_bytes - from);
+  }
+
+  // Keeps the most promising, those with room in one piece before others: of one residency only a few layouts, so that
+  // they do not crowd out the others.
   void cut() {
     const std::size_t width = options_.width > 0 ? options_.width : options_.most_states;
     if (next_.size() <= width) return;
     result_.complete = false;
     std::vector<std::size_t> order(next_.size());
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return next_[i].bound; });
+    std::ranges::stable_sort(order, {},
+                             [&](std::size_t i) { return std::pair(next_[i].bound, -widest_gap(next_[i].layout)); });
     constexpr int layouts_of_one = 6;
     std::map<Residency, int> seen;
     std::vector<Node> kept;
