@@ -60,7 +60,10 @@ TEST(MemoryMapping, TheOptimumEqualsTryingEverything) {
     const double greedy = greedy_mapping(problem).cost;
     EXPECT_GE(greedy, exact.cost * (1 - 1e-12));
     greedy_missed += greedy > exact.cost * (1 + 1e-9) ? 1 : 0;
-    const double policy = policy_mapping(problem).best.cost;
+    EXPECT_LE(policy_mapping(problem).best.cost, greedy);
+    MappingPolicyOptions alone;  // without greedy's help
+    alone.from_greedy = false;
+    const double policy = policy_mapping(problem, alone).best.cost;
     EXPECT_GE(policy, exact.cost * (1 - 1e-12));
     policy_missed += policy > exact.cost * (1 + 1e-9) ? 1 : 0;
     policy_gap = std::max(policy_gap, policy / exact.cost - 1);
@@ -74,7 +77,9 @@ TEST(MemoryMapping, ThePolicyLearns) {
   Rng rng(2);
   for (int round = 0; round < 3; ++round) {
     const MappingProblem problem = random_mapping(rng, 40, 25, 0.2);
-    const MappingPolicyResult result = policy_mapping(problem);
+    MappingPolicyOptions options;
+    options.from_greedy = false;
+    const MappingPolicyResult result = policy_mapping(problem, options);
     ASSERT_EQ(result.mean_cost.size(), 10U);
     EXPECT_LT(result.mean_cost.back(), result.mean_cost.front());
     const MemoryMapping exact = exact_mapping(problem, 60);
