@@ -98,7 +98,8 @@ class LayoutSearch {
     }
     // What the operator needs itself goes last: evicted only to be loaded elsewhere.
     const auto& reads = problem_.ops[op].reads;
-    std::ranges::stable_partition(candidates, [&](std::size_t t) { return !std::ranges::binary_search(reads, t); });
+    std::stable_partition(candidates.begin(), candidates.end(),
+                          [&](std::size_t t) { return !std::ranges::binary_search(reads, t); });
     constexpr std::size_t most_candidates = 12;
     if (candidates.size() > most_candidates) {
       candidates.resize(most_candidates);
