@@ -180,6 +180,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_sensitivity_command(app, cli);
   add_quantize_command(app, cli);
   add_sweep_command(app, cli);
+  add_scratchpad_command(app, cli);
   add_version_command(app, cli);
 }
 

@@ -48,9 +48,9 @@ std::string joined(const std::vector<std::string>& words) {
 TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
               UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "choices", "cross",
-                                   "explain", "space", "device", "estimate", "measure", "mapping", "memory", "allocate",
-                                   "sensitivity", "quantize", "sweep", "data", "train", "evaluate", "extract", "rank",
-                                   "winners", "export", "version"));
+                                   "explain", "space", "device", "estimate", "measure", "mapping", "memory",
+                                   "scratchpad", "allocate", "sensitivity", "quantize", "sweep", "data", "train",
+                                   "evaluate", "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
               UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve"));
@@ -68,7 +68,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 44);
+  EXPECT_EQ(commands, 45);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.
