@@ -9,7 +9,7 @@
 #include "cli/operators.hpp"
 #include "cli/progress.hpp"
 #include "experiments/report_space.hpp"
-#include "hwmodels/spatial/scratchpad.hpp"
+#include "hwmodels/spatial/array_simulation.hpp"
 #include "hwmodels/spatial/spatial_model.hpp"
 #include "hwmodels/spatial/systolic_model.hpp"
 #include "spaces/config_error.hpp"
@@ -51,7 +51,7 @@ std::optional<ScratchpadRun> simulated(const SystolicDevice& device, const Execu
   operands.product.count = 1;
   if (layer.key.kind == OpKind::conv2d && layer.key.groups == 1 && layer.key.batch == 1)
     operands.convolution = layer.key;
-  return simulate(operands, device.array, scratchpads_of(device, layer));
+  return simulate_array(operands, device.array, scratchpads_of(device, layer));
 }
 
 int show_systolic(const CommandLine& cli, const MappingFlags& flags, const ChosenDesign& chosen,

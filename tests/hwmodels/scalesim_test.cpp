@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "hwmodels/spatial/scratchpad.hpp"
+#include "hwmodels/spatial/array_simulation.hpp"
 #include "tests/hwmodels/reference_data.hpp"
 
 namespace ridgeline {
@@ -104,7 +104,7 @@ TEST(ScaleSim, ConvolutionOnAWeightStationaryArrayThatNeverWaits) {
   key.out = {whole("Num Filter"), outputs(0), outputs(1)};
   const SystolicArray array = array_of(config, Dataflow::weight_stationary);
   const ArrayOperands operands{*matrix_product(key), key};
-  const ScratchpadRun run = simulate(operands, array, scratchpads_of(config));
+  const ScratchpadRun run = simulate_array(operands, array, scratchpads_of(config));
   const Reports published = reports("v2_alexnet_part_32x32_ws");
   expect_accesses(run, run_on_array(key, array), published);
   expect_times(run, published);
@@ -118,7 +118,7 @@ void expect_product(const std::string& prefix, Dataflow dataflow, bool adds_row_
   const SystolicArray array = array_of(config, dataflow);
   Scratchpads scratchpads = scratchpads_of(config);
   scratchpads.words_per_cycle = std::stoi(config.at("Bandwidth"));
-  const ScratchpadRun run = simulate({product}, array, scratchpads);
+  const ScratchpadRun run = simulate_array({product}, array, scratchpads);
   const Reports published = reports(prefix);
   const ArrayRun closed = run_on_array(product, array);
   expect_accesses(run, closed, published, adds_row_and_column ? closed.folds * (array.rows + array.cols) : 0);

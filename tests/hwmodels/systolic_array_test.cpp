@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "hwmodels/spatial/scratchpad.hpp"
+#include "hwmodels/spatial/array_simulation.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/rng.hpp"
 
@@ -106,7 +106,7 @@ TEST(SystolicArray, ClosedFormsAreWhatTheSimulatedArrayAsksFor) {
                                   1 + static_cast<std::int64_t>(rng.below(40))};
       const SystolicArray array{1 + static_cast<int>(rng.below(9)), 1 + static_cast<int>(rng.below(9)), dataflow};
       const ArrayRun run = run_on_array(product, array);
-      const ScratchpadRun simulated = simulate({product}, array, {});
+      const ScratchpadRun simulated = simulate_array({product}, array, {});
       EXPECT_EQ(simulated.last_cycle, run.cycles - 1);
       EXPECT_EQ(simulated.stall_cycles, 0);
       EXPECT_EQ(simulated.array_side[0].words, run.input_reads);
@@ -188,27 +188,27 @@ TEST(Scratchpads, AWiderBusNeverWaitsLonger) {
     const SystolicArray array{16, 16, dataflow};
     std::int64_t before = std::numeric_limits<std::int64_t>::max();
     for (const std::int64_t width : {1, 4, 16, 64}) {
-      const ScratchpadRun run = simulate({product}, array, {2048, 2048, 2048, width});
+      const ScratchpadRun run = simulate_array({product}, array, {2048, 2048, 2048, width});
       EXPECT_LE(run.stall_cycles, before);
       EXPECT_EQ(run.last_cycle - run.stall_cycles, run_on_array(product, array).cycles - 1);
       before = run.stall_cycles;
     }
-    EXPECT_GT(simulate({product}, array, {2048, 2048, 2048, 1}).stall_cycles, before);
+    EXPECT_GT(simulate_array({product}, array, {2048, 2048, 2048, 1}).stall_cycles, before);
   }
 }
 
 TEST(Scratchpads, LargeOnesFetchEveryWordOnce) {
   const MatrixProduct product{50, 40, 30};
-  const ScratchpadRun run = simulate({product}, {8, 8, Dataflow::output_stationary}, {100'000, 100'000, 100'000});
+  const ScratchpadRun run = simulate_array({product}, {8, 8, Dataflow::output_stationary}, {100'000, 100'000, 100'000});
   EXPECT_EQ(run.dram_side[0].words, 50 * 40);
   EXPECT_EQ(run.dram_side[1].words, 40 * 30);
   EXPECT_EQ(run.dram_side[2].words, 50 * 30);
 }
 
 TEST(Scratchpads, RefusesWhatItCannotSimulate) {
-  EXPECT_THROW(simulate({{8, 8, 8}}, {4, 4, Dataflow::row_stationary}, {}), ConfigError);
-  EXPECT_THROW(simulate({{8, 8, 8}}, {}, {99, 1000, 1000}), ConfigError);
-  EXPECT_THROW(simulate({{8, 8, 8}}, {}, {1000, 1000, 1000, 0}), ConfigError);
+  EXPECT_THROW(simulate_array({{8, 8, 8}}, {4, 4, Dataflow::row_stationary}, {}), ConfigError);
+  EXPECT_THROW(simulate_array({{8, 8, 8}}, {}, {99, 1000, 1000}), ConfigError);
+  EXPECT_THROW(simulate_array({{8, 8, 8}}, {}, {1000, 1000, 1000, 0}), ConfigError);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "hwmodels/spatial/scratchpad.hpp"
+#include "hwmodels/spatial/array_simulation.hpp"
 
 #include <fmt/format.h>
 
@@ -378,7 +378,8 @@ double PortUse::words_per_cycle() const {
   return static_cast<double>(words) / static_cast<double>(last_cycle - first_cycle + 1);
 }
 
-ScratchpadRun simulate(const ArrayOperands& operands, const SystolicArray& array, const Scratchpads& scratchpads) {
+ScratchpadRun simulate_array(const ArrayOperands& operands, const SystolicArray& array,
+                             const Scratchpads& scratchpads) {
   check(array, scratchpads);
   const Addresses addresses(operands);
   const Sides sides = sides_of(operands.product, addresses, array.dataflow);

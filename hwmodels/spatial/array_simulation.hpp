@@ -47,6 +47,6 @@ struct ScratchpadRun {
 };
 
 // Throws ConfigError: a dataflow other than ws, is and os; scratchpads below 100 words, a bandwidth below 1.
-ScratchpadRun simulate(const ArrayOperands& operands, const SystolicArray& array, const Scratchpads& scratchpads);
+ScratchpadRun simulate_array(const ArrayOperands& operands, const SystolicArray& array, const Scratchpads& scratchpads);
 
 }  // namespace ridgeline
