@@ -177,6 +177,8 @@ std::int64_t ResidencyRules::pending_bytes(const Residency& residency) const {
 std::vector<ResidencyMove> ResidencyBound::sorted_moves(const Residency& from) {
   std::vector<ResidencyMove> moves;
   if (!rules_.moves(from, moves)) overflow_ = true;
+  looked_at_ += moves.size();
+  if (looked_at_ > moves_a_state * most_states_) overflow_ = true;
   std::vector<std::int64_t> least;
   for (const ResidencyMove& move : moves) least.push_back(move.beyond_bytes + rules_.pending_bytes(move.after));
   std::vector<std::size_t> order(moves.size());
@@ -192,7 +194,9 @@ std::optional<std::int64_t> ResidencyBound::to_go(const Residency& from) {
   if (rules_.finished(from)) return 0;
   if (const auto known = known_.find(from); known != known_.end()) return known->second;
   std::int64_t best = std::numeric_limits<std::int64_t>::max();
-  for (const ResidencyMove& move : sorted_moves(from)) {
+  const std::vector<ResidencyMove> moves = sorted_moves(from);
+  if (overflow_) return std::nullopt;
+  for (const ResidencyMove& move : moves) {
     if (move.beyond_bytes + rules_.pending_bytes(move.after) >= best) break;
     const std::optional<std::int64_t> rest = to_go(move.after);
     if (!rest) return std::nullopt;

@@ -73,7 +73,8 @@ class ResidencyBound {
   std::vector<ResidencyMove> sorted_moves(const Residency& from);
 
   const ResidencyRules& rules_;
-  std::size_t most_states_;
+  static constexpr std::size_t moves_a_state = 10;  // looked at, for each state allowed
+  std::size_t most_states_, looked_at_ = 0;
   bool overflow_ = false;
   std::unordered_map<Residency, std::int64_t> known_;
 };

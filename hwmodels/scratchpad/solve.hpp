@@ -31,7 +31,7 @@ struct ScratchpadEffort {
   OperatorOrder order = OperatorOrder::network;  // of lru and greedy
   std::size_t part_ops = 16;
   std::size_t width = 64;              // of divide's beam
-  std::size_t most_states = 400'000;   // of exact's bound
+  std::size_t most_states = 100'000;   // of exact's bound
   std::size_t most_layouts = 50'000;   // of exact, a level
   std::size_t most_attempts = 20'000;  // at placing
 };
