@@ -83,7 +83,9 @@ TEST_F(Memory, SaysWhatIsWrong) {
               HasSubstr("patch-grid"));
   EXPECT_THAT(refused({"memory", "mobilenet_v2", "--patch-layers", "4000", "--patch-grid", "2"}), HasSubstr("runs as"));
   EXPECT_THAT(refused({"memory", "mobilenet_v2", "--device", "raspberry_pi_4"}), HasSubstr("microcontroller"));
-  EXPECT_THAT(refused({"memory", "--study", "none", "--db", "none.db"}), HasSubstr("none.db"));
+  EXPECT_THAT(refused({"memory", "mobilenet_v2", "--trial", "3"}), HasSubstr("--study"));
+  EXPECT_THAT(refused({"memory", "--study", "any", "--seed", "3"}), HasSubstr("a trial has its own"));
+  EXPECT_EQ(run({"memory", "--study", "any", "--db", "none.db"}).code, 4);
 }
 
 TEST_F(Memory, WhatDoesNotFitTheDeviceEndsWithThree) {
