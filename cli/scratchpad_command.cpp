@@ -346,7 +346,7 @@ void add_scratchpad_command(CLI::App& app, CommandLine& cli) {
   const auto flags = std::make_shared<ScratchpadFlags>();
   CLI::App* command = add_command(
       app, "scratchpad", "operator order, offsets, spills and reloads that move the fewest bytes for a scratchpad",
-      "ridgeline scratchpad nasbench201 --seed 3 --format int8 --bytes 65536 --compare");
+      "ridgeline scratchpad vit_small --seed 1 --format int8 --share 1 --compare");
   add_space_options(*command, flags->design);
   command->get_option("space")->description("space, or one network: a checkpoint or an .onnx file");
   add_genome_options(*command, flags->design);
