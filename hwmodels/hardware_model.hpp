@@ -26,8 +26,8 @@ struct OpCost {
 };
 
 // Something of which a device has so much and a design takes so much, where the design is laid out in hardware of its
-// own or in memories of fixed size: "luts", "dsps", "brams" of an FPGA, "sram_bytes" of a microcontroller, "area_mm2" of
-// an accelerator; or how well it is used: "utilisation". Names are counts, shares or carry their unit.
+// own or in memories of fixed size: "luts", "dsps", "brams" of an FPGA, "sram_bytes" of a microcontroller, "area_mm2"
+// of an accelerator; or how well it is used: "utilisation". Names are counts, shares or carry their unit.
 struct ResourceUse {
   std::string name;
   double used = 0.0;

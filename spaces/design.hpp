@@ -1,5 +1,5 @@
-// What a genome decodes to: a network and the number formats it runs in, with weights where there are any; and where the
-// space has genes for them, how it is scheduled and the values that they give a device.
+// What a genome decodes to: a network and the number formats it runs in, with weights where there are any; and where
+// the space has genes for them, how it is scheduled and the values that they give a device.
 #pragma once
 
 #include <cstdint>
