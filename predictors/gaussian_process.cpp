@@ -2,6 +2,7 @@
 
 #include <Eigen/Cholesky>
 #include <Eigen/Eigenvalues>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -131,11 +132,13 @@ void GaussianProcess::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) con
 
 Eigen::VectorXd GaussianProcess::predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   check_rows(X);
+  if (X.rows() == 0) return Eigen::VectorXd(0);
   return (covariance(squared_distances(scaled(X), rows_), squared_length_) * weights_).array() + mean_;
 }
 
 Prediction GaussianProcess::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   check_rows(X);
+  if (X.rows() == 0) return {Eigen::VectorXd(0), Eigen::VectorXd(0)};  // Eigen solves for no columns by null references
   const Eigen::MatrixXd shared = covariance(squared_distances(scaled(X), rows_), squared_length_);
   Prediction prediction;
   prediction.mean = (shared * weights_).array() + mean_;
