@@ -1,17 +1,20 @@
 #include <array>
 
 #include "predictors/gaussian_process.hpp"
+#include "predictors/gradient_boosting.hpp"
 #include "predictors/predictor.hpp"
 #include "predictors/ridge.hpp"
 
 namespace ridgeline {
 
 std::span<const PredictorEntry> predictors() {
-  static const std::array<PredictorEntry, 2> entries{{
+  static const std::array<PredictorEntry, 3> entries{{
       {"ridge", "linear regression with a Gaussian prior, penalty by leave-one-out error (Hoerl and Kennard, 1970)",
        &Ridge::make},
       {"gp", "Gaussian process, length and noise by leave-one-out error (Rasmussen and Williams, 2006)",
        &GaussianProcess::make},
+      {"xgboost", "gradient-boosted trees, their number by cross-validation (Chen and Guestrin, 2016)",
+       &GradientBoosting::make},
   }};
   return entries;
 }

@@ -8,7 +8,7 @@ set -euo pipefail
 
 build=(build-essential cmake ninja-build ccache libboost-graph-dev libeigen3-dev libcli11-dev libsqlite3-dev
        nlohmann-json3-dev libdnnl-dev libfmt-dev zlib1g-dev libjs-vega pkg-config libfreetype-dev libpng-dev
-       libturbojpeg0-dev libzip-dev libonnx-dev libprotobuf-dev coinor-libcbc-dev)
+       libturbojpeg0-dev libzip-dev libonnx-dev libprotobuf-dev coinor-libcbc-dev libxgboost-dev)
 # What the data set `glyphs` is drawn from: the packages named in experiments/data/font_catalogue.cpp.
 fonts=(fonts-dejavu-core fonts-dejavu-extra fonts-liberation fonts-urw-base35 fonts-texgyre fonts-lato
        fonts-roboto-unhinted fonts-roboto-slab fonts-open-sans fonts-cantarell fonts-comfortaa fonts-crosextra-carlito

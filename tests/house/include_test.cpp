@@ -39,6 +39,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>>& confined_heade
       {"sqlite3", {"experiments"}},
       {"CLI/", {"cli"}},
       {"Cbc_C_Interface.h", {"search/exact_allocation.cpp"}},
+      {"xgboost/", {"predictors/gradient_boosting.cpp"}},
       {"Eigen/", {"predictors", "kernels", "experiments"}},
       {"omp.h", {"kernels", "experiments", "search/exact_allocation.cpp"}},
       {"zlib.h", {"experiments"}},
