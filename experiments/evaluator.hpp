@@ -22,6 +22,9 @@
 //                                                                  network), divergence (from its probabilities);
 //                                                                  "images"; how it is quantized:
 //                                                                  quantization/passes.hpp
+//   predictor {"file": FILE}                                       learnt from the trials of another study of the
+//   space:
+//                                                                  learned_score.hpp
 #pragma once
 
 #include <cstdint>

@@ -46,17 +46,6 @@ std::map<FeatureChoice, std::vector<std::string>> candidates(const PredictionOpt
   return chosen;
 }
 
-// The set of that name, null where it has nothing to say.
-std::unique_ptr<FeatureSet> make_set(FeatureChoice choice, const SearchSpace& space, std::span<const Genome> known) {
-  std::unique_ptr<FeatureSet> set;
-  if (choice == FeatureChoice::network) set = std::make_unique<NetworkFeatures>(space, known);
-  if (choice == FeatureChoice::pairs) set = std::make_unique<PairFeatures>(space);
-  if (choice == FeatureChoice::architecture) set = std::make_unique<GenomeFeatures>(space, false);
-  if (choice == FeatureChoice::genes) set = std::make_unique<GenomeFeatures>(space);
-  const bool usable = set->size() > 0 && (choice != FeatureChoice::pairs || set->size() <= most_pairs);
-  return usable || choice == FeatureChoice::genes ? std::move(set) : nullptr;
-}
-
 // The `count` members of `front` that are left when the most crowded one is dropped again and again.
 std::vector<std::uint32_t> thinned(const Population& all, std::span<const std::uint32_t> front, std::size_t count) {
   std::vector<std::uint32_t> left(front.begin(), front.end());
@@ -136,6 +125,17 @@ SearcherSetup inner_setup(const SearcherSetup& setup, const TrialMemory& memory,
 
 }  // namespace
 
+std::unique_ptr<FeatureSet> make_feature_set(FeatureChoice choice, const SearchSpace& space,
+                                             std::span<const Genome> known) {
+  std::unique_ptr<FeatureSet> set;
+  if (choice == FeatureChoice::network) set = std::make_unique<NetworkFeatures>(space, known);
+  if (choice == FeatureChoice::pairs) set = std::make_unique<PairFeatures>(space);
+  if (choice == FeatureChoice::architecture) set = std::make_unique<GenomeFeatures>(space, false);
+  if (choice == FeatureChoice::genes) set = std::make_unique<GenomeFeatures>(space);
+  const bool usable = set->size() > 0 && (choice != FeatureChoice::pairs || set->size() <= most_pairs);
+  return usable || choice == FeatureChoice::genes ? std::move(set) : nullptr;
+}
+
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives) {
   std::vector<std::size_t> modelled;
   for (std::size_t k = 0; k < objectives.size(); ++k) {
@@ -178,7 +178,7 @@ void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, st
   if (choice == FeatureChoice::pairs) rows = rows.last(std::min(most_slow_trials, rows.size()));
   std::vector<Genome> known;
   for (const std::size_t row : rows) known.push_back(trials[row].genome);
-  std::unique_ptr<FeatureSet> set = make_set(choice, space, known);
+  std::unique_ptr<FeatureSet> set = make_feature_set(choice, space, known);
   if (!set) return;
   const Eigen::MatrixXd inputs = set->rows(known);
   Eigen::VectorXd y(inputs.rows());

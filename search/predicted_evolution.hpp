@@ -22,6 +22,11 @@ std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectiv
 enum class FeatureChoice : std::uint8_t { automatic, genes, architecture, pairs, network };
 std::span<const std::string> feature_choice_names();  // "auto", "genes", "architecture", "pairs", "network"
 
+// The features of that name, null where there are none or pairs too many for a quick fit (10,000), but for genes.
+// `known`: for network, whose features are those that these have.
+std::unique_ptr<FeatureSet> make_feature_set(FeatureChoice choice, const SearchSpace& space,
+                                             std::span<const Genome> known);
+
 // What is left to choose is decided by the least left_out_error(), for each objective by itself: among ridge on genes,
 // pairs and network, and a Gaussian process on genes and on architecture.
 struct PredictionOptions {

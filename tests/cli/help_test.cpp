@@ -50,12 +50,13 @@ TEST(Help, EveryCommandIsThere) {
               UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "choices", "cross",
                                    "explain", "space", "device", "estimate", "measure", "mapping", "memory",
                                    "scratchpad", "allocate", "sensitivity", "quantize", "sweep", "data", "train",
-                                   "evaluate", "extract", "rank", "winners", "export", "version"));
+                                   "predictor", "evaluate", "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
               UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve"));
   EXPECT_THAT(subcommands(run_ridgeline({"device", "--help"}).out),
               UnorderedElementsAre("list", "show", "calibrate", "check"));
+  EXPECT_THAT(subcommands(run_ridgeline({"predictor", "--help"}).out), UnorderedElementsAre("train", "eval", "list"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "--help"}).out), UnorderedElementsAre("make", "show"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "make", "--help"}).out), UnorderedElementsAre("glyphs"));
 }
@@ -68,7 +69,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 45);
+  EXPECT_EQ(commands, 49);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.

@@ -1,0 +1,146 @@
+// predictor train, predictor eval, predictor list
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/command_line.hpp"
+#include "cli/output_file.hpp"
+#include "cli/progress.hpp"
+#include "experiments/learned_score.hpp"
+#include "experiments/report_explain.hpp"
+#include "experiments/report_units.hpp"
+#include "experiments/stored_study.hpp"
+
+namespace ridgeline {
+namespace {
+
+struct PredictorFlags {
+  std::string database, study, file, features = "auto";
+  LearningOptions options;
+  bool json = false, quiet = false;
+};
+
+Json error_json(const LearnedError& error) {
+  return {{"trials", error.trials},    {"rmse", error.rmse}, {"mean_absolute_error", error.mean_absolute},
+          {"least", error.least},      {"most", error.most}, {"rmse_of_range", error.share()},
+          {"spearman", error.spearman}};
+}
+
+std::string error_text(const LearnedError& error, const std::string& unit) {
+  const auto value = [&](double number) { return pretty(number, unit); };
+  return fmt::format("RMSE {} ({:.2f} % of the range from {} to {}), mean error {}, Spearman {:.4f}", value(error.rmse),
+                     100.0 * error.share(), value(error.least), value(error.most), value(error.mean_absolute),
+                     error.spearman);
+}
+
+std::string time_text(double seconds) { return pretty(seconds, "s"); }
+
+int train(const CommandLine& cli, PredictorFlags& flags) {
+  check_writable(flags.file, "--out");
+  const auto names = feature_choice_names();
+  flags.options.prediction.features =
+      static_cast<FeatureChoice>(std::ranges::find(names, flags.features) - names.begin());
+  const Store store(flags.database, Store::Mode::read);
+  const LearnedScore score = [&] {
+    PhaseLine line(!flags.quiet, cli.progress_bar, 2.0);
+    flags.options.progress = [&](std::size_t done, std::size_t total) { line.show("fit", done, total); };
+    return learn_score(store, cli.resources, flags.options);
+  }();
+  const LearnedSpeed speed = time_score(score, store, cli.resources, score.study);
+  write_file(flags.file, score.save().dump() + "\n", "--out");
+  const double ratio = speed.evaluator_s / speed.score_s;
+  if (flags.json) {
+    cli.print_json({{"predicted_by", score.form.text()},
+                    {"trials", score.trials},
+                    {"held_out", error_json(score.held_out)},
+                    {"evaluator_s", speed.evaluator_s},
+                    {"predictor_s", speed.score_s},
+                    {"speed_up", ratio}});
+    return exit_done;
+  }
+  cli.print(fmt::format(
+      "{} of {}: {}, {} trials\n{} trials held out: {}\n{} a candidate in place of {}: {:.3g} times as fast\nwrote {}: "
+      "in a study, \"from\": {{\"evaluator\": \"predictor\", \"file\": \"{}\"}}\n",
+      plain_name(score.objective, score.unit), score.study, score.form.text(), score.trials, score.held_out.trials,
+      error_text(score.held_out, score.unit), time_text(speed.score_s), time_text(speed.evaluator_s), ratio, flags.file,
+      flags.file));
+  return exit_done;
+}
+
+int evaluate(const CommandLine& cli, const PredictorFlags& flags) {
+  const Store store(flags.database, Store::Mode::read);
+  const StudyRecord record = find_study(store, flags.study);
+  const StudyConfig config = parse_study(JsonDocument::parse(record.config, "stored configuration of " + record.name));
+  const auto space = std::make_shared<const SearchSpace>(stored_space(record, config, cli.resources));
+  const LearnedScore score = LearnedScore::load(flags.file, space);
+  const LearnedError error = judge_score(score, store, record);
+  if (flags.json) {
+    cli.print_json(error_json(error));
+    return exit_done;
+  }
+  cli.print(fmt::format("{} by {}, learnt from {}, on {} trials of {}\n{}\n", plain_name(score.objective, score.unit),
+                        score.form.text(), score.study, error.trials, record.name, error_text(error, score.unit)));
+  return exit_done;
+}
+
+int list(const CommandLine& cli, const PredictorFlags& flags) {
+  Json names = Json::array();
+  TextTable table({{"predictor", false}, {"what", false}});
+  for (const PredictorEntry& entry : predictors()) {
+    names.push_back({{"name", entry.name}, {"about", entry.about}});
+    table.add({entry.name, entry.about});
+  }
+  if (flags.json) {
+    cli.print_json(names);
+  } else {
+    cli.print(table.text(cli.style));
+  }
+  return exit_done;
+}
+
+}  // namespace
+
+void add_predictor_commands(CLI::App& app, CommandLine& cli) {
+  auto flags = std::make_shared<PredictorFlags>();
+  CLI::App* group = add_command(app, "predictor", "scores learnt from stored trials, in place of what gave them",
+                                "ridgeline predictor train codesign --objective energy_j --out energy.json");
+  group->require_subcommand(1);
+
+  CLI::App* command = add_command(
+      *group, "train", "fit a predictor to one objective of a stored study; its error on trials held out, its speed-up",
+      "ridgeline predictor train codesign --objective energy_j --out energy.json --db ridgeline.db");
+  command->add_option("study", flags->options.study, "name of a stored study")->required();
+  command->add_option("--objective", flags->options.objective, "an objective or a constraint of the study")->required();
+  command->add_option("--out", flags->file, "the file to write")->required();
+  std::vector<std::string> names{"auto"};
+  for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
+  command->add_option("--predictor", flags->options.prediction.predictor, "auto: whichever is best by cross-validation")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  const auto features = feature_choice_names();
+  command->add_option("--features", flags->features, "what it looks at")
+      ->check(CLI::IsMember(std::vector<std::string>(features.begin(), features.end())))
+      ->capture_default_str();
+  command->add_option("--held-out", flags->options.held_out, "share of the trials that judge")
+      ->check(CLI::Range(0.01, 0.9))
+      ->capture_default_str();
+  command->add_option("--seed", flags->options.seed, "decides which trials are held out")->capture_default_str();
+  add_database_option(*command, flags->database);
+  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return train(cli, *flags); }; });
+
+  command = add_command(*group, "eval", "how far a trained predictor is from the trials of a stored study",
+                        "ridgeline predictor eval energy.json codesign_2 --db ridgeline.db");
+  command->add_option("file", flags->file, "what predictor train wrote")->required();
+  command->add_option("study", flags->study, "name of a stored study of the same space")->required();
+  add_database_option(*command, flags->database);
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return evaluate(cli, *flags); }; });
+
+  command = add_command(*group, "list", "the predictors there are", "ridgeline predictor list");
+  add_json_option(*command, flags->json);
+  command->callback([&cli, flags] { cli.action = [&cli, flags] { return list(cli, *flags); }; });
+}
+
+}  // namespace ridgeline

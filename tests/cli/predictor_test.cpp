@@ -1,0 +1,119 @@
+// Scores learnt from stored trials: judged on another search's trials, whose values are counted and not learnt.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "spaces/json_reader.hpp"
+#include "tests/cli/child.hpp"
+
+namespace ridgeline {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class PredictorCommands : public ::testing::Test {
+ protected:
+  Outcome run(const std::vector<std::string>& arguments) const {
+    return run_ridgeline(arguments, {folder_.path(), {{"LC_ALL", "C.UTF-8"}}, 0, ""});
+  }
+  void search(const std::string& name, int seed, const std::string& space = "nasbench201") const {
+    Json study = Json::parse(counting_study(name, space, 150));
+    study["seed"] = seed;
+    study["searcher"] = {{"name", "random"}};
+    folder_.write("study.json", study.dump());
+    const Outcome outcome = run({"search", "./study.json", "--quiet"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    objective_ = study["objectives"][1]["name"].get<std::string>();
+  }
+  Json train(const std::string& study) const {
+    return parsed(run({"predictor", "train", study, "--objective", objective_, "--out", "score.json", "--json"}));
+  }
+  // The second objective of every trial.
+  std::vector<double> column(const std::string& study) const {
+    EXPECT_EQ(run({"report", study, "--csv", "trials.csv"}).code, 0);
+    std::istringstream text(content("trials.csv"));
+    std::string line, cell;
+    std::getline(text, line);
+    std::vector<double> values;
+    while (std::getline(text, line)) {
+      std::istringstream cells(line);
+      for (int i = 0; i < 6; ++i) std::getline(cells, cell, ',');
+      values.push_back(std::stod(cell));
+    }
+    return values;
+  }
+  std::string content(const std::string& name) const {
+    std::ifstream file(folder_.file(name));
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  TemporaryFolder folder_;
+  mutable std::string objective_;
+};
+
+TEST_F(PredictorCommands, ACountIsLearntAndStandsInForItself) {
+  search("first", 1);
+  search("second", 2);
+  const Json trained = train("first");
+  EXPECT_EQ(trained.at("trials"), 150);
+  EXPECT_EQ(trained.at("held_out").at("trials"), 30);
+  EXPECT_LT(trained.at("held_out").at("rmse_of_range"), 0.05);
+  const Json judged = parsed(run({"predictor", "eval", "score.json", "second", "--json"}));
+  EXPECT_EQ(judged.at("trials"), 150);
+  EXPECT_LT(judged.at("rmse_of_range"), 0.05);
+  EXPECT_GT(judged.at("spearman"), 0.95);
+
+  Json study = Json::parse(counting_study("learnt", "nasbench201", 150));
+  study["seed"] = 2;
+  study["searcher"] = {{"name", "random"}};
+  study["objectives"][1]["from"] = {{"evaluator", "predictor"}, {"file", "score.json"}};
+  folder_.write("study.json", study.dump());
+  const Outcome outcome = run({"search", "./study.json", "--quiet"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  // The same genomes with learnt values: off by what eval said.
+  const std::vector<double> truth = column("second"), learnt = column("learnt");
+  ASSERT_EQ(truth.size(), learnt.size());
+  double squares = 0.0;
+  for (std::size_t i = 0; i < truth.size(); ++i) squares += (truth[i] - learnt[i]) * (truth[i] - learnt[i]);
+  const double rmse = std::sqrt(squares / static_cast<double>(truth.size()));
+  EXPECT_NEAR(rmse, judged.at("rmse").get<double>(), 1e-6 * rmse);
+}
+
+TEST_F(PredictorCommands, TheSameTrialsTeachTheSame) {
+  search("first", 1);
+  train("first");
+  const std::string once = content("score.json");
+  train("first");
+  EXPECT_EQ(content("score.json"), once);
+}
+
+TEST_F(PredictorCommands, BadInputIsSaidWithItsRemedy) {
+  search("first", 1);
+  const auto refused = [&](const std::vector<std::string>& arguments, const std::string& what) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(what));
+  };
+  refused({"predictor", "train", "firts", "--objective", objective_, "--out", "x.json"}, "first");
+  refused({"predictor", "train", "first", "--objective", "energy", "--out", "x.json"}, objective_);
+  refused({"predictor", "train", "first", "--objective", objective_, "--out", "no/x.json"}, "--out");
+  refused({"predictor", "train", "first", "--objective", objective_, "--out", "x.json", "--predictor", "tree"},
+          "xgboost");
+  refused({"predictor", "train", "first", "--objective", objective_, "--out", "x.json", "--features", "network"},
+          "genes, architecture or pairs");
+  EXPECT_FALSE(folder_.has("x.json"));
+  train("first");
+  search("other", 1, "nasbench_macro");
+  refused({"predictor", "eval", "score.json", "other"}, "predictor train");
+  Json damaged = Json::parse(content("score.json"));
+  damaged["state"] = Json::object();
+  folder_.write("damaged.json", damaged.dump());
+  refused({"predictor", "eval", "damaged.json", "first"}, "signature");
+  refused({"predictor", "eval", "none.json", "first"}, "none.json");
+}
+
+}  // namespace
+}  // namespace ridgeline
