@@ -249,11 +249,13 @@ std::string misfit(const LoopWorkload& workload, const SpatialArchitecture& arch
     if (const std::int64_t used = product(mapping[l].spatial); used > level.fan_out) {
       return fmt::format("{} instances inside {}, which has {}", used, level.name, level.fan_out);
     }
+    if (level.words == 0) continue;
+    const Extents block = block_of(mapping, l);
     std::int64_t words = 0;
     for (const LoopOperand operand : {LoopOperand::weights, LoopOperand::inputs, LoopOperand::outputs}) {
-      if (level.keeps[static_cast<std::size_t>(operand)]) words += workload.words(operand, block_of(mapping, l));
+      if (level.keeps[static_cast<std::size_t>(operand)]) words += workload.words(operand, block);
     }
-    if (level.words > 0 && words > level.words) {
+    if (words > level.words) {
       return fmt::format("{} words in {}, which holds {}", words, level.name, level.words);
     }
   }

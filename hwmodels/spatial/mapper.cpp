@@ -42,12 +42,14 @@ void apply(const Move& move, Mapping& mapping) {
   }
 }
 
-void add_prime_factors(std::int64_t number, std::vector<std::int64_t>& primes) {
+// In order, each as often as it divides.
+std::vector<std::int64_t> prime_factors(std::int64_t number) {
+  std::vector<std::int64_t> primes;
   for (std::int64_t prime = 2; prime * prime <= number; ++prime) {
-    if (number % prime == 0) primes.push_back(prime);
-    while (number % prime == 0) number /= prime;
+    for (; number % prime == 0; number /= prime) primes.push_back(prime);
   }
   if (number > 1) primes.push_back(number);
+  return primes;
 }
 
 std::vector<Place> places_of(const SpatialArchitecture& architecture) {
@@ -69,15 +71,15 @@ class MappingSearch {
         rng_(options.seed, "mapping", 0) {}
 
   std::optional<FoundMapping> run(const Mapping* given) {
-    Mapping outermost(architecture_.levels.size());
-    for (std::size_t d = 0; d < loop_dimensions; ++d) {
-      if (workload_.extent[d] > 1) {
-        outermost[0].temporal.push_back({static_cast<LoopDimension>(d), workload_.extent[d]});
-      }
-    }
+    constexpr double anew = 0.4;
     if (given != nullptr) descend(*given);
-    descend(outermost);
-    while (best_ && left() > 0 && jump()) {
+    descend(outermost());
+    while (best_ && left() > 0) {
+      if (rng_.chance(anew)) {
+        descend(filled_arrays());
+      } else if (!jump()) {
+        break;
+      }
     }
     if (best_) best_->evaluations = evaluations_;
     return std::move(best_);
@@ -105,15 +107,16 @@ class MappingSearch {
 
   std::vector<Move> moves_from(Mapping& mapping) const {
     std::vector<Move> moves;
-    std::vector<std::int64_t> primes;
     for (const Place& from : places_) {
       const std::vector<Loop>& loops = from.in(mapping);
       for (const Loop& loop : loops) {
         if (!from.spatial && loop != loops.back()) moves.push_back({from, from, loop.dimension, 0, true});
         if (!from.spatial && loop != loops.front()) moves.push_back({from, from, loop.dimension, 0, false});
-        primes.clear();
-        add_prime_factors(loop.extent, primes);
-        for (const std::int64_t prime : primes) add_moves_of(prime, loop, from, mapping, moves);
+        std::int64_t last = 0;
+        for (const std::int64_t prime : prime_factors(loop.extent)) {
+          if (prime != last) add_moves_of(prime, loop, from, mapping, moves);
+          last = prime;
+        }
       }
     }
     return moves;
@@ -128,6 +131,35 @@ class MappingSearch {
       const bool known = std::ranges::find(there, loop.dimension, &Loop::dimension) != there.end();
       if (!known && !to.spatial && !there.empty()) moves.push_back({from, to, loop.dimension, prime, false});
     }
+  }
+
+  Mapping outermost() const {
+    Mapping mapping(architecture_.levels.size());
+    for (std::size_t d = 0; d < loop_dimensions; ++d) {
+      if (workload_.extent[d] > 1) mapping[0].temporal.push_back({static_cast<LoopDimension>(d), workload_.extent[d]});
+    }
+    return mapping;
+  }
+
+  // One loop after the other, in random order, over the instances of every array, as far as it fits, the rest at the
+  // outermost level: from a full array no single move leads to another full one.
+  Mapping filled_arrays() {
+    Mapping mapping = outermost();
+    for (const Place& place : places_) {
+      if (!place.spatial) continue;
+      std::vector<Loop> loops = mapping[0].temporal;
+      rng_.shuffle(std::span(loops));
+      for (const Loop& loop : loops) {
+        std::vector<std::int64_t> primes = prime_factors(loop.extent);
+        rng_.shuffle(std::span(primes));
+        for (const std::int64_t prime : primes) {
+          Mapping next = mapping;
+          apply({{0, false}, place, loop.dimension, prime, true}, next);
+          if (misfit(workload_, architecture_, next).empty()) mapping = std::move(next);
+        }
+      }
+    }
+    return mapping;
   }
 
   // Begins again some random moves away from the best. False: there are no moves.
