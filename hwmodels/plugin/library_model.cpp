@@ -11,6 +11,7 @@
 
 #include "hwmodels/plugin/plugin_files.hpp"
 #include "hwmodels/plugin/ridgeline_hwmodel.h"
+#include "hwmodels/plugin/timed_calls.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/hash.hpp"
 
@@ -133,25 +134,21 @@ PluginAbilities abilities_of(const ridgeline_abilities& given) {
 }  // namespace
 
 struct LibraryModel::Loaded {
-  Loaded(const std::string& device_file, const std::string& library) {
-    handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  Loaded(std::string device, std::string library) : device_file(std::move(device)), file(std::move(library)) {}
+
+  void open() {
+    handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle == nullptr) {
       const char* why = dlerror();
       refuse(device_file, "a shared library that this machine loads", why == nullptr ? "none" : plain_words(why),
              "build it for this machine, see hwmodels/examples/library");
     }
   }
-  ~Loaded() {
-    if (model != nullptr && functions != nullptr) guarded([&] { functions->destroy(model); });
-    dlclose(handle);
-  }
-  Loaded(const Loaded&) = delete;
-  Loaded& operator=(const Loaded&) = delete;
 
-  void find_functions(const std::string& device_file, const std::string& library) {
+  void find_functions() {
     void* found = dlsym(handle, symbol);
     if (found == nullptr) {
-      refuse(device_file, fmt::format("a library that exports {}()", symbol), library + " without it",
+      refuse(device_file, fmt::format("a library that exports {}()", symbol), file + " without it",
              "export it with C linkage, see ridgeline_hwmodel.h");
     }
     const auto entry = reinterpret_cast<decltype(&ridgeline_hwmodel)>(found);
@@ -162,15 +159,15 @@ struct LibraryModel::Loaded {
     if (functions->version != RIDGELINE_HWMODEL_VERSION) {
       const std::uint32_t theirs = std::exchange(functions, nullptr)->version;
       refuse(device_file, fmt::format("version {} of ridgeline_hwmodel.h", RIDGELINE_HWMODEL_VERSION),
-             fmt::format("{} with version {}", library, theirs), "build it with this Ridgeline's header");
+             fmt::format("{} with version {}", file, theirs), "build it with this Ridgeline's header");
     }
     if (functions->create == nullptr || functions->estimate == nullptr || functions->destroy == nullptr) {
       functions = nullptr;
-      refuse(device_file, "create, estimate and destroy", library + " that lacks one of them", "");
+      refuse(device_file, "create, estimate and destroy", file + " that lacks one of them", "");
     }
   }
 
-  PluginAbilities create(const std::string& device_file, const std::string& options) {
+  void create(const std::string& options) {
     ridgeline_abilities given{};
     std::string error(text_size, '\0');
     std::string fault =
@@ -179,28 +176,77 @@ struct LibraryModel::Loaded {
     if (model == nullptr) {
       refuse(device_file, "a model with these \"options\"", fault.empty() ? "a failure without a reason" : fault, "");
     }
-    PluginAbilities abilities = abilities_of(given);
+    abilities = abilities_of(given);
     if (const std::string problem = problem_of(abilities); !problem.empty()) {
       refuse(device_file, "resources with names and limits", problem, "see ridgeline_abilities in ridgeline_hwmodel.h");
     }
-    return abilities;
   }
 
+  void close() {
+    if (model != nullptr && functions != nullptr) guarded([&] { functions->destroy(model); });
+    if (handle != nullptr) dlclose(handle);
+    model = handle = nullptr;
+  }
+
+  const std::string device_file, file;
   void* handle = nullptr;
   const ridgeline_hwmodel_functions* functions = nullptr;
   void* model = nullptr;
+  PluginAbilities abilities;
 };
 
-LibraryModel::LibraryModel(std::string name, std::unique_ptr<Loaded> loaded, PluginAbilities abilities,
-                           std::uint64_t contents)
-    : name_(std::move(name)), loaded_(std::move(loaded)), abilities_(std::move(abilities)), contents_hash_(contents) {}
+// What a call asks and answers, as C sees it.
+struct LibraryModel::Request {
+  Request(std::span<const Design> designs, std::size_t resource_count) {
+    described.reserve(designs.size());
+    for (const Design& design : designs) {
+      const PluginDesign& one = described.emplace_back(plugin_design(design));
+      const Crossing& crossing = crossings.emplace_back(one, resource_count);
+      asked.push_back(crossing.asked);
+      answers.push_back(crossing.answer);
+    }
+  }
 
-LibraryModel::~LibraryModel() = default;
+  void put_to(const Loaded& loaded) {
+    std::string error(text_size, '\0');
+    std::int32_t code = 0;
+    fault = guarded([&] {
+      code = loaded.functions->estimate(loaded.model, asked.data(), asked.size(), answers.data(), error.data(),
+                                        error.size());
+    });
+    if (fault.empty() && code != 0) fault = text_of(error);
+    if (fault.empty() && code != 0) fault = "it failed and says no reason";
+  }
+
+  std::vector<PluginDesign> described;
+  std::deque<Crossing> crossings;
+  std::vector<ridgeline_design> asked;
+  std::vector<ridgeline_cost> answers;
+  std::string fault;
+};
+
+LibraryModel::LibraryModel(std::string name, std::shared_ptr<Loaded> loaded, double timeout_s)
+    : name_(std::move(name)),
+      loaded_(std::move(loaded)),
+      timeout_s_(timeout_s),
+      calls_(std::make_unique<TimedCalls>(loaded_->file, timeout_s)) {}
+
+LibraryModel::~LibraryModel() {
+  calls_->run([loaded = loaded_] { loaded->close(); });
+}
+
+void LibraryModel::run(std::function<void()> call) const {
+  if (calls_->run(std::move(call))) return;
+  refuse(loaded_->device_file, fmt::format("an answer within {:g} s (\"timeout_s\")", timeout_s_),
+         loaded_->file + " still at work",
+         "mend it or give it more time; a program (\"model\": \"program\") is ended and started again instead");
+}
 
 std::unique_ptr<HardwareModel> LibraryModel::make(JsonDocument document) {
   JsonReader root = document.root();
   const PluginFile file = read_plugin_file(root, document.origin());
   const std::string named = root.string("library");
+  const double timeout_s = root.number("timeout_s", {.fallback = 600.0, .least = 0.001, .most = 86400.0});
   root.finish();
   document.raise();
   const std::filesystem::path path = std::filesystem::absolute(std::filesystem::path(file.folder) / named);
@@ -210,48 +256,32 @@ std::unique_ptr<HardwareModel> LibraryModel::make(JsonDocument document) {
     refuse(document.origin(), "the path of a shared library", "no file " + library,
            "build it; the path starts at the device file's folder");
   }
-  auto loaded = std::make_unique<Loaded>(document.origin(), library);
-  loaded->find_functions(document.origin(), library);
-  PluginAbilities abilities = loaded->create(document.origin(), file.options.dump());
-  const std::uint64_t contents =
-      abilities.fingerprint.empty() ? *bytes : Hasher().add(std::string_view(abilities.fingerprint)).value();
-  return std::unique_ptr<HardwareModel>(new LibraryModel(file.name, std::move(loaded), std::move(abilities), contents));
+  const auto loaded = std::make_shared<Loaded>(document.origin(), library);
+  std::unique_ptr<LibraryModel> model(new LibraryModel(file.name, loaded, timeout_s));
+  model->run([loaded, options = file.options.dump()] {
+    loaded->open();
+    loaded->find_functions();
+    loaded->create(options);
+  });
+  model->abilities_ = loaded->abilities;
+  const std::string& stated = model->abilities_.fingerprint;
+  model->contents_hash_ = stated.empty() ? *bytes : Hasher().add(std::string_view(stated)).value();
+  return model;
 }
 
 void LibraryModel::estimate(std::span<const Design> designs, std::span<Cost> costs) const {
-  std::vector<PluginDesign> described;
-  std::deque<Crossing> crossings;
-  std::vector<ridgeline_design> asked;
-  std::vector<ridgeline_cost> answers;
-  described.reserve(designs.size());
-  for (const Design& design : designs) {
-    const PluginDesign& one = described.emplace_back(plugin_design(design));
-    const Crossing& crossing = crossings.emplace_back(one, abilities_.resources.size());
-    asked.push_back(crossing.asked);
-    answers.push_back(crossing.answer);
-  }
   if (designs.empty()) return;
-  std::string error(text_size, '\0');
-  std::int32_t code = 0;
-  std::string fault;
-  {
-    const std::scoped_lock lock(mutex_);
-    fault = guarded([&] {
-      code = loaded_->functions->estimate(loaded_->model, asked.data(), asked.size(), answers.data(), error.data(),
-                                          error.size());
-    });
-  }
-  if (fault.empty() && code != 0) fault = text_of(error);
-  if (code != 0 && fault.empty()) fault = "it failed and says no reason";
-  if (!fault.empty() && designs.size() > 1) {  // one of them is to blame, not all
+  const auto request = std::make_shared<Request>(designs, abilities_.resources.size());
+  run([request, loaded = loaded_] { request->put_to(*loaded); });
+  if (!request->fault.empty() && designs.size() > 1) {  // one of them is to blame, not all
     for (std::size_t i = 0; i < designs.size(); ++i) estimate(designs.subspan(i, 1), costs.subspan(i, 1));
     return;
   }
   for (std::size_t i = 0; i < designs.size(); ++i) {
-    crossings[i].answer = answers[i];
-    PluginAnswer answer = crossings[i].taken();
-    if (!fault.empty()) answer.failed = fault;
-    costs[i] = cost_of(std::move(described[i]), abilities_, answer, name_);
+    request->crossings[i].answer = request->answers[i];
+    PluginAnswer answer = request->crossings[i].taken();
+    if (!request->fault.empty()) answer.failed = request->fault;
+    costs[i] = cost_of(std::move(request->described[i]), abilities_, answer, name_);
   }
 }
 

@@ -1,20 +1,25 @@
 // A hardware model in a shared library of the user's own: the C interface of ridgeline_hwmodel.h, loaded with dlopen
 // from a device file
 //
-//   {"ridgeline_device": 1, "model": "library", "name": "mine", "library": "./libmine.so", "options": {...}}
+//   {"ridgeline_device": 1, "model": "library", "name": "mine", "library": "./libmine.so", "options": {...},
+//    "timeout_s": 600}
 //
-// A relative path starts at the device file's folder. The library's code runs from the moment the file is loaded; calls
-// wait for each other. What leaves it as a C++ exception is an error like those it states; when it crashes, so does
-// this program.
+// A relative path starts at the device file's folder. The library's code runs from the moment the file is loaded, on a
+// thread of its own; calls wait for each other. What leaves it as a C++ exception is an error like those it states. A
+// call that takes longer than "timeout_s" cannot be ended from outside: it and every later call throw ConfigError, and
+// it keeps its thread until this program ends. A crash ends this program; call_under_way() (timed_calls.hpp) says
+// whose.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "hwmodels/plugin/plugin_design.hpp"
 
 namespace ridgeline {
+
+class TimedCalls;
 
 class LibraryModel final : public HardwareModel {
  public:
@@ -34,13 +39,16 @@ class LibraryModel final : public HardwareModel {
 
  private:
   struct Loaded;
-  LibraryModel(std::string name, std::unique_ptr<Loaded> loaded, PluginAbilities abilities, std::uint64_t contents);
+  struct Request;
+  LibraryModel(std::string name, std::shared_ptr<Loaded> loaded, double timeout_s);
+  void run(std::function<void()> call) const;  // which owns what it touches
 
   std::string name_;
-  std::unique_ptr<Loaded> loaded_;
+  std::shared_ptr<Loaded> loaded_;  // shared with a call that does not end
+  double timeout_s_;
+  std::unique_ptr<TimedCalls> calls_;
   PluginAbilities abilities_;
-  std::uint64_t contents_hash_;
-  mutable std::mutex mutex_;
+  std::uint64_t contents_hash_ = 0;
 };
 
 }  // namespace ridgeline

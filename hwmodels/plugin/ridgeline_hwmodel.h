@@ -12,8 +12,9 @@
  *   - Calls come one at a time, from any thread. Equal designs must have equal costs, whatever was asked before: searches
  *     are resumed and compared on that. No clock, no random numbers, nothing printed.
  *   - SI units: seconds, joules, bytes. Every number must be finite and not negative.
- *   - The library runs inside Ridgeline: when it crashes or hangs, so does the search (what was stored stays, and
- *     `ridgeline resume` goes on). A program ("model": "program") is watched.
+ *   - The library runs inside Ridgeline. A call that takes longer than the device file's "timeout_s" (600) or a crash
+ *     ends the search with a message; what was stored stays, and `ridgeline resume` goes on. A program
+ *     ("model": "program") is ended and started again instead.
  *
  * This header is C99 and C++. It changes only together with RIDGELINE_HWMODEL_VERSION, and Ridgeline refuses a library
  * that was built with another version, naming both.

@@ -57,6 +57,52 @@ TEST(Plugins, ABrokenProgramIsAnErrorBeforeAnythingIsSearched) {
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("mine.json"), HasSubstr("./nowhere"), HasSubstr("No such file")));
 }
 
+// A library that does what its fault says, and a study of 40 random trials on it.
+void write_library_study(const TemporaryFolder& folder, const std::string& fault) {
+  const nlohmann::json device{{"ridgeline_device", 1},
+                              {"model", "library"},
+                              {"name", "mine"},
+                              {"library", PLUGIN_FOLDER "/plugin_good.so"},
+                              {"options", {{"fault", fault}}},
+                              {"timeout_s", fault == "hang" ? 0.2 : 600.0}};
+  folder.write("mine.json", device.dump());
+  const nlohmann::json study{
+      {"ridgeline_study", 1},
+      {"name", "fragile"},
+      {"space", "nasbench201"},
+      {"searcher", {{"name", "random"}}},
+      {"batch", 10},
+      {"objectives",
+       {{{"name", "latency"},
+         {"unit", "s"},
+         {"direction", "minimise"},
+         {"from", {{"evaluator", "cost"}, {"device", "./mine.json"}, {"quantity", "latency_s"}}}}}},
+      {"stop", {{"trials", 40}}}};
+  folder.write("study.json", study.dump());
+}
+
+TEST(Plugins, ACrashOfALibraryNamesItAndLosesNothing) {
+  const TemporaryFolder folder;
+  write_library_study(folder, "crash");  // on the 31st design that a process asks for
+  const ChildOptions there{folder.path(), {}, 0, ""};
+  const Outcome crash = run_ridgeline({"search", "./study.json"}, there);
+  EXPECT_GT(crash.code, 128);
+  EXPECT_THAT(crash.err, AllOf(HasSubstr("plugin_good.so crashed"), HasSubstr("ridgeline resume")));
+  const nlohmann::json kept = parsed(run_ridgeline({"runs", "show", "fragile", "--json"}, there));
+  EXPECT_GE(kept.at("trials").get<int>(), 20);
+  const Outcome rest = run_ridgeline({"resume", "fragile"}, there);
+  EXPECT_EQ(rest.code, 0) << rest.err;
+  EXPECT_EQ(parsed(run_ridgeline({"runs", "show", "fragile", "--json"}, there)).at("trials"), 40);
+}
+
+TEST(Plugins, AHangingLibraryEndsTheSearchWithAMessage) {
+  const TemporaryFolder folder;
+  write_library_study(folder, "hang");
+  const Outcome outcome = run_ridgeline({"search", "./study.json"}, {folder.path(), {}, 0, ""});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("plugin_good.so still at work"), HasSubstr("timeout_s")));
+}
+
 // An installation whose list of devices holds a program: looking at it must not start it.
 TEST(Plugins, AListStartsNoProgram) {
   const TemporaryFolder folder;

@@ -4,9 +4,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <limits>
+#include <set>
+#include <thread>
 
 #include "hwmodels/plugin/library_model.hpp"
+#include "hwmodels/plugin/timed_calls.hpp"
 #include "spaces/config_error.hpp"
 #include "tests/hwmodels/nets.hpp"
 
@@ -18,12 +22,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::unique_ptr<HardwareModel> make(const std::string& library, const std::string& fault) {
-  const Json device{{"ridgeline_device", 1},
-                    {"model", "library"},
-                    {"name", "mine"},
-                    {"library", library},
-                    {"options", {{"fault", fault}}}};
+std::unique_ptr<HardwareModel> make(const std::string& library, const std::string& fault, double timeout_s = 600) {
+  const Json device{{"ridgeline_device", 1},         {"model", "library"},    {"name", "mine"}, {"library", library},
+                    {"options", {{"fault", fault}}}, {"timeout_s", timeout_s}};
   return LibraryModel::make(JsonDocument::from_value(device, PLUGIN_FOLDER "/device.json"));
 }
 
@@ -118,6 +119,59 @@ TEST(PluginLibrary, OneDesignOfABatchFailsAlone) {
   EXPECT_EQ(costs[1].failed, "mine: a C++ exception left it: not that one");
   EXPECT_EQ(costs[2].problem(), "");
   model->estimate({}, {});
+}
+
+TEST(PluginLibrary, IsNotWaitedForWithoutEnd) {
+  const auto model = make("plugin_good.so", "hang", 0.05);
+  const auto fault = [&] {
+    try {
+      model->estimate(test::one_conv(f32));
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("an answer");
+  };
+  EXPECT_THAT(fault(), AllOf(HasSubstr("within 0.05 s"), HasSubstr("plugin_good.so still at work")));
+  EXPECT_THAT(fault(), HasSubstr("still at work"));  // at once: the first call keeps its thread
+  EXPECT_THROW(make("plugin_good.so", "slow_start", 0.05), ConfigError);
+  EXPECT_EQ(make("plugin_good.so", "", 600)->estimate(test::one_conv(f32)).problem(), "");
+}
+
+TEST(TimedCalls, RunInOrderOnOneThreadAndThrowWhatTheyThrow) {
+  TimedCalls calls("work", 600);
+  std::vector<int> order;
+  std::set<std::thread::id> threads;
+  std::vector<std::string> said;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(calls.run([&] {
+      order.push_back(i);
+      threads.insert(std::this_thread::get_id());
+      said.emplace_back(call_under_way());
+    }));
+  }
+  EXPECT_THAT(order, ElementsAre(0, 1, 2));
+  EXPECT_THAT(said, ElementsAre("work", "work", "work"));
+  EXPECT_EQ(threads.size(), 1U);
+  EXPECT_EQ(threads.count(std::this_thread::get_id()), 0U);
+  EXPECT_EQ(call_under_way(), nullptr);
+  EXPECT_THROW(calls.run([] { throw std::out_of_range("thrown"); }), std::out_of_range);
+  EXPECT_TRUE(calls.run([] {}));
+}
+
+TEST(TimedCalls, OneThatIsOverdueOutlivesThem) {
+  const auto latch = std::make_shared<std::promise<void>>();
+  const auto ended = std::make_shared<std::promise<void>>();
+  std::future<void> end = ended->get_future();
+  {
+    TimedCalls calls("work", 0.01);
+    EXPECT_FALSE(calls.run([latch, ended] {
+      latch->get_future().wait();
+      ended->set_value();
+    }));
+    EXPECT_FALSE(calls.run([] { FAIL() << "while the first is still at work"; }));
+  }
+  latch->set_value();
+  end.wait();
 }
 
 TEST(PluginLibrary, ItsFileOrWhatItStatesIsItsFingerprint) {

@@ -1,9 +1,11 @@
 // Libraries for tests: one that does wrong what its options say, one of another version (PLUGIN_OLD), one without the
 // function that is looked for (PLUGIN_EMPTY).
 #include <ridgeline_hwmodel.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -23,6 +25,7 @@ void* create(const char* options, ridgeline_abilities* abilities, char* error, s
     std::snprintf(error, error_size, "the licence of 1999 has run out");
     return nullptr;
   }
+  while (has(options, "slow_start")) pause();
   if (has(options, "throw_early")) throw std::runtime_error("thrown in create");
   auto* model = new Model{options};
   abilities->has_energy = 1;
@@ -62,6 +65,9 @@ int32_t estimate(void* opaque, const ridgeline_design* designs, size_t count, ri
                  size_t error_size) {
   const Model& model = *static_cast<Model*>(opaque);
   if (has(model.fault, "throw_odd")) throw 7;
+  static size_t estimated = 0;
+  if (has(model.fault, "crash") && (estimated += count) > 30) std::abort();
+  while (has(model.fault, "hang")) pause();
   if (has(model.fault, "error")) {
     std::snprintf(error, error_size, "the table\nhas no such row");
     return 1;
