@@ -18,6 +18,7 @@ namespace {
 constexpr const char* signature = "xgboost/1";
 constexpr double least_error = std::numeric_limits<double>::min();
 constexpr std::size_t rounds_between_looks = 20;  // how finely the number of trees is chosen
+constexpr std::size_t patience = 10;              // looks without a better one
 
 void check(int result) {
   if (result == 0) return;
@@ -45,16 +46,18 @@ class GradientBoosting::Booster {
   Booster(const Booster&) = delete;
   Booster& operator=(const Booster&) = delete;
 
-  void fit(const Rows& X, const Eigen::VectorXf& y, std::size_t rounds) {
+  // The rows that trees are grown from until keep().
+  void take(const Rows& X, const Eigen::VectorXf& y) {
     DMatrixHandle table = nullptr;
     check(XGDMatrixCreateFromMat(X.data(), static_cast<bst_ulong>(X.rows()), static_cast<bst_ulong>(X.cols()),
                                  std::numeric_limits<float>::quiet_NaN(), &table));
-    const std::unique_ptr<void, int (*)(void*)> owner(table, &XGDMatrixFree);
+    table_.reset(table);
     check(XGDMatrixSetFloatInfo(table, "label", y.data(), static_cast<bst_ulong>(y.size())));
     set("num_feature", std::to_string(X.cols()));
-    for (std::size_t round = 0; round < rounds; ++round) {
-      check(XGBoosterUpdateOneIter(handle_, static_cast<int>(round), table));
-    }
+  }
+
+  void grow(std::size_t until) {
+    for (; grown_ < until; ++grown_) check(XGBoosterUpdateOneIter(handle_, static_cast<int>(grown_), table_.get()));
   }
 
   // By the first `rounds` trees; 0: all.
@@ -78,6 +81,7 @@ class GradientBoosting::Booster {
     check(XGBoosterSlice(handle_, 0, static_cast<int>(rounds), 1, &kept));
     XGBoosterFree(std::exchange(handle_, kept));
     set("nthread", "1");
+    table_.reset();
   }
 
   Json save() const {
@@ -103,6 +107,8 @@ class GradientBoosting::Booster {
   void set(const char* name, const std::string& value) { check(XGBoosterSetParam(handle_, name, value.c_str())); }
 
   BoosterHandle handle_ = nullptr;
+  std::unique_ptr<void, int (*)(void*)> table_{nullptr, &XGDMatrixFree};
+  std::size_t grown_ = 0;
 };
 
 GradientBoosting::GradientBoosting(GradientBoostingOptions options) : options_(options) {
@@ -148,38 +154,45 @@ void GradientBoosting::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eig
   const Eigen::VectorXf values = ((y.array() - mean_) / scale_).matrix().cast<float>();
   choose_rounds(rows, values);
   all_ = std::make_unique<Booster>(options_);
-  all_->fit(rows, values, rounds_);
+  all_->take(rows, values);
+  all_->grow(rounds_);
+  all_->keep(rounds_);
 }
 
-// Every fold leaves out every folds-th row, so that rows in the order of a search are spread over all.
+// Every fold leaves out every folds-th row, so that rows in the order of a search are spread over all. The folds grow
+// together, until their left-out rows have not been predicted better for some looks.
 void GradientBoosting::choose_rounds(const Rows& X, const Eigen::VectorXf& y) {
   folds_.clear();
   const auto count = std::min(options_.folds, static_cast<std::size_t>(X.rows()));
   rounds_ = options_.most_rounds;
   left_out_ = least_error;
   if (count < 2) return;
-  std::vector<std::size_t> looks;
-  for (std::size_t rounds = rounds_between_looks; rounds < rounds_; rounds += rounds_between_looks) {
-    looks.push_back(rounds);
-  }
-  looks.push_back(rounds_);
-  Eigen::ArrayXd squares = Eigen::ArrayXd::Zero(static_cast<Eigen::Index>(looks.size()));
+  std::vector<Rows> left_rows;
+  std::vector<Eigen::VectorXd> left_values;
   for (std::size_t fold = 0; fold < count; ++fold) {
     std::vector<Eigen::Index> kept, left;
     for (Eigen::Index i = 0; i < X.rows(); ++i) {
       (static_cast<std::size_t>(i) % count == fold ? left : kept).push_back(i);
     }
     folds_.push_back(std::make_unique<Booster>(options_));
-    folds_.back()->fit(X(kept, Eigen::all), y(kept), rounds_);
-    const Rows out = X(left, Eigen::all);
-    const Eigen::VectorXd truth = y(left).cast<double>();
-    for (std::size_t look = 0; look < looks.size(); ++look) {
-      squares[static_cast<Eigen::Index>(look)] += (folds_.back()->predict(out, looks[look]) - truth).squaredNorm();
-    }
+    folds_.back()->take(X(kept, Eigen::all), y(kept));
+    left_rows.emplace_back(X(left, Eigen::all));
+    left_values.emplace_back(y(left).cast<double>());
   }
-  Eigen::Index best = 0;
-  const double least = squares.minCoeff(&best);
-  rounds_ = looks[static_cast<std::size_t>(best)];
+  double least = std::numeric_limits<double>::infinity();
+  std::size_t looks_since = 0;
+  for (std::size_t grown = 0; grown < options_.most_rounds && looks_since < patience; ++looks_since) {
+    grown = std::min(grown + rounds_between_looks, options_.most_rounds);
+    double squares = 0;
+    for (std::size_t fold = 0; fold < count; ++fold) {
+      folds_[fold]->grow(grown);
+      squares += (folds_[fold]->predict(left_rows[fold]) - left_values[fold]).squaredNorm();
+    }
+    if (squares >= least) continue;
+    least = squares;
+    rounds_ = grown;
+    looks_since = 0;
+  }
   for (const auto& fold : folds_) fold->keep(rounds_);
   left_out_ = std::max(least / static_cast<double>(X.rows()) * scale_ * scale_, least_error);
 }

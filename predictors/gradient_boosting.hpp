@@ -11,7 +11,7 @@
 namespace ridgeline {
 
 struct GradientBoostingOptions {
-  std::size_t most_rounds = 400;  // trees; how many of them are used is what predicts left-out rows best
+  std::size_t most_rounds = 1000;  // trees; how many of them are used is what predicts left-out rows best
   std::size_t depth = 6;
   double learning_rate = 0.1;
   double row_share = 0.8;  // of the rows that a tree is grown from, chosen anew for each

@@ -30,7 +30,7 @@ build_and_test() {  # preset, then arguments for ctest
   local preset=$1
   shift
   step "build ($preset)"
-  cmake --preset "$preset" >/dev/null
+  cmake --preset "$preset" -DRIDGELINE_PRECOMPILE=ON >/dev/null
   cmake --build --preset "$preset" -j "$jobs"
   step "tests ($preset)"
   ctest --preset "$preset" -j "$jobs" "$@"
@@ -39,9 +39,9 @@ build_and_test() {  # preset, then arguments for ctest
 fuzz() {
   step "fuzz targets, ${RIDGELINE_FUZZ_SECONDS:=60} s each"
   cmake -S . -B build/fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DRIDGELINE_FUZZ=ON -DRIDGELINE_FUZZ_SECONDS="$RIDGELINE_FUZZ_SECONDS" \
-        -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -gline-tables-only" >/dev/null
+        -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1 >/dev/null
   cmake --build build/fuzz -j "$jobs" --target fuzzers
-  ctest --test-dir build/fuzz -L fuzz -j 4 --output-on-failure
+  ctest --test-dir build/fuzz -L fuzz -j 8 --output-on-failure
 }
 
 step "setup"

@@ -76,7 +76,7 @@ class MappingSearch {
     descend(outermost());
     while (best_ && left() > 0) {
       if (rng_.chance(anew)) {
-        descend(filled_arrays());
+        descend(filled());
       } else if (!jump()) {
         break;
       }
@@ -141,25 +141,31 @@ class MappingSearch {
     return mapping;
   }
 
-  // One loop after the other, in random order, over the instances of every array, as far as it fits, the rest at the
-  // outermost level: from a full array no single move leads to another full one.
-  Mapping filled_arrays() {
+  // The arrays and a random half of the inner memories, in random order, take loops from the outermost level, one after
+  // the other in random order, as far as it fits: from a full place no single move leads to another full one.
+  Mapping filled() {
     Mapping mapping = outermost();
+    std::vector<Place> places;
     for (const Place& place : places_) {
-      if (!place.spatial) continue;
-      std::vector<Loop> loops = mapping[0].temporal;
-      rng_.shuffle(std::span(loops));
-      for (const Loop& loop : loops) {
-        std::vector<std::int64_t> primes = prime_factors(loop.extent);
-        rng_.shuffle(std::span(primes));
-        for (const std::int64_t prime : primes) {
-          Mapping next = mapping;
-          apply({{0, false}, place, loop.dimension, prime, true}, next);
-          if (misfit(workload_, architecture_, next).empty()) mapping = std::move(next);
-        }
+      if (place.spatial || (place.level > 0 && rng_.chance(0.5))) places.push_back(place);
+    }
+    rng_.shuffle(std::span(places));
+    for (const Place& place : places) fill(place, mapping);
+    return mapping;
+  }
+
+  void fill(const Place& place, Mapping& mapping) {
+    std::vector<Loop> loops = mapping[0].temporal;
+    rng_.shuffle(std::span(loops));
+    for (const Loop& loop : loops) {
+      std::vector<std::int64_t> primes = prime_factors(loop.extent);
+      rng_.shuffle(std::span(primes));
+      for (const std::int64_t prime : primes) {
+        Mapping next = mapping;
+        apply({{0, false}, place, loop.dimension, prime, rng_.chance(0.5)}, next);
+        if (misfit(workload_, architecture_, next).empty()) mapping = std::move(next);
       }
     }
-    return mapping;
   }
 
   // Begins again some random moves away from the best. False: there are no moves.

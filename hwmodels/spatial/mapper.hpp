@@ -1,10 +1,10 @@
 // Finds a mapping of a layer on a spatial accelerator: which factors of the loops stay at which level, in time or over
 // instances, and in which order.
 //
-// Local search from several beginnings (a mapping that is given, everything at the outermost level, arrays filled at
-// random, and random moves from the best so far): a prime factor moves to another place, or a loop to the other end of
-// its level; what is better is kept, as long as anything is. The result is never worse than a given mapping that fits.
-// Deterministic by seed.
+// Local search from several beginnings (a mapping that is given, everything at the outermost level, arrays and memories
+// filled at random, and random moves from the best so far): a prime factor moves to another place, or a loop to the
+// other end of its level; what is better is kept, as long as anything is. The result is never worse than a given
+// mapping that fits. Deterministic by seed.
 #pragma once
 
 #include <cstdint>
