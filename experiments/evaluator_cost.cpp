@@ -182,7 +182,8 @@ std::string devices_with_energy(const Resources& resources) {
   std::string names;
   for (const std::string& name : resources.devices()) {
     const JsonDocument file = JsonDocument::load(resources.device(name));
-    if (file.value().contains("energy") || file.value().value("model", "") == "spatial") {
+    if (file.value().contains("energy") || file.value().value("model", "") == "spatial" ||
+        file.value().value("model", "") == "heterogeneous") {
       names += (names.empty() ? "" : ", ") + name;
     }
   }
