@@ -171,4 +171,16 @@ Json explanation_json(const TrialExplanation& explanation) {
   return json;
 }
 
+std::int64_t chosen_trial(const Store& store, const std::string& study, std::optional<std::int64_t> trial) {
+  if (trial) return *trial;
+  const StudyRecord record = find_study(store, study);
+  for (const Fidelity fidelity : {Fidelity::measured, Fidelity::predicted, Fidelity::analytic}) {
+    const std::vector<Trial> front = store.front(record.id, fidelity);
+    if (front.empty()) continue;
+    return std::ranges::min(front, {}, [](const Trial& one) { return one.values.front(); }).id;
+  }
+  throw ConfigError({store.path(), study, "a study with a front", "none of its trials is feasible",
+                     "name one with --trial, or search under other limits"});
+}
+
 }  // namespace ridgeline
