@@ -4,6 +4,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/output_file.hpp"
+#include "experiments/device_costs.hpp"
 #include "experiments/report_explain.hpp"
 #include "experiments/schedule_report.hpp"
 #include "spaces/config_error.hpp"
@@ -15,9 +16,9 @@ namespace {
 struct ScheduleCommand {
   DesignOptions design;
   std::vector<std::string> with;
-  std::string study, database, device, out, solver = "exact";
+  std::string study, database, device, out;
   std::optional<std::int64_t> trial;
-  ScheduleEffort effort;
+  ScheduleOptions schedule;
   bool json = false;
 };
 
@@ -52,7 +53,8 @@ Subject subject_of(const CommandLine& cli, const ScheduleCommand& options) {
   std::vector<NamedDesign> designs{{chosen.space, std::move(chosen.design)}};
   std::string name = chosen.space;
   for (const std::string& space : options.with) {
-    DesignOptions other{.space = space, .parameters = {}, .choices = {}};
+    DesignOptions other;
+    other.space = space;
     other.batch = options.design.batch;
     other.format = options.design.format;
     other.seed = options.design.seed;
@@ -65,19 +67,12 @@ Subject subject_of(const CommandLine& cli, const ScheduleCommand& options) {
   return {name, side_by_side(designs), {}};
 }
 
-// The device file with the design's own hardware in it.
-std::unique_ptr<HardwareModel> device_for(const CommandLine& cli, const std::string& device, const Design& design) {
-  const JsonDocument file = JsonDocument::load(cli.resources.device(device));
-  if (!design.hardware || file.value().value("model", "") != "heterogeneous") return make_device(JsonDocument(file));
-  return make_device(with_settings(file, *design.hardware));
-}
-
 std::unique_ptr<HardwareModel> device_of(const CommandLine& cli, const ScheduleCommand& options,
                                          const Subject& subject) {
   std::vector<std::string> devices = subject.devices;
   if (!options.device.empty()) devices = {options.device};
   for (const std::string& device : devices) {
-    std::unique_ptr<HardwareModel> model = device_for(cli, device, subject.design);
+    std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(device), subject.design);
     if (dynamic_cast<const HeterogeneousModel*>(model.get()) != nullptr) return model;
   }
   throw ConfigError({"--device", "", "a device of several accelerators, a file of \"model\": \"heterogeneous\"",
@@ -89,8 +84,10 @@ int show_schedule(const CommandLine& cli, const ScheduleCommand& options) {
   if (!options.out.empty()) check_writable(options.out, "--out");
   const Subject subject = subject_of(cli, options);
   const std::unique_ptr<HardwareModel> model = device_of(cli, options, subject);
-  const ScheduleReport report = schedule_report(
-      subject.design, subject.name, dynamic_cast<const HeterogeneousModel&>(*model), options.solver, options.effort);
+  ScheduleOptions schedule = options.schedule;
+  schedule.seed = options.design.seed;
+  const auto& several = dynamic_cast<const HeterogeneousModel&>(*model);
+  const ScheduleReport report = schedule_report(subject.design, subject.name, several, schedule);
   if (!options.out.empty()) {
     const bool page = options.out.ends_with(".html") || options.out.ends_with(".htm");
     write_file(options.out, page ? schedule_html(report) : schedule_svg(report), "--out");
@@ -127,11 +124,18 @@ void add_schedule_command(CLI::App& app, CommandLine& cli) {
       ->check(CLI::NonNegativeNumber);
   command->add_option("--device", options->device,
                       "device file, or the name of a shipped device of several accelerators; default: the study's");
-  command->add_option("--solver", options->solver, "whose schedule is listed and drawn: exact or heft")
+  command->add_option("--solver", options->schedule.solver, "whose schedule is listed and drawn: exact or heft")
       ->check(CLI::IsMember(std::vector<std::string>(schedule_solver_names().begin(), schedule_solver_names().end())))
       ->capture_default_str();
-  command->add_option("--states", options->effort.most_states, "that exact looks at, about")
+  command->add_option("--states", options->schedule.effort.most_states, "that exact looks at, about")
       ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--noise", options->schedule.noise,
+                   "also carry the plans out with times up to this share off: mean and longest makespan")
+      ->check(CLI::Range(0.0, 0.99));
+  command->add_option("--runs", options->schedule.runs, "of these, with factors drawn by --seed")
+      ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   command->add_option("--out", options->out, "draw the schedule into this file: .svg, or .html with its layers")
       ->type_name("FILE");

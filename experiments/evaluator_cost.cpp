@@ -97,6 +97,17 @@ void DeviceCosts::estimate_one(const Device& device, const Design& design, Cost&
   model->estimate(std::span(&design, 1), std::span(&cost, 1));
 }
 
+std::unique_ptr<HardwareModel> load_device_for(const std::string& path, const Design& design) {
+  if (!design.hardware) return load_device(path);
+  std::optional<JsonDocument> changed;
+  try {
+    changed = with_settings(JsonDocument::load(path), *design.hardware);
+  } catch (const ConfigError&) {
+    return load_device(path);
+  }
+  return make_device(std::move(*changed));
+}
+
 namespace {
 
 using Quantity = std::function<double(const Cost&)>;

@@ -14,11 +14,11 @@
 namespace ridgeline {
 namespace {
 
-using Weights = std::map<std::string, double>;  // by network; empty: their mean
+using TaskWeights = std::map<std::string, double>;  // by network; empty: their mean
 
 class ProxyEvaluator : public Evaluator {
  public:
-  ProxyEvaluator(double ProxyScore::*quantity, Weights weights, WorkerPool* pool)
+  ProxyEvaluator(double ProxyScore::*quantity, TaskWeights weights, WorkerPool* pool)
       : quantity_(quantity), weights_(std::move(weights)), pool_(pool) {}
 
   Fidelity fidelity() const override { return Fidelity::analytic; }
@@ -44,7 +44,7 @@ class ProxyEvaluator : public Evaluator {
   }
 
   double ProxyScore::*quantity_;
-  Weights weights_;
+  TaskWeights weights_;
   WorkerPool* pool_;
 };
 
@@ -56,8 +56,8 @@ std::vector<std::string> networks_of(const SearchSpace& space) {
   return names;
 }
 
-Weights read_weights(JsonReader& options, const EvaluatorSetup& setup) {
-  Weights weights;
+TaskWeights read_weights(JsonReader& options, const EvaluatorSetup& setup) {
+  TaskWeights weights;
   if (!options.has("network")) return weights;
   const std::vector<std::string> known = setup.space ? networks_of(*setup.space) : std::vector<std::string>();
   if (options.value()["network"].is_string()) {
@@ -82,7 +82,7 @@ Weights read_weights(JsonReader& options, const EvaluatorSetup& setup) {
 std::unique_ptr<Evaluator> make_proxy_evaluator(JsonReader options, const EvaluatorSetup& setup) {
   static const std::vector<std::string> quantities = {"entropy", "effectiveness"};
   const bool entropy = options.word("quantity", quantities, "entropy") == "entropy";
-  Weights weights = read_weights(options, setup);
+  TaskWeights weights = read_weights(options, setup);
   options.finish();
   return std::make_unique<ProxyEvaluator>(entropy ? &ProxyScore::entropy : &ProxyScore::effectiveness,
                                           std::move(weights), setup.pool);

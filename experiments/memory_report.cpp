@@ -96,7 +96,7 @@ MemoryReport memory_report(const Design& design, const std::string& name, const 
   }
   report.layout = std::move(*layout);
   for (const MemoryStep& one : report.layout.steps) {
-    report.steps.push_back(layer_label(design.network, one.anchor, one.node, one.added));
+    report.steps.push_back(layer_label(design.network, one.anchor, one.node, one.added.has_value()));
   }
   for (const MemoryBuffer& one : report.layout.buffers) report.buffers.push_back(buffer_label(design.network, one));
   report.bit_operations = bit_operations(design, report.layout);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "experiments/device_costs.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_text.hpp"
 #include "experiments/study_config.hpp"
@@ -21,7 +22,7 @@ void add_device(std::vector<std::string>& devices, const Json& source) {
 DeviceEstimate estimate_on(const std::string& device, const Design& design, const Resources& resources) {
   DeviceEstimate estimate{device, "", {}};
   try {
-    estimate.cost = load_device(resources.device(device))->estimate(design);
+    estimate.cost = load_device_for(resources.device(device), design)->estimate(design);
     estimate.problem = estimate.cost.problem();
   } catch (const ConfigError& error) {
     estimate.problem = error.what();

@@ -101,7 +101,7 @@ class Drawing {
         "stroke-width=\"0.6\"><title>{}</title></rect>\n",
         from, at, to - from, box_height, fills[report_.part_of[task] % fills.size()][shade], html_escaped(title));
     const std::string words = report_.labels[task].substr(0, report_.labels[task].find(" ->"));
-    if (to - from > 6.2 * static_cast<double>(characters(words))) {
+    if (to - from > 6.2 * static_cast<double>(characters(words)) + 8) {
       text_ += text_at((from + to) / 2, at + 24, "middle", 11, words);
     }
   }

@@ -85,8 +85,10 @@ std::span<const std::string> schedule_solver_names() {
 }
 
 ScheduleReport schedule_report(const Design& design, const std::string& name, const HeterogeneousModel& model,
-                               const std::string& solver, const ScheduleEffort& effort) {
+                               const ScheduleOptions& options) {
   ScheduleReport report;
+  report.noise = options.noise;
+  report.runs = options.runs;
   report.network = name;
   report.device = model.name();
   report.accelerators = model.device().accelerators;
@@ -107,13 +109,17 @@ ScheduleReport schedule_report(const Design& design, const std::string& name, co
   }
   const auto add = [&](const std::string& schedule_name, TaskSchedule schedule) {
     if (schedule.tasks.empty()) return;  // no accelerator runs all layers
-    if (schedule_name == solver) report.shown = report.schedules.size();
-    Cost cost = model.cost(design, report.tasks, schedule);
-    report.schedules.push_back({schedule_name, std::move(schedule), std::move(cost)});
+    if (schedule_name == options.solver) report.shown = report.schedules.size();
+    NamedSchedule one{schedule_name, std::move(schedule), {}};
+    one.cost = model.cost(design, report.tasks, one.schedule);
+    if (options.noise > 0) {
+      one.noisy = noisy_makespan(report.tasks.graph, one.schedule, options.noise, options.runs, options.seed);
+    }
+    report.schedules.push_back(std::move(one));
   };
   add(alone, one_processor_schedule(report.tasks.graph));
   add(heft, heft_schedule(report.tasks.graph));
-  ExactSchedule found = exact_schedule(report.tasks.graph, effort);
+  ExactSchedule found = exact_schedule(report.tasks.graph, options.effort);
   report.bound_s = found.bound_s;
   report.optimal = found.optimal();
   report.gap = found.gap();
@@ -154,6 +160,10 @@ std::string schedule_text(const ScheduleReport& report, const TextStyle& style) 
                       report.optimal ? "proved shortest"
                                      : fmt::format("no schedule is below {}, gap {}", pretty(report.bound_s, "s"),
                                                    percent(report.gap, 2)));
+  if (report.noise > 0) {
+    text +=
+        fmt::format("noisy: {} runs of the same plan, each time up to {} off\n", report.runs, percent(report.noise));
+  }
   if (!shown.cost.unsupported.empty()) text += shown.cost.unsupported + "\n";
   text += fmt::format("\n{}:\n", shown.name) + accelerators_text(report, style) + "\n" + gantt_text(report, style);
   TextTable layers({{"start (us)", true},
@@ -187,6 +197,7 @@ Json schedule_json(const ScheduleReport& report) {
                   {"energy_j", one.cost.energy_j},
                   {"problem", one.cost.unsupported},
                   {"layers", Json::array()}};
+    if (one.noisy) schedule["noisy"] = {{"mean_s", one.noisy->mean_s}, {"most_s", one.noisy->most_s}};
     for (const ResourceUse& use : one.cost.resources) schedule["resources"][use.name] = use.used;
     for (std::size_t i = 0; i < one.schedule.tasks.size(); ++i) {
       const TaskPlacement& place = one.schedule.tasks[i];

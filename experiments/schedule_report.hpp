@@ -9,6 +9,7 @@
 #include "experiments/report_text.hpp"
 #include "hwmodels/scheduling/exact_schedule.hpp"
 #include "hwmodels/scheduling/heterogeneous_model.hpp"
+#include "hwmodels/scheduling/replay.hpp"
 #include "spaces/json_reader.hpp"
 
 namespace ridgeline {
@@ -17,6 +18,15 @@ struct NamedSchedule {
   std::string name;  // "heft", "exact", "one accelerator"
   TaskSchedule schedule;
   Cost cost;
+  std::optional<NoisyMakespan> noisy{};
+};
+
+struct ScheduleOptions {
+  std::string solver = "exact";  // whose schedule is listed and drawn
+  ScheduleEffort effort{};
+  double noise = 0.0;  // above 0: every schedule is also carried out with times that are so far off
+  std::size_t runs = 100;
+  std::uint64_t seed = 1;
 };
 
 struct ScheduleReport {
@@ -26,6 +36,8 @@ struct ScheduleReport {
   std::vector<std::size_t> part_of;  // of each layer
   std::vector<std::string> labels;   // of each layer
   LayerTasks tasks;
+  double noise = 0;  // as asked for
+  std::size_t runs = 0;
   std::vector<NamedSchedule> schedules;  // those there are of: one accelerator, heft, exact
   double bound_s = 0;                    // no schedule is shorter
   bool optimal = false;                  // exact's is proved shortest
@@ -35,9 +47,9 @@ struct ScheduleReport {
 
 std::span<const std::string> schedule_solver_names();  // "exact", "heft"
 
-// `solver`: what is listed and drawn. Throws ConfigError where a layer runs on no accelerator.
+// Throws ConfigError where a layer runs on no accelerator.
 ScheduleReport schedule_report(const Design& design, const std::string& name, const HeterogeneousModel& model,
-                               const std::string& solver, const ScheduleEffort& effort = {});
+                               const ScheduleOptions& options = {});
 
 // A row of characters for each accelerator, so many wide: a letter a network, small and capital in turn from layer to
 // layer, and a point where nothing runs.

@@ -173,6 +173,7 @@ void TemplateReader::read_network(const std::string& name, JsonReader& reader) {
 
 // Blocks that call each other in a circle would be built for ever.
 void TemplateReader::check_cycles() {
+  if (headers_.empty()) return;
   std::vector<int> depth(headers_.size(), 0);  // 0: not visited, else one more than the calls below
   std::vector<std::uint32_t> path;
   for (std::uint32_t block = 0; block < headers_.size(); ++block) {

@@ -31,8 +31,8 @@ std::unique_ptr<HardwareModel> device_of(const Design& design) {
 
 ScheduleReport report_of(const Design& design, const std::string& solver) {
   const std::unique_ptr<HardwareModel> model = device_of(design);
-  return schedule_report(design, "two networks", dynamic_cast<const HeterogeneousModel&>(*model), solver,
-                         {.most_states = 2000});
+  return schedule_report(design, "two networks", dynamic_cast<const HeterogeneousModel&>(*model),
+                         {.solver = solver, .effort = {.most_states = 2000}, .noise = 0.2, .runs = 10});
 }
 
 TEST(ScheduleReport, EverySpaceCandidateHasValidSchedulesAndTheModelsLatency) {
@@ -48,6 +48,7 @@ TEST(ScheduleReport, EverySpaceCandidateHasValidSchedulesAndTheModelsLatency) {
       EXPECT_EQ(test::schedule_fault(report.tasks.graph, one.schedule), "") << seed << one.name;
       EXPECT_GE(one.schedule.makespan_s(), report.bound_s * (1 - 1e-9));
       EXPECT_EQ(one.cost.unsupported, "");
+      EXPECT_NEAR(one.noisy.value().mean_s, one.schedule.makespan_s(), 0.2 * one.schedule.makespan_s());
       if (one.name != "exact") shortest = std::min(shortest, one.schedule.makespan_s());
     }
     EXPECT_EQ(report.schedules[report.shown].name, "exact");

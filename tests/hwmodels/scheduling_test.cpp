@@ -4,6 +4,7 @@
 
 #include "hwmodels/scheduling/exact_schedule.hpp"
 #include "hwmodels/scheduling/heft.hpp"
+#include "hwmodels/scheduling/replay.hpp"
 #include "spaces/config_error.hpp"
 #include "tests/hwmodels/schedule_support.hpp"
 
@@ -123,6 +124,51 @@ TEST(ExactSchedule, LargeGraphsGetASoundBoundAndNeverLoseToHeft) {
     EXPECT_GE(found.bound_s, makespan_bound_s(graph));
     EXPECT_LE(found.bound_s, found.schedule.makespan_s());
   }
+}
+
+TEST(Replay, WithoutNoiseIsTheScheduleItself) {
+  Rng rng(11);
+  for (int i = 0; i < 50; ++i) {
+    const TaskGraph graph = test::random_graph(rng, {.tasks = 8, .processors = 3, .edge = 0.3});
+    for (const TaskSchedule& planned : {heft_schedule(graph), exact_schedule(graph).schedule}) {
+      const TaskSchedule done = replay(graph, planned, std::vector<double>(8, 1.0));
+      EXPECT_EQ(test::schedule_fault(graph, done), "") << i;
+      // A list schedule starts everything as early as it can.
+      EXPECT_EQ(done.makespan_s(), planned.makespan_s()) << i;
+    }
+  }
+}
+
+TEST(Replay, WithOtherTimesIsAScheduleOfThem) {
+  Rng rng(12);
+  for (int i = 0; i < 50; ++i) {
+    const TaskGraph graph = test::random_graph(rng, {.tasks = 8, .processors = 2, .edge = 0.3});
+    const TaskSchedule planned = heft_schedule(graph);
+    std::vector<double> factors;
+    TaskGraph other = graph;
+    for (Task& task : other.tasks) {
+      factors.push_back(rng.uniform() * 2);
+      for (double& seconds : task.seconds) seconds *= factors.back();
+    }
+    const TaskSchedule done = replay(graph, planned, factors);
+    EXPECT_EQ(test::schedule_fault(other, done), "") << i;
+    for (std::size_t t = 0; t < 8; ++t) EXPECT_EQ(done.tasks[t].processor, planned.tasks[t].processor);
+  }
+}
+
+// Between what all tasks at their slowest and at their fastest would take.
+TEST(Replay, NoiseIsBoundedAndTheSameForASeed) {
+  const TaskGraph graph = test::paper_graph();
+  const TaskSchedule planned = heft_schedule(graph);
+  EXPECT_EQ(noisy_makespan(graph, planned, 0, 5, 1).most_s, 80);
+  EXPECT_NEAR(noisy_makespan(graph, planned, 0, 5, 1).mean_s, 80, 1e-12);
+  const NoisyMakespan noisy = noisy_makespan(graph, planned, 0.3, 200, 1);
+  const std::vector<double> slow(10, 1.3), fast(10, 0.7);
+  EXPECT_LT(noisy.most_s, replay(graph, planned, slow).makespan_s());
+  EXPECT_GT(noisy.most_s, noisy.mean_s);
+  EXPECT_GT(noisy.mean_s, replay(graph, planned, fast).makespan_s());
+  EXPECT_EQ(noisy_makespan(graph, planned, 0.3, 200, 1).mean_s, noisy.mean_s);
+  EXPECT_NE(noisy_makespan(graph, planned, 0.3, 200, 2).mean_s, noisy.mean_s);
 }
 
 TEST(Schedules, AreJudged) {
