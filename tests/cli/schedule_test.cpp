@@ -57,7 +57,9 @@ TEST(Schedule, OneNetworkOrSeveralOnADevice) {
     heft[found.at("networks").size()] = found.at("schedules")[1].at("makespan_s");
   }
   EXPECT_GT(heft.at(3), heft.at(1));
+  two.insert(two.end(), {"--noise", "0.2", "--runs", "20"});
   const Outcome text = run_ridgeline(two);
+  EXPECT_THAT(text.out, HasSubstr("noisy: 20 runs of the same plan"));
   EXPECT_EQ(text.code, 0);
   EXPECT_THAT(text.out, AllOf(HasSubstr("one accelerator"), HasSubstr("c: mobilenet_v2 2"), HasSubstr("|")));
 }
@@ -92,6 +94,15 @@ TEST(Schedule, ATrialOfAStudyIsShownOnItsOwnHardware) {
     }
   }
   EXPECT_TRUE(member);
+  // What explains the trial shows it there too.
+  const Json& best = searched.at("front")[0];
+  const Json explained =
+      parsed(run_ridgeline({"explain", "nasaic", std::to_string(best.at("trial").get<int>()), "--json"}, there));
+  EXPECT_EQ(explained.at("estimates").at("nasaic").at("latency_s"), best.at("values").at("latency_s"));
+  const Json estimated = parsed(run_ridgeline({"estimate", "nasaic", "--genome", best.at("genome").dump(), "--device",
+                                               "nasaic", "--device", "gemmini_16x16", "--json"}));
+  EXPECT_EQ(estimated.at("devices").at("nasaic").at("latency_s"), best.at("values").at("latency_s"));
+  EXPECT_GT(estimated.at("devices").at("gemmini_16x16").at("latency_s"), 0);
 }
 
 TEST(Schedule, BadInputIsSaidWithItsRemedy) {
