@@ -18,7 +18,7 @@ struct ScheduleCommand {
   std::vector<std::string> with;
   std::string study, database, device, out;
   std::optional<std::int64_t> trial;
-  ScheduleOptions schedule;
+  ScheduleReportOptions schedule;
   bool json = false;
 };
 
@@ -84,7 +84,7 @@ int show_schedule(const CommandLine& cli, const ScheduleCommand& options) {
   if (!options.out.empty()) check_writable(options.out, "--out");
   const Subject subject = subject_of(cli, options);
   const std::unique_ptr<HardwareModel> model = device_of(cli, options, subject);
-  ScheduleOptions schedule = options.schedule;
+  ScheduleReportOptions schedule = options.schedule;
   schedule.seed = options.design.seed;
   const auto& several = dynamic_cast<const HeterogeneousModel&>(*model);
   const ScheduleReport report = schedule_report(subject.design, subject.name, several, schedule);

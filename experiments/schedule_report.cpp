@@ -85,7 +85,7 @@ std::span<const std::string> schedule_solver_names() {
 }
 
 ScheduleReport schedule_report(const Design& design, const std::string& name, const HeterogeneousModel& model,
-                               const ScheduleOptions& options) {
+                               const ScheduleReportOptions& options) {
   ScheduleReport report;
   report.noise = options.noise;
   report.runs = options.runs;

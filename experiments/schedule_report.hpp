@@ -21,7 +21,7 @@ struct NamedSchedule {
   std::optional<NoisyMakespan> noisy{};
 };
 
-struct ScheduleOptions {
+struct ScheduleReportOptions {
   std::string solver = "exact";  // whose schedule is listed and drawn
   ScheduleEffort effort{};
   double noise = 0.0;  // above 0: every schedule is also carried out with times that are so far off
@@ -49,7 +49,7 @@ std::span<const std::string> schedule_solver_names();  // "exact", "heft"
 
 // Throws ConfigError where a layer runs on no accelerator.
 ScheduleReport schedule_report(const Design& design, const std::string& name, const HeterogeneousModel& model,
-                               const ScheduleOptions& options = {});
+                               const ScheduleReportOptions& options = {});
 
 // A row of characters for each accelerator, so many wide: a letter a network, small and capital in turn from layer to
 // layer, and a point where nothing runs.

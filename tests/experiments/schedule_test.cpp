@@ -85,7 +85,7 @@ TEST(ScheduleReport, DrawsEveryLayerOnce) {
     EXPECT_NEAR(drawn_columns / columns, busy / schedule.makespan_s(), (layers + 1) / columns) << a;
   }
   const std::string text = schedule_text(report, {});
-  for (const std::string& name : {"one accelerator", "heft", "exact", "a: cifar", "b: stl"}) {
+  for (const char* name : {"one accelerator", "heft", "exact", "a: cifar", "b: stl"}) {
     EXPECT_THAT(text, HasSubstr(name));
   }
   const Json json = schedule_json(report);
