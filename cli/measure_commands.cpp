@@ -7,6 +7,7 @@
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
 #include "experiments/device_conformance.hpp"
+#include "experiments/device_costs.hpp"
 #include "experiments/environment_json.hpp"
 #include "experiments/report_formats.hpp"
 
@@ -58,7 +59,7 @@ int estimate(const CommandLine& cli, const EstimateOptions& options) {
   std::string text = design_summary(chosen) + "\n";
   std::vector<DeviceEstimate> estimates;
   for (const std::string& device : options.devices) {
-    const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(device));
+    const std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(device), chosen.design);
     DeviceEstimate one{device, "", model->estimate(chosen.design)};
     one.problem = one.cost.problem();
     const std::vector<FormatCost> formats = costs_by_format(options.design, *model, cli.resources);

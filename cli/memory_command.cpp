@@ -30,19 +30,6 @@ struct Subject {
   std::string device;  // that its study costs it on, where it has one
 };
 
-// The trial named, or the one of the front with the best first objective.
-std::int64_t trial_of(const Store& store, const MemoryCommand& options) {
-  if (options.trial) return *options.trial;
-  const StudyRecord record = find_study(store, options.study);
-  for (const Fidelity fidelity : {Fidelity::measured, Fidelity::predicted, Fidelity::analytic}) {
-    const std::vector<Trial> front = store.front(record.id, fidelity);
-    if (front.empty()) continue;
-    return std::ranges::min(front, {}, [](const Trial& one) { return one.values.front(); }).id;
-  }
-  throw ConfigError({store.path(), options.study, "a study with a front", "none of its trials is feasible",
-                     "name one with --trial, or search under other limits"});
-}
-
 bool is_mcu(const CommandLine& cli, const std::string& device) {
   try {
     return dynamic_cast<const McuModel*>(load_device(cli.resources.device(device)).get()) != nullptr;
@@ -53,7 +40,8 @@ bool is_mcu(const CommandLine& cli, const std::string& device) {
 
 Subject trial_subject(const CommandLine& cli, const MemoryCommand& options) {
   const Store store(options.database, Store::Mode::read);
-  TrialExplanation found = explain_trial(store, options.study, trial_of(store, options), cli.resources);
+  TrialExplanation found =
+      explain_trial(store, options.study, chosen_trial(store, options.study, options.trial), cli.resources);
   if (!found.design) {
     throw ConfigError(
         {store.path(), options.study, "a trial whose network can be made again", found.space_problem, ""});

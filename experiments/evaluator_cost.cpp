@@ -97,6 +97,17 @@ void DeviceCosts::estimate_one(const Device& device, const Design& design, Cost&
   model->estimate(std::span(&design, 1), std::span(&cost, 1));
 }
 
+std::unique_ptr<HardwareModel> load_device_for(const std::string& path, const Design& design) {
+  if (!design.hardware) return load_device(path);
+  std::optional<JsonDocument> changed;
+  try {
+    changed = with_settings(JsonDocument::load(path), *design.hardware);
+  } catch (const ConfigError&) {
+    return load_device(path);
+  }
+  return make_device(std::move(*changed));
+}
+
 namespace {
 
 using Quantity = std::function<double(const Cost&)>;
@@ -182,7 +193,8 @@ std::string devices_with_energy(const Resources& resources) {
   std::string names;
   for (const std::string& name : resources.devices()) {
     const JsonDocument file = JsonDocument::load(resources.device(name));
-    if (file.value().contains("energy") || file.value().value("model", "") == "spatial") {
+    if (file.value().contains("energy") || file.value().value("model", "") == "spatial" ||
+        file.value().value("model", "") == "heterogeneous") {
       names += (names.empty() ? "" : ", ") + name;
     }
   }

@@ -19,18 +19,6 @@ std::string tensor_label(const Network& network, NodeId node) {
   return extent_text(network.shape(node));
 }
 
-// "depthwise 3x3 /2 -> 96x56x56".
-std::string step_label(const Network& network, const MemoryStep& step) {
-  const Op& op = network.op(step.anchor);
-  std::string kind(name_of(op.kind));
-  if (op.kind == OpKind::conv2d) {
-    const bool depthwise = op.groups > 1 && op.groups == op.channels;
-    kind = fmt::format("{} {}x{}", depthwise ? "depthwise" : "conv", op.kernel[0], op.kernel[1]);
-    if (op.stride[0] > 1) kind += fmt::format(" /{}", op.stride[0]);
-  }
-  return fmt::format("{}{} -> {}", kind, step.added ? " + add" : "", extent_text(network.shape(step.node)));
-}
-
 // "patch of 96x112x112, then 1 more".
 std::string buffer_label(const Network& network, const MemoryBuffer& buffer) {
   std::string label = tensor_label(network, buffer.tensor);
@@ -84,6 +72,17 @@ std::string patches_text(const MemoryReport& report) {
 
 }  // namespace
 
+std::string layer_label(const Network& network, NodeId anchor, NodeId node, bool added) {
+  const Op& op = network.op(anchor);
+  std::string kind(name_of(op.kind));
+  if (op.kind == OpKind::conv2d) {
+    const bool depthwise = op.groups > 1 && op.groups == op.channels;
+    kind = fmt::format("{} {}x{}", depthwise ? "depthwise" : "conv", op.kernel[0], op.kernel[1]);
+    if (op.stride[0] > 1) kind += fmt::format(" /{}", op.stride[0]);
+  }
+  return fmt::format("{}{} -> {}", kind, added ? " + add" : "", extent_text(network.shape(node)));
+}
+
 MemoryReport memory_report(const Design& design, const std::string& name, const MemoryOptions& options,
                            const McuModel* device) {
   MemoryReport report;
@@ -96,7 +95,9 @@ MemoryReport memory_report(const Design& design, const std::string& name, const 
                        "choose another --patch-layers or --patch-grid; 'ridgeline memory ... --schedules' lists them"});
   }
   report.layout = std::move(*layout);
-  for (const MemoryStep& one : report.layout.steps) report.steps.push_back(step_label(design.network, one));
+  for (const MemoryStep& one : report.layout.steps) {
+    report.steps.push_back(layer_label(design.network, one.anchor, one.node, one.added.has_value()));
+  }
   for (const MemoryBuffer& one : report.layout.buffers) report.buffers.push_back(buffer_label(design.network, one));
   report.bit_operations = bit_operations(design, report.layout);
   if (report.layout.patches) {

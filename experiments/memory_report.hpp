@@ -29,6 +29,9 @@ struct MemoryReport {
   std::int64_t used_bytes() const { return layout.plan.arena_bytes + reserved_bytes; }
 };
 
+// An executed layer in a few words: "depthwise 3x3 /2 -> 96x56x56".
+std::string layer_label(const Network& network, NodeId anchor, NodeId node, bool added);
+
 // Throws ConfigError where the design's schedule cannot be followed. `device` may be null.
 MemoryReport memory_report(const Design& design, const std::string& name, const MemoryOptions& options,
                            const McuModel* device);

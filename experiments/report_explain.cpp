@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "experiments/device_costs.hpp"
 #include "experiments/report_formats.hpp"
 #include "experiments/report_text.hpp"
 #include "experiments/study_config.hpp"
@@ -21,7 +22,7 @@ void add_device(std::vector<std::string>& devices, const Json& source) {
 DeviceEstimate estimate_on(const std::string& device, const Design& design, const Resources& resources) {
   DeviceEstimate estimate{device, "", {}};
   try {
-    estimate.cost = load_device(resources.device(device))->estimate(design);
+    estimate.cost = load_device_for(resources.device(device), design)->estimate(design);
     estimate.problem = estimate.cost.problem();
   } catch (const ConfigError& error) {
     estimate.problem = error.what();
@@ -169,6 +170,18 @@ Json explanation_json(const TrialExplanation& explanation) {
     json["measurements"].push_back(std::move(measurement));
   }
   return json;
+}
+
+std::int64_t chosen_trial(const Store& store, const std::string& study, std::optional<std::int64_t> trial) {
+  if (trial) return *trial;
+  const StudyRecord record = find_study(store, study);
+  for (const Fidelity fidelity : {Fidelity::measured, Fidelity::predicted, Fidelity::analytic}) {
+    const std::vector<Trial> front = store.front(record.id, fidelity);
+    if (front.empty()) continue;
+    return std::ranges::min(front, {}, [](const Trial& one) { return one.values.front(); }).id;
+  }
+  throw ConfigError({store.path(), study, "a study with a front", "none of its trials is feasible",
+                     "name one with --trial, or search under other limits"});
 }
 
 }  // namespace ridgeline

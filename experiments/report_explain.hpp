@@ -48,4 +48,7 @@ Json explanation_json(const TrialExplanation& explanation);
 // The record of a study; ConfigError listing the known names where there is none.
 StudyRecord find_study(const Store& store, const std::string& name);
 
+// `trial`, or of the front of highest fidelity the one with the best first objective. ConfigError: there is no front.
+std::int64_t chosen_trial(const Store& store, const std::string& study, std::optional<std::int64_t> trial);
+
 }  // namespace ridgeline

@@ -28,10 +28,13 @@ class DesignBuilder {
   }
 
   Design build(std::int64_t batch) {
-    guarded("network", [&] { start(batch); });
-    const Block& network = template_.blocks_.back();
-    run(network.body);
-    guarded("network", [&] { finish(); });
+    if (places_ != nullptr) places_->clear();
+    for (const NetworkTemplate::Root& root : template_.networks_) {
+      guarded(root.path, [&] { start(root, batch); });
+      run(template_.blocks_[root.block].body);
+      guarded(root.path, [&] { finish(root); });
+    }
+    if (!design_.precision.operators.empty()) design_.precision.operators.resize(network().size());
     return std::move(design_);
   }
 
@@ -49,31 +52,30 @@ class DesignBuilder {
     }
   }
 
-  void start(std::int64_t batch) {
-    const Block& block = template_.blocks_.back();
+  void start(const NetworkTemplate::Root& root, std::int64_t batch) {
+    const Block& block = template_.blocks_[root.block];
     locals_.resize(block.locals);
     tensors_.assign(block.tensors, no_node);
     state_.locals = locals_.data();
-    key_ = "weights";
-    set_formats(template_.weights_, template_.activations_);
+    step_ = nullptr;
+    formats_ = {};
+    set_formats(root.weights, root.activations);
     key_ = "input";
     Op op;
     op.kind = OpKind::input;
     op.shape.reserve(4);
     op.shape.push_back(batch);
-    for (const Expr expr : template_.input_) op.shape.push_back(integer(expr, 1, 1 << 24));
-    if (places_ != nullptr) places_->clear();
-    current_ = add(op, {}, "input");
+    for (const Expr expr : root.input) op.shape.push_back(integer(expr, 1, 1 << 24));
+    current_ = add(op, {}, root.name);
     tensors_[0] = current_;
   }
 
-  void finish() {
+  void finish(const NetworkTemplate::Root& root) {
     key_ = "outputs";
     placed([&] {
-      if (template_.outputs_.empty()) network().mark_output(current_);
-      for (const TensorRef& output : template_.outputs_) network().mark_output(resolve(output));
+      if (root.outputs.empty()) network().mark_output(current_);
+      for (const TensorRef& output : root.outputs) network().mark_output(resolve(output));
     });
-    if (!design_.precision.operators.empty()) design_.precision.operators.resize(network().size());
   }
 
   void run(const Body& body) {

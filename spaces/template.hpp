@@ -1,6 +1,7 @@
 // A network with open decisions: the compiled "blocks" and "network" of a space file, and their execution for the
 // values of a genome. Everything is resolved when read (names to slots, words to formats); building looks nothing up by
-// name.
+// name. Several "networks" are built one after the other into one graph, in which no tensor connects them, each with an
+// input called as the file calls it.
 //
 // Steps work on a current tensor. Every block has a frame: slots for values (arguments, indices, lets) and for tensors.
 // Immutable once read, thread-safe.
@@ -96,7 +97,8 @@ struct Block {
 
 class NetworkTemplate {
  public:
-  // Reads "blocks" and "network"; notes problems in the document, after which the result must not be built.
+  // Reads "blocks" and "network" or "networks"; notes problems in the document, after which the result must not be
+  // built.
   static NetworkTemplate read(JsonReader& root, JsonDocument& document, Expressions& pool, const Scope& globals);
 
   // The design for these values of the genes. Throws ConfigError with the JSON path of the step that fails. `places`
@@ -107,11 +109,16 @@ class NetworkTemplate {
  private:
   friend class TemplateReader;
   friend class DesignBuilder;
+  struct Root {              // one network
+    std::string name, path;  // of its input; in the file
+    std::uint32_t block = 0;
+    std::vector<Expr> input;  // extents without the batch
+    std::vector<TensorRef> outputs;
+    Expr weights = no_expr, activations = no_expr;
+  };
   std::string origin_;
-  std::vector<Block> blocks_;  // the network itself is the last
-  std::vector<Expr> input_;    // extents without the batch
-  std::vector<TensorRef> outputs_;
-  Expr weights_ = no_expr, activations_ = no_expr;
+  std::vector<Block> blocks_;  // those of the networks are the last
+  std::vector<Root> networks_;
   std::vector<std::optional<Format>> formats_;           // by word
   std::vector<std::optional<OpKind>> activation_kinds_;  // by word; identity stands for 'none'
 };

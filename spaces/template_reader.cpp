@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t most_steps = 20'000;
 constexpr std::size_t most_blocks = 1'000;
 constexpr std::size_t most_calls_deep = 64;
+constexpr std::size_t most_networks = 16;
 
 const std::vector<std::string> call_keys = {"call", "from", "as", "weights", "activations"};
 
@@ -56,7 +57,7 @@ NetworkTemplate TemplateReader::read(JsonReader& root) {
   }
   for (const auto& [name, reader] : blocks) read_header(name, reader);
   for (std::uint32_t i = 0; i < blocks.size(); ++i) read_block(i, blocks[i].second);
-  read_network(root);
+  read_networks(root);
   check_cycles();
   resolve_words();
   return std::move(template_);
@@ -110,44 +111,69 @@ void TemplateReader::read_block(std::uint32_t block, JsonReader reader) {
   reader.finish();
 }
 
-void TemplateReader::read_network(JsonReader& root) {
-  const auto block = static_cast<std::uint32_t>(template_.blocks_.size());
-  network_ = block;
+void TemplateReader::read_networks(JsonReader& root) {
+  network_ = static_cast<std::uint32_t>(template_.blocks_.size());
+  if (!root.has("networks")) {
+    if (std::optional<JsonReader> reader = root.object("network")) read_network("input", *reader);
+    return;
+  }
+  if (root.has("network")) root.note("network", "\"network\" or \"networks\"", "both", "make it one of the networks");
+  root.any("network");
+  std::vector<std::pair<std::string, JsonReader>> networks = root.members("networks");
+  if (networks.empty() && root.value()["networks"].is_object()) root.note("networks", "at least one network", "none");
+  if (networks.size() > most_networks) {
+    root.note("networks", fmt::format("at most {} networks", most_networks), fmt::format("{}", networks.size()));
+  }
+  for (auto& [name, reader] : networks) {
+    const bool is_block = std::find(names_.begin(), names_.end(), name) != names_.end();
+    if (const std::string why = unfit_name(name); !why.empty()) reader.note("", why, fmt::format("'{}'", name));
+    if (is_block) reader.note("", "a name that no block has", fmt::format("'{}'", name), "rename one");
+    if (!reader.value().is_object()) {
+      reader.note("", "a network: an object with input and body", describe(reader.value()));
+      continue;
+    }
+    read_network(name, reader);
+  }
+}
+
+void TemplateReader::read_network(const std::string& name, JsonReader& reader) {
+  NetworkTemplate::Root network{name,    reader.path(), static_cast<std::uint32_t>(template_.blocks_.size()), {}, {},
+                                no_expr, no_expr};
   template_.blocks_.emplace_back();
-  names_.emplace_back("network");
+  names_.push_back(name);
   headers_.emplace_back();
-  std::optional<JsonReader> reader = root.object("network");
-  if (!reader) return;
   Scope values(&globals_);
   TensorNames tensors;
   tensors.declare("input", {0, true});
-  const Place place{block, values, tensors};
-  const std::vector<JsonReader> input = reader->array("input");
-  if (reader->has("input") && (input.empty() || input.size() > 3)) {
-    reader->note("input", "1 to 3 extents without the batch, [channels, height, width] for an image",
-                 describe(reader->value()["input"]));
+  const Place place{network.block, values, tensors};
+  const std::vector<JsonReader> input = reader.array("input");
+  if (reader.has("input") && (input.empty() || input.size() > 3)) {
+    reader.note("input", "1 to 3 extents without the batch, [channels, height, width] for an image",
+                describe(reader.value()["input"]));
   }
   for (std::size_t i = 0; i < input.size(); ++i) {
     try {
-      template_.input_.push_back(pool_.compile(input[i].value(), globals_, Type::number));
+      network.input.push_back(pool_.compile(input[i].value(), globals_, Type::number));
     } catch (const ExpressionError& error) {
-      reader->note(fmt::format("input[{}]", i), error.expected, error.found, error.remedy);
+      reader.note(fmt::format("input[{}]", i), error.expected, error.found, error.remedy);
     }
   }
-  read_formats(*reader, globals_, template_.weights_, template_.activations_);
-  Body body = read_steps(reader->array("body"), place);
-  template_.blocks_[block].body = std::move(body);
-  for (const std::string& name : reader->strings("outputs", false)) {
-    if (const std::optional<TensorRef> output = tensor(*reader, "outputs", name, place, false)) {
-      template_.outputs_.push_back(*output);
+  read_formats(reader, globals_, network.weights, network.activations);
+  Body body = read_steps(reader.array("body"), place);
+  template_.blocks_[network.block].body = std::move(body);
+  for (const std::string& output : reader.strings("outputs", false)) {
+    if (const std::optional<TensorRef> found = tensor(reader, "outputs", output, place, false)) {
+      network.outputs.push_back(*found);
     }
   }
-  reader->string("about", "");
-  reader->finish();
+  reader.string("about", "");
+  reader.finish();
+  template_.networks_.push_back(std::move(network));
 }
 
 // Blocks that call each other in a circle would be built for ever.
 void TemplateReader::check_cycles() {
+  if (headers_.empty()) return;
   std::vector<int> depth(headers_.size(), 0);  // 0: not visited, else one more than the calls below
   std::vector<std::uint32_t> path;
   for (std::uint32_t block = 0; block < headers_.size(); ++block) {

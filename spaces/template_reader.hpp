@@ -50,7 +50,8 @@ class TemplateReader {
 
   void read_header(const std::string& name, JsonReader reader);
   void read_block(std::uint32_t block, JsonReader reader);
-  void read_network(JsonReader& root);
+  void read_networks(JsonReader& root);
+  void read_network(const std::string& name, JsonReader& reader);
   void check_cycles();
   bool visit(std::uint32_t block, std::vector<std::uint32_t>& path, std::vector<int>& depth);
   void resolve_words();
@@ -84,7 +85,7 @@ class TemplateReader {
   NetworkTemplate template_;
   std::vector<std::string> names_;  // of the blocks, in the order of template_.blocks_
   std::vector<Header> headers_;
-  std::uint32_t network_ = no_slot;  // its place among the blocks, once it is read
+  std::uint32_t network_ = no_slot;  // the place of the first among the blocks, once they are
   std::size_t steps_ = 0;
 };
 

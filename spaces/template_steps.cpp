@@ -66,7 +66,8 @@ void TemplateReader::read_step(JsonReader& reader, const Place& place, Body& bod
   }
   read_as(reader, place, step);
   if (step.as) step.name = step.as->name;
-  if (place.block != network_) step.name = names_[place.block] + "." + step.name;
+  const bool only_network = place.block == network_ && names_[place.block] == "input";
+  if (!only_network) step.name = names_[place.block] + "." + step.name;
   const bool many = step.kind == TemplateStep::Kind::call || step.kind == TemplateStep::Kind::operate;
   if (step.from.size() > 1 && !many) reader.note("from", "one tensor", fmt::format("{}", step.from.size()));
   reader.finish();

@@ -146,50 +146,60 @@ std::string SpatialModel::unsupported(const ExecutedLayer& layer, const Network&
   return {};
 }
 
+std::optional<OpCost> SpatialModel::layer_cost(const ExecutedLayer& layer, const Network& network,
+                                               std::string& why) const {
+  const StorageLevel& outermost = device_.architecture.levels.front();
+  const double word_bytes = bits_of(device_.arithmetic) / 8.0;
+  OpCost op;
+  op.node = layer.node;
+  op.macs = layer.macs;
+  if (layer.macs == 0) {
+    op.bytes = layer.input_bytes + layer.output_bytes;
+    const double words = static_cast<double>(op.bytes) / word_bytes;
+    const double rate = outermost.read_words_per_cycle > 0 ? outermost.read_words_per_cycle : 1.0;
+    op.latency_s = words / rate / device_.clock_hz;
+    op.energy_j = words / static_cast<double>(outermost.words_per_access) * outermost.read_pj * 1e-12;
+    op.bound_by = outermost.name;
+    return op;
+  }
+  why = unsupported(layer, network);
+  if (!why.empty()) return std::nullopt;
+  const FoundMapping* found = mapping(layer.key);
+  if (found == nullptr) {
+    why = fmt::format("{} has a level too small for any mapping of {} '{}'", name(), name_of(layer.key.kind),
+                      network.name(layer.anchor));
+    return std::nullopt;
+  }
+  op.latency_s = found->cost.cycles / device_.clock_hz;
+  op.energy_j = found->cost.energy_pj * 1e-12;
+  const bool by_array = found->cost.bound_by >= device_.architecture.levels.size();
+  op.bound_by = by_array ? bound_by_array : device_.architecture.levels[found->cost.bound_by].name;
+  op.utilisation = found->cost.utilisation;
+  double words = 0;
+  for (const OperandTraffic& one : found->cost.levels.front().operand) {
+    words += static_cast<double>(one.reads + one.updates);
+  }
+  op.bytes = static_cast<std::int64_t>(words * word_bytes);
+  return op;
+}
+
 void SpatialModel::estimate_one(const Design& design, Cost& cost) const {
   const Network& network = design.network;
   const std::vector<NodeId> live = network.live_nodes();
   const std::vector<Format> stored = stored_formats(network, design.precision);
   start_cost(design, live, cost);
-  const StorageLevel& outermost = device_.architecture.levels.front();
-  const double word_bytes = bits_of(device_.arithmetic) / 8.0;
   double utilisation = 0, products = 0;
   for (const ExecutedLayer& layer : executed_layers(network, design.precision, stored, live)) {
     cost.weight_bytes += layer.weight_bytes;
+    std::optional<OpCost> one = layer_cost(layer, network, cost.unsupported);
+    if (!one) return;
     OpCost& op = *std::ranges::find(cost.ops, layer.node, &OpCost::node);
-    op.macs = layer.macs;
-    if (layer.macs == 0) {
-      op.bytes = layer.input_bytes + layer.output_bytes;
-      const double words = static_cast<double>(op.bytes) / word_bytes;
-      const double rate = outermost.read_words_per_cycle > 0 ? outermost.read_words_per_cycle : 1.0;
-      op.latency_s = words / rate / device_.clock_hz;
-      op.energy_j = words / static_cast<double>(outermost.words_per_access) * outermost.read_pj * 1e-12;
-      op.bound_by = outermost.name;
-    } else {
-      cost.unsupported = unsupported(layer, network);
-      const FoundMapping* found = cost.unsupported.empty() ? mapping(layer.key) : nullptr;
-      if (found == nullptr) {
-        if (cost.unsupported.empty()) {
-          cost.unsupported = fmt::format("{} has a level too small for any mapping of {} '{}'", name(),
-                                         name_of(layer.key.kind), network.name(layer.anchor));
-        }
-        return;
-      }
-      op.latency_s = found->cost.cycles / device_.clock_hz;
-      op.energy_j = found->cost.energy_pj * 1e-12;
-      const bool by_array = found->cost.bound_by >= device_.architecture.levels.size();
-      op.bound_by = by_array ? bound_by_array : device_.architecture.levels[found->cost.bound_by].name;
-      op.utilisation = found->cost.utilisation;
-      utilisation += op.utilisation;
-      products += 1;
-      double words = 0;
-      for (const OperandTraffic& one : found->cost.levels.front().operand) {
-        words += static_cast<double>(one.reads + one.updates);
-      }
-      op.bytes = static_cast<std::int64_t>(words * word_bytes);
-    }
+    op = std::move(*one);
     cost.latency_s += op.latency_s;
     cost.energy_j += op.energy_j;
+    if (op.macs == 0) continue;
+    utilisation += op.utilisation;
+    products += 1;
   }
   cost.resources = {{"utilisation", products > 0 ? utilisation / products : 0, 0}};
 }

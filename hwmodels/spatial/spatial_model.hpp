@@ -14,6 +14,7 @@
 #include "hwmodels/arithmetic.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "hwmodels/layers.hpp"
+#include "hwmodels/spatial/layerwise_model.hpp"
 #include "hwmodels/spatial/mapper.hpp"
 
 namespace ridgeline {
@@ -29,7 +30,7 @@ struct SpatialDevice {
 // Every number must be named under "sources". Notes problems in the reader.
 SpatialDevice read_spatial(JsonReader& reader);
 
-class SpatialModel final : public HardwareModel {
+class SpatialModel final : public LayerwiseModel {
  public:
   explicit SpatialModel(SpatialDevice device) : device_(std::move(device)) {}
   static std::unique_ptr<HardwareModel> make(JsonDocument document);
@@ -43,6 +44,7 @@ class SpatialModel final : public HardwareModel {
   const SpatialDevice& device() const { return device_; }
   // The best mapping found for a layer that multiplies; nullptr: nothing fits. Valid as long as the model.
   const FoundMapping* mapping(const LayerKey& layer) const;
+  std::optional<OpCost> layer_cost(const ExecutedLayer& layer, const Network& network, std::string& why) const override;
 
  private:
   void estimate_one(const Design& design, Cost& cost) const;

@@ -153,36 +153,45 @@ std::optional<SystolicLayer> SystolicModel::layer(const ExecutedLayer& layer, st
   return result;
 }
 
+std::optional<OpCost> SystolicModel::layer_cost(const ExecutedLayer& one, const Network& network,
+                                                std::string& why) const {
+  std::string formats;
+  const std::optional<SystolicLayer> layer = this->layer(one, formats);
+  if (!layer) {
+    why = fmt::format("{} has no multipliers for {} ({} '{}')", name(), formats, name_of(one.key.kind),
+                      network.name(one.anchor));
+    return std::nullopt;
+  }
+  const double bytes = layer->dram_bytes[0] + layer->dram_bytes[1] + layer->dram_bytes[2];
+  return OpCost{one.node,
+                layer->latency_s,
+                layer->energy_j,
+                one.macs,
+                static_cast<std::int64_t>(bytes),
+                bound_of(*layer, device_.overhead_s),
+                layer->run.utilisation};
+}
+
 void SystolicModel::estimate_one(const Design& design, Cost& cost) const {
   const Network& network = design.network;
   const std::vector<NodeId> live = network.live_nodes();
   const std::vector<Format> stored = stored_formats(network, design.precision);
   start_cost(design, live, cost);
   double utilisation = 0, products = 0;
-  std::string why;
   std::size_t row = 0;
   std::vector<ExecutedLayer> layers = executed_layers(network, design.precision, stored, live);
   std::ranges::sort(layers, {}, &ExecutedLayer::node);
   for (const ExecutedLayer& one : layers) {
-    const std::optional<SystolicLayer> layer = this->layer(one, why);
-    if (!layer) {
-      cost.unsupported = fmt::format("{} has no multipliers for {} ({} '{}')", name(), why, name_of(one.key.kind),
-                                     network.name(one.anchor));
-      return;
-    }
+    std::optional<OpCost> layer = layer_cost(one, network, cost.unsupported);
+    if (!layer) return;
     while (cost.ops[row].node != one.node) ++row;
     OpCost& op = cost.ops[row];
-    op.latency_s = layer->latency_s;
-    op.energy_j = layer->energy_j;
-    op.macs = one.macs;
-    op.bytes = static_cast<std::int64_t>(layer->dram_bytes[0] + layer->dram_bytes[1] + layer->dram_bytes[2]);
-    op.bound_by = bound_of(*layer, device_.overhead_s);
-    op.utilisation = layer->run.utilisation;
+    op = std::move(*layer);
     cost.latency_s += op.latency_s;
     cost.energy_j += op.energy_j;
     cost.weight_bytes += one.weight_bytes;
-    if (layer->run.cycles == 0) continue;
-    utilisation += layer->run.utilisation;
+    if (op.utilisation <= 0) continue;
+    utilisation += op.utilisation;
     products += 1;
   }
   cost.resources = {{"utilisation", products > 0 ? utilisation / products : 0, 0}};

@@ -28,6 +28,7 @@
 
 #include "hwmodels/hardware_model.hpp"
 #include "hwmodels/layers.hpp"
+#include "hwmodels/spatial/layerwise_model.hpp"
 #include "hwmodels/spatial/multiply_unit.hpp"
 #include "hwmodels/spatial/systolic_array.hpp"
 
@@ -60,7 +61,7 @@ struct SystolicLayer {
   double latency_s = 0, energy_j = 0;
 };
 
-class SystolicModel final : public HardwareModel {
+class SystolicModel final : public LayerwiseModel {
  public:
   explicit SystolicModel(SystolicDevice device) : device_(std::move(device)) {}
   static std::unique_ptr<HardwareModel> make(JsonDocument document);
@@ -74,6 +75,7 @@ class SystolicModel final : public HardwareModel {
   const SystolicDevice& device() const { return device_; }
   // nullopt: `why` says which formats the units do not multiply.
   std::optional<SystolicLayer> layer(const ExecutedLayer& layer, std::string& why) const;
+  std::optional<OpCost> layer_cost(const ExecutedLayer& layer, const Network& network, std::string& why) const override;
 
  private:
   void estimate_one(const Design& design, Cost& cost) const;
