@@ -11,13 +11,14 @@
 #include "hwmodels/roofline.hpp"
 #include "hwmodels/spatial/spatial_model.hpp"
 #include "hwmodels/spatial/systolic_model.hpp"
+#include "hwmodels/spiking/spiking_model.hpp"
 #include "hwmodels/table_model.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 8> entries{{
+  static const std::array<HardwareModelEntry, 9> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
@@ -28,6 +29,8 @@ std::span<const HardwareModelEntry> hardware_models() {
       {"systolic", "an array of multipliers behind scratchpads, weight-, input-, output- or row-stationary",
        &SystolicModel::make},
       {"spatial", "multipliers behind levels of storage, every layer mapped by search", &SpatialModel::make},
+      {"spiking", "spikes that accumulate against values that multiply: energy by firing rate, width and memory",
+       &SpikingModel::make},
       {"library", "a shared library of the user's own, by the C interface ridgeline_hwmodel.h", &LibraryModel::make,
        true},
       {"program", "a program of the user's own, in any language, that answers JSON lines", &ProgramModel::make, true},
