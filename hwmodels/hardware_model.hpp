@@ -78,7 +78,7 @@ class HardwareModel {
 };
 
 struct HardwareModelEntry {
-  std::string kind;  // the device file's "model": "roofline", "table", "fpga", "mcu", "spiking"
+  std::string kind;  // the device file's "model": "roofline", "table", "fpga", "mcu"
   std::string about;
   std::unique_ptr<HardwareModel> (*make)(JsonDocument device);  // throws ConfigError
   bool plugin = false;  // to make it runs code of the user's: only for a file that he named

@@ -196,9 +196,8 @@ class SpikingNetworkCost {
         analogue(layer) ? static_cast<double>(layer.input_bytes) : elements_read(layer) * steps() / 8;
     const double made_bytes = layer.key.exit ? static_cast<double>(layer.output_bytes) : results * steps() / 8;
     const double kept = potential_bytes(layer);
-    const double values_held = (read_bytes + made_bytes) / (by_layer() ? 1.0 : steps());
-    const Traffic values{read_bytes + made_bytes, home(values_held + (by_layer() ? kept : 0.0))};
-    const Traffic potentials{2 * (steps() - 1) * kept, by_layer() ? values.home : home(network_potential_bytes_)};
+    const Traffic values{read_bytes + made_bytes, home((read_bytes + made_bytes) / (by_layer() ? 1.0 : steps()))};
+    const Traffic potentials{2 * (steps() - 1) * kept, by_layer() ? 0 : home(network_potential_bytes_)};
     cost.weights_j += crossing_j(weights);
     cost.values_j = crossing_j(values);
     cost.potentials_j = crossing_j(potentials);
@@ -225,10 +224,7 @@ class SpikingNetworkCost {
     if (!run_.spiking()) return peak_activation_bytes(network_, design_.precision);
     static const Format spike = Format::parse("binary");
     const std::int64_t spikes = peak_activation_bytes(network_, PrecisionPlan::uniform(network_, spike, spike));
-    if (!by_layer()) return spikes + std::llround(network_potential_bytes_);
-    double kept = 0;
-    for (const ExecutedLayer& layer : result_.layers) kept = std::max(kept, potential_bytes(layer));
-    return spikes * run_.time_steps + std::llround(kept);
+    return by_layer() ? spikes * run_.time_steps : spikes + std::llround(network_potential_bytes_);
   }
 
   const SpikingDevice& device_;

@@ -14,10 +14,10 @@
 //
 // e_0 is what a byte costs from the innermost memory, which feeds the units; a byte fetched there serves F operations.
 // x is the sum over the levels from the innermost to the one where the tensor lies: weights in the smallest that holds
-// those of the whole network, values and potentials in the smallest that holds the layer's. With "order": "layer" a
-// layer does all its steps before the next one begins: its weights come once, and it holds spikes of T steps. With
-// "order": "network" a step goes through the whole network before the next: weights come T times, and the potentials of
-// the whole network are kept.
+// those of the whole network, values in the smallest that holds the layer's. With "order": "layer" a layer does all its
+// steps before the next one begins, some neurons after the others: its weights come once, it holds spikes of T steps,
+// and potentials stay in the innermost level. With "order": "network" a step goes through the whole network before the
+// next: weights come T times, and potentials lie where those of the whole network do.
 //
 // Every convolution, linear layer and product of matrices has spiking neurons at its end, but for the one that makes
 // the network's output, whose potentials are read; so has an activation that stands alone. Neurons that a layer reads
@@ -73,7 +73,7 @@ struct SpikingNetwork {
   std::vector<ExecutedLayer> layers;  // in the order of their results
   std::vector<SpikingLayer> costs;    // one a layer
   double bits_per_value = 0;    // that a value read by a multiplying layer tells at most, mean over all but the input's
-  std::int64_t peak_bytes = 0;  // values and potentials
+  std::int64_t peak_bytes = 0;  // values, and the potentials that are kept between steps of the network
   double synaptic_operations = 0;
 };
 
