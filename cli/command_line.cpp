@@ -181,6 +181,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_quantize_command(app, cli);
   add_sweep_command(app, cli);
   add_scratchpad_command(app, cli);
+  add_spiking_command(app, cli);
   add_predictor_commands(app, cli);
   add_version_command(app, cli);
 }

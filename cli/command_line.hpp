@@ -64,6 +64,7 @@ void add_quantize_command(CLI::App& app, CommandLine& cli);         // quantize
 void add_sensitivity_command(CLI::App& app, CommandLine& cli);      // sensitivity
 void add_sweep_command(CLI::App& app, CommandLine& cli);            // sweep
 void add_scratchpad_command(CLI::App& app, CommandLine& cli);       // scratchpad
+void add_spiking_command(CLI::App& app, CommandLine& cli);          // spiking
 void add_predictor_commands(CLI::App& app, CommandLine& cli);       // predictor train|eval|list
 void add_version_command(CLI::App& app, CommandLine& cli);
 
