@@ -172,6 +172,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_measure_commands(app, cli);
   add_mapping_command(app, cli);
   add_memory_command(app, cli);
+  add_patches_command(app, cli);
   add_data_commands(app, cli);
   add_train_commands(app, cli);
   add_supernet_commands(app, cli);

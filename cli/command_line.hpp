@@ -55,6 +55,7 @@ void add_calibration_commands(CLI::App& device, CommandLine& cli);  // device ca
 void add_measure_commands(CLI::App& app, CommandLine& cli);         // estimate, measure
 void add_mapping_command(CLI::App& app, CommandLine& cli);          // mapping
 void add_memory_command(CLI::App& app, CommandLine& cli);           // memory
+void add_patches_command(CLI::App& app, CommandLine& cli);          // patches
 void add_data_commands(CLI::App& app, CommandLine& cli);            // data make glyphs, data show
 void add_train_commands(CLI::App& app, CommandLine& cli);           // train, evaluate
 void add_supernet_commands(CLI::App& app, CommandLine& cli);        // extract, rank, winners
