@@ -131,7 +131,8 @@ class PatchPlanner {
       made.maps.emplace_back();
       for (std::size_t map = 0; map < bits[patch].size(); ++map) {
         const Format format = Format::parse(format_name(bits[patch][map], report_.values.never_negative[map]));
-        made.maps.back().push_back(Quantizer{format, {report_.values.ranges[patch][map]}});
+        made.maps.back().push_back(
+            Quantizer{format, {report_.values.ranges[patch][map][patch_bits_index(bits[patch][map])]}});
       }
     }
     return made;

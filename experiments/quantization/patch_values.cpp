@@ -1,19 +1,23 @@
 #include "experiments/quantization/patch_values.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "experiments/training/evaluate.hpp"
+#include "kernels/quantization/calibration.hpp"
 
 namespace ridgeline {
 namespace {
 
 constexpr std::size_t bit_choices = patch_map_bits.size();
+constexpr std::size_t bins = 512;  // of the values of one map on one branch: two a value of 8 bits
 
 // One map of one branch: what was seen of it in one lane.
 struct MapSeen {
   Range range;
-  std::array<std::vector<std::uint64_t>, bit_choices> counts;
+  std::optional<Histogram> histogram{};  // over the range seen in all lanes
 };
 
 struct InputSeen {
@@ -64,13 +68,13 @@ class PatchGathering {
     result.never_negative = never_negative_;
     find_ranges(result);
     for (auto& lane : lanes_) {
-      for (auto& branch : lane) {
-        for (MapSeen& map : branch) {
-          for (std::size_t b = 0; b < bit_choices; ++b) map.counts[b].assign(std::size_t{1} << patch_map_bits[b], 0);
+      for (std::size_t patch = 0; patch < lane.size(); ++patch) {
+        for (std::size_t map = 0; map < maps_.size(); ++map) {
+          lane[patch][map].histogram.emplace(result.ranges[patch][map].back(), bins);
         }
       }
     }
-    count_codes(result, rule);
+    count_values(result, rule);
     return result;
   }
 
@@ -113,11 +117,11 @@ class PatchGathering {
     }
     result.mean = sum / count;
     result.deviation = std::sqrt(std::max(0.0, squares / count - result.mean * result.mean));
-    result.ranges.assign(stage_.patches(), std::vector<Range>(maps_.size()));
+    result.ranges.assign(stage_.patches(), std::vector<std::array<Range, bit_choices>>(maps_.size()));
     for (std::size_t patch = 0; patch < stage_.patches(); ++patch) {
       for (std::size_t map = 0; map < maps_.size(); ++map) {
-        for (const auto& lane : lanes_)
-          result.ranges[patch][map] = result.ranges[patch][map].with(lane[patch][map].range);
+        Range& whole = result.ranges[patch][map].back();
+        for (const auto& lane : lanes_) whole = whole.with(lane[patch][map].range);
       }
     }
   }
@@ -133,20 +137,17 @@ class PatchGathering {
     }
   }
 
-  void count_codes(PatchValues& result, const PatchOutlierRule& rule) {
+  void count_values(PatchValues& result, const PatchOutlierRule& rule) {
     visit_images(
         design_, images_, normalisation_, threads_, [&](std::size_t lane, const Activation& made, const Shape& shape) {
           if (is_input(made.node)) count_input(lane, made, shape, result, rule);
           const auto map = map_of(made.node);
           if (!map) return;
+          std::vector<float> values;
           for (std::size_t patch = 0; patch < stage_.patches(); ++patch) {
-            MapSeen& seen = lanes_[lane][patch][*map];
-            for_each_value(made, shape, *stage_.find(made.node), patch, [&](float value) {
-              for (std::size_t b = 0; b < bit_choices; ++b) {
-                ++seen.counts[b]
-                             [patch_code(value, result.ranges[patch][*map], never_negative_[*map], patch_map_bits[b])];
-              }
-            });
+            values.clear();
+            for_each_value(made, shape, *stage_.find(made.node), patch, [&](float value) { values.push_back(value); });
+            lanes_[lane][patch][*map].histogram->add(values);
           }
         });
     for (std::size_t patch = 0; patch < stage_.patches(); ++patch) {
@@ -159,19 +160,29 @@ class PatchGathering {
       result.outlier_shares.push_back(share);
       PatchBranch branch{share > rule.most_share(), std::vector<PatchMapValues>(maps_.size())};
       for (std::size_t map = 0; map < maps_.size(); ++map) {
-        for (std::size_t b = 0; b < bit_choices; ++b) branch.maps[map].entropy_bits[b] = entropy_of(patch, map, b);
+        branch.maps[map].entropy_bits = entropies(patch, map, result.ranges[patch][map]);
       }
       result.branches.push_back(std::move(branch));
     }
   }
 
-  double entropy_of(std::size_t patch, std::size_t map, std::size_t choice) const {
-    std::vector<std::uint64_t> counts(std::size_t{1} << patch_map_bits[choice], 0);
-    for (const auto& lane : lanes_) {
-      const std::vector<std::uint64_t>& seen = lane[patch][map].counts[choice];
-      for (std::size_t i = 0; i < seen.size(); ++i) counts[i] += seen[i];
+  // In 2, 4 and 8 bits; sets the ranges of those below 8.
+  std::array<double, bit_choices> entropies(std::size_t patch, std::size_t map,
+                                            std::array<Range, bit_choices>& ranges) const {
+    Histogram all(ranges.back(), bins);
+    for (const auto& lane : lanes_) all.add(*lane[patch][map].histogram);
+    std::array<double, bit_choices> made{};
+    for (std::size_t b = 0; b < bit_choices; ++b) {
+      const int bits = patch_map_bits[b];
+      const Format format = Format::parse(fmt::format("{}{}", never_negative_[map] ? "uint" : "int", bits));
+      if (bits < 8) ranges[b] = calibrated_range(all, format, CalibrationMethod::mse);
+      std::vector<std::uint64_t> counts(std::size_t{1} << bits, 0);
+      for (std::size_t bin = 0; bin < bins; ++bin) {
+        counts[patch_code(all.centre(bin), ranges[b], never_negative_[map], bits)] += all.counts()[bin];
+      }
+      made[b] = entropy_of_counts(counts);
     }
-    return entropy_of_counts(counts);
+    return made;
   }
 
   const Design& design_;
@@ -186,6 +197,10 @@ class PatchGathering {
 };
 
 }  // namespace
+
+std::size_t patch_bits_index(int bits) {
+  return static_cast<std::size_t>(std::ranges::find(patch_map_bits, bits) - patch_map_bits.begin());
+}
 
 std::size_t patch_code(float value, const Range& range, bool never_negative, int bits) {
   const int steps = never_negative ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;

@@ -1,5 +1,5 @@
 // What the branches of patch-based inference hold on calibration images: which patches have outliers, the range of
-// every feature map on every branch, and the entropy of its values in fewer bits.
+// every feature map on every branch, and the entropy of its values in fewer bits, from histograms of each.
 //
 // A patch is the part of the stage's input that a branch reads, overlap included (hwmodels/memory/patches.hpp). Its
 // values are compared with all values of that input: those further than so many standard deviations from the mean are
@@ -26,11 +26,13 @@ struct PatchOutlierRule {
 };
 
 struct PatchValues {
-  std::vector<PatchBranch> branches;       // one a patch
-  std::vector<std::vector<Range>> ranges;  // of each branch's maps, with 0
-  std::vector<bool> never_negative;        // one a map, on any branch
-  std::vector<double> outlier_shares;      // one a patch
-  double mean = 0, deviation = 0;          // of the stage's input
+  std::vector<PatchBranch> branches;  // one a patch
+  // Of each branch's maps in the bits of patch_map_bits: all that was seen in 8 bits, what loses least to rounding and
+  // clipping together (CalibrationMethod::mse) in fewer.
+  std::vector<std::vector<std::array<Range, patch_map_bits.size()>>> ranges;
+  std::vector<bool> never_negative;    // one a map, on any branch
+  std::vector<double> outlier_shares;  // one a patch
+  double mean = 0, deviation = 0;      // of the stage's input
 };
 
 // `design` has weights and no batch norms (fold_norms); `steps` and `stage` are of its network. The same numbers for
@@ -39,6 +41,7 @@ PatchValues patch_values(const Design& design, std::span<const MemoryStep> steps
                          const LabelledImages& images, const Normalisation& normalisation, const PatchOutlierRule& rule,
                          int threads);
 
+std::size_t patch_bits_index(int bits);  // in patch_map_bits
 // The integer that `value` is rounded to in `bits`, as the formats intN and, where nothing is negative, uintN from 0
 // do; from 0 on, so that it can be counted.
 std::size_t patch_code(float value, const Range& range, bool never_negative, int bits);
