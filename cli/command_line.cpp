@@ -173,6 +173,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_mapping_command(app, cli);
   add_memory_command(app, cli);
   add_schedule_command(app, cli);
+  add_patches_command(app, cli);
   add_data_commands(app, cli);
   add_train_commands(app, cli);
   add_supernet_commands(app, cli);
@@ -182,6 +183,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_quantize_command(app, cli);
   add_sweep_command(app, cli);
   add_scratchpad_command(app, cli);
+  add_spiking_command(app, cli);
   add_predictor_commands(app, cli);
   add_version_command(app, cli);
 }

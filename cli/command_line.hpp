@@ -56,6 +56,7 @@ void add_measure_commands(CLI::App& app, CommandLine& cli);         // estimate,
 void add_mapping_command(CLI::App& app, CommandLine& cli);          // mapping
 void add_memory_command(CLI::App& app, CommandLine& cli);           // memory
 void add_schedule_command(CLI::App& app, CommandLine& cli);         // schedule
+void add_patches_command(CLI::App& app, CommandLine& cli);          // patches
 void add_data_commands(CLI::App& app, CommandLine& cli);            // data make glyphs, data show
 void add_train_commands(CLI::App& app, CommandLine& cli);           // train, evaluate
 void add_supernet_commands(CLI::App& app, CommandLine& cli);        // extract, rank, winners
@@ -65,6 +66,7 @@ void add_quantize_command(CLI::App& app, CommandLine& cli);         // quantize
 void add_sensitivity_command(CLI::App& app, CommandLine& cli);      // sensitivity
 void add_sweep_command(CLI::App& app, CommandLine& cli);            // sweep
 void add_scratchpad_command(CLI::App& app, CommandLine& cli);       // scratchpad
+void add_spiking_command(CLI::App& app, CommandLine& cli);          // spiking
 void add_predictor_commands(CLI::App& app, CommandLine& cli);       // predictor train|eval|list
 void add_version_command(CLI::App& app, CommandLine& cli);
 

@@ -169,8 +169,9 @@ void add_memory_command(CLI::App& app, CommandLine& cli) {
   memory->add_option("--patch-layers", options->patch_layers, "so many executed layers run patch by patch");
   memory->add_option("--patch-grid", options->patch_grid, "on a grid of n x n patches")
       ->check(CLI::Range(std::int64_t{1}, most_patch_grid));
-  memory->add_option("--patch-format", options->patch_format,
-                     "of the activations between these layers; with commas: one a patch, row by row");
+  memory->add_option(
+      "--patch-format", options->patch_format,
+      "of the activations between these layers; with commas: one a patch, row by row, or one a patch and feature map");
   add_plan_options(*memory, *options);
   memory->add_flag("--schedules", options->schedules, "also list the best patch schedules, grids of 2 to 8");
   memory->add_option("--svg", options->svg, "draw the plan into this file")->type_name("FILE");

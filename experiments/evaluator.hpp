@@ -8,7 +8,7 @@
 //   cost      {"device": NAME, "quantity": "latency_s"}            a hardware model; latency_s, energy_j, peak_bytes,
 //                                                                  weight_bytes, and what else it lists as its
 //                                                                  resources: luts, dsps, brams; sram_bytes,
-//                                                                  flash_bytes; utilisation, area_mm2
+//                                                                  flash_bytes; utilisation, area_mm2, bits_per_value
 //   measured  {"threads": 1, "cache": "hot", "target_s": 0.2, ...} timed here, kernels/measure.hpp; "reuse": true takes
 //   a
 //             stored timing of the same function, protocol and environment, and says so

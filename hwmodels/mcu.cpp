@@ -170,8 +170,8 @@ std::optional<double> McuModel::layer_cycles(const Design& design, const MemoryL
   const bool makes_own = stage.makes_own_format(layout.steps[step]);
   double sum = 0;
   for (std::size_t patch = 0; patch < stage.patches(); ++patch) {
-    const Format read = reads_own ? stage.schedule.format(patch) : layer.key.activations;
-    const Format stored = makes_own ? stage.schedule.format(patch) : layer.key.stored_out;
+    const Format read = reads_own ? stage.format(patch, layout.steps[step].reads.front()) : layer.key.activations;
+    const Format stored = makes_own ? stage.format(patch, layer.node) : layer.key.stored_out;
     const std::int64_t count = made / (shape[2] * shape[3]) * result.positions(patch);
     const auto cycles = once(patch_macs(network, stage, layout.steps[step], patch), count, read, stored);
     if (!cycles) return std::nullopt;

@@ -12,6 +12,7 @@
 #include "hwmodels/scheduling/heterogeneous_model.hpp"
 #include "hwmodels/spatial/spatial_model.hpp"
 #include "hwmodels/spatial/systolic_model.hpp"
+#include "hwmodels/spiking/spiking_model.hpp"
 #include "hwmodels/table_model.hpp"
 #include "spaces/config_error.hpp"
 
@@ -31,6 +32,8 @@ std::span<const HardwareModelEntry> hardware_models() {
       {"spatial", "multipliers behind levels of storage, every layer mapped by search", &SpatialModel::make},
       {"heterogeneous", "accelerators of several kinds on one chip, every layer given to one of them by a schedule",
        &HeterogeneousModel::make},
+      {"spiking", "spikes that accumulate against values that multiply: energy by firing rate, width and memory",
+       &SpikingModel::make},
       {"library", "a shared library of the user's own, by the C interface ridgeline_hwmodel.h", &LibraryModel::make,
        true},
       {"program", "a program of the user's own, in any language, that answers JSON lines", &ProgramModel::make, true},

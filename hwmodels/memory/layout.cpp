@@ -81,7 +81,9 @@ class BufferFinder {
   int width_of(NodeId tensor) const {
     if (!in_patches(tensor) || is_input(tensor) || stage_->schedule.formats.empty()) return stored_[tensor].width_bits;
     int most = 0;
-    for (const Format& format : stage_->schedule.formats) most = std::max(most, int{format.width_bits});
+    for (std::size_t patch = 0; patch < stage_->patches(); ++patch) {
+      most = std::max(most, int{stage_->format(patch, tensor).width_bits});
+    }
     return most;
   }
 
@@ -100,7 +102,7 @@ class BufferFinder {
     std::int64_t most = 0;
     for (std::size_t patch = 0; patch < stage_->patches(); ++patch) {
       const std::int64_t count = elements(shape) / (shape[2] * shape[3]) * stage_->find(tensor)->positions(patch);
-      most = std::max(most, bytes(count, stage_->schedule.format(patch).width_bits));
+      most = std::max(most, bytes(count, stage_->format(patch, tensor).width_bits));
     }
     return aligned(most);
   }
@@ -281,7 +283,7 @@ std::int64_t bit_operations(const Design& design, const MemoryLayout& layout) {
     }
     const bool own = layout.patches->reads_own_format(network, step);
     for (std::size_t patch = 0; patch < layout.patches->patches(); ++patch) {
-      const Format& activations = own ? layout.patches->schedule.format(patch) : read.activations;
+      const Format& activations = own ? layout.patches->format(patch, step.reads.front()) : read.activations;
       sum += patch_macs(network, *layout.patches, step, patch) * bits(activations);
     }
   }

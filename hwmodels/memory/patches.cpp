@@ -210,10 +210,16 @@ bool read_formats(const std::string& text, PatchSchedule& schedule, std::string&
     }
     at = comma + 1;
   }
-  const auto patches = static_cast<std::size_t>(schedule.grid * schedule.grid);
-  if (schedule.formats.size() == 1 || schedule.formats.size() == patches || !schedule.any()) return true;
-  why = fmt::format("the schedule's patch_format names {} formats for {} patches; name one, or one a patch",
-                    schedule.formats.size(), patches);
+  if (!schedule.any()) return true;
+  const std::size_t patches = schedule.patches(), all = patches * schedule.maps();
+  for (const std::size_t known : {std::size_t{1}, patches, all}) {
+    if (schedule.formats.size() == known) return true;
+  }
+  why = fmt::format(
+      "the schedule's patch_format names {} formats for {} patches; name one, or one a patch, or {} for each feature "
+      "map "
+      "of each patch",
+      schedule.formats.size(), patches, all);
   return false;
 }
 
@@ -228,6 +234,12 @@ std::int64_t PatchTensor::most_positions() const {
   for (const PatchSpan& span : rows) most_rows = std::max(most_rows, span.length());
   for (const PatchSpan& span : columns) most_columns = std::max(most_columns, span.length());
   return most_rows * most_columns;
+}
+
+const Format& PatchStage::format(std::size_t patch, NodeId tensor) const {
+  const auto found = std::ranges::find(tensors, tensor, &PatchTensor::tensor);
+  const auto after_inputs = static_cast<std::size_t>(tensors.end() - found);  // the last one is the result
+  return schedule.format(patch, schedule.layers - after_inputs);
 }
 
 const PatchTensor* PatchStage::find(NodeId tensor) const {

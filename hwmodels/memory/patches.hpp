@@ -13,8 +13,9 @@
 // products of equal shapes, concatenation of channels), nothing but the N-th result is read afterwards, and that is an
 // image of at least n x n.
 //
-// Activations within the stage may have a format of their own, of all patches or one a patch (Liang et al., "QuantMCU",
-// DAC 2024): it holds for what the stage's layers make and read, but for the stage's input and its result.
+// Activations within the stage may have formats of their own, of all patches, one a patch, or one a patch and feature
+// map (Tao et al., "QuantMCU", DATE 2024): they hold for what the stage's layers make and read, but for the stage's
+// input and its result. Feature maps are the results of all its layers but the last, in their order.
 #pragma once
 
 #include <optional>
@@ -29,15 +30,20 @@ namespace ridgeline {
 struct PatchSchedule {
   std::size_t layers = 0;         // executed layers that run patch by patch; 0: none
   std::int64_t grid = 1;          // n: n x n patches
-  std::vector<Format> formats{};  // empty: as the plan says; one; or one a patch, row by row
+  std::vector<Format> formats{};  // empty: as the plan says; one; one a patch, row by row; or of each patch one a map
 
   bool any() const { return layers > 0 && grid > 1; }
-  const Format& format(std::size_t patch) const { return formats.size() == 1 ? formats.front() : formats[patch]; }
+  std::size_t patches() const { return static_cast<std::size_t>(grid * grid); }
+  std::size_t maps() const { return layers - 1; }
+  const Format& format(std::size_t patch, std::size_t map) const {
+    if (formats.size() == 1) return formats.front();
+    return formats.size() == patches() ? formats[patch] : formats[patch * maps() + map];
+  }
 };
 inline constexpr std::int64_t most_patch_grid = 64;
 
 // "patch_layers", "patch_grid" and "patch_format" of Design::schedule ("int8", or formats with commas between them, one
-// a patch); no patches where there are none. nullopt: `why` says what is wrong with them.
+// a patch or one a patch and map); no patches where there are none. nullopt: `why` says what is wrong with them.
 std::optional<PatchSchedule> patch_schedule(const Design& design, std::string& why);
 
 // Rows or columns [first, end); empty where first >= end.
@@ -59,7 +65,9 @@ struct PatchStage {
   NodeId output = 0;
   std::vector<PatchTensor> tensors;  // inputs of the network that it reads, then what its layers make, in their order
 
-  std::size_t patches() const { return static_cast<std::size_t>(schedule.grid * schedule.grid); }
+  std::size_t patches() const { return schedule.patches(); }
+  // Of a tensor that one of the stage's layers makes, where the schedule has formats.
+  const Format& format(std::size_t patch, NodeId tensor) const;
   const PatchTensor* find(NodeId tensor) const;  // nullptr: not of this stage
   // Does a layer of the stage read activations in the schedule's format, and does it make them in it?
   bool reads_own_format(const Network& network, const MemoryStep& step) const;
