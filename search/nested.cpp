@@ -69,9 +69,11 @@ class Nested final : public SearcherBase {
     outer_options_ = inner_searcher(options, "outer");
     inner_options_ = inner_searcher(options, "inner");
     inner_trials_ = options->integer("inner_trials", {.fallback = 50, .least = 1, .most = 1'000'000'000});
-    give_up_after_ = options->integer("give_up_after", {.fallback = inner_trials_, .least = 1, .most = 1'000'000'000});
+    const bool all = inner_options_.name == "exhaustive";  // of whose candidates none is to be missed
+    const std::int64_t few = all ? inner_trials_ : std::max<std::int64_t>(inner_trials_ / 5, 1);
+    give_up_after_ = options->integer("give_up_after", {.fallback = few, .least = 1, .most = 1'000'000'000});
     parallel_ = options.count("parallel", 4, 1, 1000);
-    carry_ = options.count("carry", 0, 0, 1000);
+    carry_ = options.count("carry", all ? 0 : 10, 0, 1000);
     outer_ = checked_inner(options, outer_options_, *outer_space_, outer_setup());
     const SearchSpace tried = space.holding(held(Genome{std::vector<std::uint16_t>(outer_dims_.size(), 0)}));
     checked_inner(options, inner_options_, tried, inner_setup(0));
@@ -397,7 +399,7 @@ class Nested final : public SearcherBase {
   std::optional<NestedQuality> quality_;
   std::unique_ptr<SearchSpace> outer_space_;  // what the outer searcher sees; outlives it
   InnerSearcher outer_options_, inner_options_;
-  std::int64_t inner_trials_ = 50, give_up_after_ = 50;
+  std::int64_t inner_trials_ = 50, give_up_after_ = 10;
   std::size_t parallel_ = 4, carry_ = 0;
   std::unique_ptr<Searcher> outer_;
   std::optional<ProposalMemory> proposals_;

@@ -24,11 +24,12 @@
 // ...}, default nsga2), "inner_trials" (distinct trials a proposal, default 50; a duplicate is told with the id of a
 // trial told before), "parallel" (proposals searched side by side, default 4: a batch is shared among them),
 // "reference" (for several objectives: {"objective": value} in natural units; where nothing is said, the objective's
-// limit), "carry" (default 0: inner searches begin from nothing. Else each begins with up to so many of the best
-// trials so far, by front and crowding, on its own hardware, which are tried and told in the place of what the inner
-// searcher proposes first; with "exhaustive" those would be missed), "give_up_after" (distinct trials without a
-// feasible one that end an inner search, default inner_trials). An inner search also ends when its searcher is
-// exhausted, or after 1,000 duplicates in a row. The outer searcher is told when every search of its batch has ended.
+// limit), "carry" (default 10; each inner search begins with up to so many of the best trials so far, by front and
+// crowding, with its own hardware, which are tried and told in the place of what the inner searcher proposes first; 0:
+// from nothing), "give_up_after" (distinct trials without a feasible one that end an inner search, default a fifth of
+// inner_trials). With an inner "exhaustive", none of whose candidates is to be missed, the defaults are 0 and
+// inner_trials. An inner search also ends when its searcher is exhausted, or after 1,000 duplicates in a row. The outer
+// searcher is told when every search of its batch has ended.
 //
 // Exhausted when the outer searcher is and nothing is being searched. notes(): {"group": "hardware", "searched":
 // proposals before those being searched, "best": {dimension: choice} of the best of them, "quality": its objective or
