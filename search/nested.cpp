@@ -159,6 +159,7 @@ class Nested final : public SearcherBase {
       std::vector<Genome> asked = ask_searches(n);
       if (!asked.empty()) {
         idle_ = 0;
+        asked_ = asked;
         return asked;
       }
       end_batch();
@@ -248,14 +249,23 @@ class Nested final : public SearcherBase {
     }
     if (proposed.empty()) return end(search);
     for (Genome& genome : proposed) {
+      owners_.push_back(which);
       if (search.next_start < search.starts.size()) {
         asked.push_back(search.starts[search.next_start++]);
         search.replaced = true;
       } else {
         asked.push_back(space().normalise(on(search.proposal.genome, std::move(genome))));
       }
-      owners_.push_back(which);
     }
+  }
+
+  // For a candidate in whose place one of other outer genes was tried, by a searcher around this one.
+  static Trial without_outcome(std::int64_t id, const Genome& genome) {
+    Trial trial;
+    trial.id = id;
+    trial.genome = genome;
+    trial.status = Status::failed;
+    return trial;
   }
 
   void learn(std::span<const Trial> trials) override {
@@ -267,9 +277,10 @@ class Nested final : public SearcherBase {
       next_id_ = std::max(next_id_, trial.id + 1);
       search.distinct += fresh ? 1 : 0;
       search.idle = fresh ? 0 : search.idle + 1;
-      search.front.add(trial);
-      told[owners_[i]].push_back(trial);
-      told[owners_[i]].back().genome = inward(search, trial.genome);
+      const bool own = space().normalise(on(search.proposal.genome, trial.genome)) == trial.genome;
+      if (own) search.front.add(trial);
+      told[owners_[i]].push_back(own ? trial : without_outcome(trial.id, asked_[i]));
+      told[owners_[i]].back().genome = inward(search, told[owners_[i]].back().genome);
     }
     for (std::size_t i = 0; i < searches_.size(); ++i) {
       InnerSearch& search = searches_[i];
@@ -405,6 +416,7 @@ class Nested final : public SearcherBase {
   std::optional<ProposalMemory> proposals_;
   Population pool_;                              // the best trials so far, at most carry_
   std::vector<InnerSearch> searches_;            // of the outer searcher's current proposals
+  std::vector<Genome> asked_;                    // the current batch
   std::vector<std::size_t> owners_;              // of the current batch: which search asked
   Json outer_before_;                            // the outer searcher's state before the current proposals
   std::int64_t opened_ = 0, opened_before_ = 0;  // searches, and before the current proposals

@@ -31,12 +31,13 @@
 // inner_trials. An inner search also ends when its searcher is exhausted, or after 1,000 duplicates in a row. The outer
 // searcher is told when every search of its batch has ended.
 //
-// Exhausted when the outer searcher is and nothing is being searched. notes(): {"group": "hardware", "searched":
-// proposals before those being searched, "best": {dimension: choice} of the best of them, "quality": its objective or
-// "hypervolume", "value": natural; "searcher": the outer searcher's notes, where it has any}.
-// State: the outer searcher's before it made the current proposals, which it makes again; the remembered proposals;
-// what is carried; of every current search its front and its searcher's state; the generator. Throws ConfigError: an
-// objective without reference and limit, a space without dimensions of the group or of another.
+// Told of a candidate with other outer genes in the place of one it asked for, it takes that for a trial without
+// outcome. Exhausted when the outer searcher is and nothing is being searched. notes(): {"group": "hardware",
+// "searched": proposals before those being searched, "best": {dimension: choice} of the best of them, "quality": its
+// objective or "hypervolume", "value": natural; "searcher": the outer searcher's notes, where it has any}. State: the
+// outer searcher's before it made the current proposals, which it makes again; the remembered proposals; what is
+// carried; of every current search its front and its searcher's state; the generator. Throws ConfigError: an objective
+// without reference and limit, a space without dimensions of the group or of another.
 #pragma once
 
 #include "search/searcher.hpp"

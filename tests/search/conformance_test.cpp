@@ -99,10 +99,11 @@ Needs needs_of(const std::string& searcher) {
   if (searcher == "sequential") return {{{"formats", "f32"}, {"first_trials", 30}}, GeneGroup::precision};
   if (searcher == "nested") {
     const Json small = {{"name", "nsga2"}, {"population", 6}, {"offspring", 3}};
-    return {{{"inner_trials", 12}, {"parallel", 2}, {"carry", 2}, {"outer", small}, {"inner", small}},
-            GeneGroup::hardware,
-            true,
-            1000};
+    return {
+        {{"inner_trials", 12}, {"parallel", 2}, {"carry", 2}, {"give_up_after", 8}, {"outer", small}, {"inner", small}},
+        GeneGroup::hardware,
+        true,
+        1000};
   }
   return {};
 }

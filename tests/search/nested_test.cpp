@@ -187,7 +187,7 @@ TEST(Nested, ResumesAtEveryPoint) {
       std::vector<Trial> whole, pieces;
       const auto searcher = make_nested(space, setup);
       State state = searcher->save();
-      for (int i = 0; i < 60; ++i) {
+      for (int i = 0; i < 40; ++i) {
         step(*searcher, n, judge, whole);
         const auto resumed = make_nested(space, setup);
         resumed->load(through_text(state));
@@ -206,9 +206,11 @@ TEST(Nested, ResumesAtEveryPoint) {
 
 TEST(Nested, ABatchIsSharedByTheProposalsThatAreSearchedSideBySide) {
   const SearchSpace space = network_and_array();
-  const auto searcher = make_nested(
-      space,
-      setup_of(1, {{"inner_trials", 6}, {"parallel", 4}, {"outer", named("exhaustive")}, {"inner", named("random")}}));
+  const auto searcher = make_nested(space, setup_of(1, {{"inner_trials", 6},
+                                                        {"give_up_after", 6},
+                                                        {"parallel", 4},
+                                                        {"outer", named("exhaustive")},
+                                                        {"inner", named("random")}}));
   const std::vector<Trial> history = run(*searcher, 48, 10, whole_numbers(1));
   std::map<Array, int> first;
   for (std::size_t i = 0; i < 10; ++i) ++first[array_of(history[i].genome)];
