@@ -36,6 +36,21 @@ std::string predictor_text(const Json& one, const std::vector<ReportObjective>& 
   return text + "\n";
 }
 
+// Of an outer search (search/nested.hpp).
+std::string outer_text(const Json& notes, const std::vector<ReportObjective>& objectives) {
+  std::string text = fmt::format("{} proposed and searched on: {}", choice_text(notes.at("group")),
+                                 choice_text(notes.value("searched", Json())));
+  if (!notes.contains("best")) return text + "; nothing feasible yet\n";
+  const std::string quality = choice_text(notes.value("quality", Json()));
+  const auto found = std::ranges::find_if(
+      objectives, [&](const ReportObjective& objective) { return objective.objective.name == quality; });
+  std::vector<std::string> choices;
+  for (const auto& [name, choice] : notes.at("best").items()) choices.push_back(name + " " + choice_text(choice));
+  return text + fmt::format("; the best, {} {}: {}\n", quality,
+                            pretty(notes.value("value", 0.0), found == objectives.end() ? "" : found->objective.unit),
+                            fmt::join(choices, ", "));
+}
+
 std::string notes_text(const Json& notes, const std::vector<ReportObjective>& objectives) {
   if (!notes.is_object()) return "";
   std::string text;
@@ -43,6 +58,7 @@ std::string notes_text(const Json& notes, const std::vector<ReportObjective>& ob
     text += fmt::format("stage: {}; architectures on the first stage's front: {}\n", choice_text(notes.at("stage")),
                         choice_text(notes.value("architectures", Json())));
   }
+  if (notes.contains("group")) text += outer_text(notes, objectives);
   for (const Json& one : notes.value("predictors", Json::array())) text += predictor_text(one, objectives);
   return text + notes_text(notes.value("searcher", Json()), objectives);
 }

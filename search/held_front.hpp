@@ -41,6 +41,7 @@ class HeldFront {
   void add(const Trial& trial);
   std::size_t size() const { return members_.size(); }
   Genome genome(std::size_t i) const { return members_.genome(i); }
+  const Population& members() const { return members_; }
   // The member whose architecture genes differ from the genome's in the fewest places; the first of several.
   std::size_t nearest(const Genome& genome) const;
   // The architecture of a member with the held dimensions' genes of `genome`, normalised; nullopt where not valid.

@@ -4,6 +4,7 @@
 #include "search/exhaustive_search.hpp"
 #include "search/linas.hpp"
 #include "search/local_search.hpp"
+#include "search/nested.hpp"
 #include "search/nsga2.hpp"
 #include "search/random_search.hpp"
 #include "search/regularized_evolution.hpp"
@@ -13,7 +14,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 7> entries = {{
+  static const std::array<SearcherEntry, 8> entries = {{
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
@@ -24,6 +25,8 @@ std::span<const SearcherEntry> searchers() {
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential},
+      {"nested", "an outer search over the hardware, an inner one over the networks for it (Lin et al., 2021)", 40,
+       make_nested},
   }};
   return entries;
 }

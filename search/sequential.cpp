@@ -7,7 +7,7 @@
 #include <unordered_set>
 
 #include "search/held_front.hpp"
-#include "search/searcher_base.hpp"
+#include "search/inner_searcher.hpp"
 
 namespace ridgeline {
 namespace {
@@ -18,12 +18,6 @@ constexpr std::size_t remembered = 256;   // the latest candidates of stage two
 const std::vector<std::string> stages = {"architecture", "precision"};
 const std::vector<std::string> second_groups = {"precision", "hardware", "schedule"};
 
-struct Inner {
-  std::string key;  // "first" or "second": of the options
-  std::string name = "nsga2";
-  Json options = Json::object();
-};
-
 class Sequential final : public SearcherBase {
  public:
   Sequential(const SearchSpace& space, const SearcherSetup& setup)
@@ -31,15 +25,15 @@ class Sequential final : public SearcherBase {
     OptionsReader options(setup);
     read_held(options);
     read_looks(options);
-    first_ = inner_of(options, "first");
-    second_ = inner_of(options, "second");
+    first_ = inner_searcher(options, "first");
+    second_ = inner_searcher(options, "second");
     first_trials_ = options->integer("first_trials", {.fallback = 100, .least = 1, .most = 1'000'000'000});
     if (const Json* then = by_formats_ ? options->any("then") : nullptr; then != nullptr && *then != "search") {
       then_ = held_formats(space, *then, *options.operator->(), "then").genes;
     }
     inner_space_ = std::make_unique<SearchSpace>(space.holding(held_.genes));
-    inner_ = checked(options, first_, *inner_space_);
-    checked(options, second_, space);
+    inner_ = checked_inner(options, first_, *inner_space_, setup_for(first_));
+    checked_inner(options, second_, space, setup_for(second_));
     options.done();
     SearcherSetup first = setup;
     first.objectives = first_objectives_;
@@ -110,35 +104,11 @@ class Sequential final : public SearcherBase {
     return trial;
   }
 
-  static Inner inner_of(OptionsReader& options, const std::string& key) {
-    Inner inner{key};
-    if (std::optional<JsonReader> object = options->object(key, false)) {
-      inner.name = object->string("name", inner.name);
-      inner.options = object->value();
-      inner.options.erase("name");
-    }
-    return inner;
-  }
-
-  // Notes what is wrong with the inner searcher's options where they stand.
-  std::unique_ptr<Searcher> checked(OptionsReader& options, const Inner& inner, const SearchSpace& on) const {
-    try {
-      return make(inner, on);
-    } catch (const ConfigError& error) {
-      for (const Problem& problem : error.problems()) {
-        const std::string path = problem.path.empty() ? inner.key : inner.key + "." + problem.path;
-        options->note(path, problem.expected, problem.found, problem.remedy);
-      }
-      return nullptr;
-    }
-  }
-
-  std::unique_ptr<Searcher> make(const Inner& inner, const SearchSpace& on) const {
+  SearcherSetup setup_for(const InnerSearcher& inner) const {
     SearcherSetup setup = setup_;
     setup.seed = Rng::derive(seed(), "sequential " + inner.key, 0);
-    setup.options = inner.options;
     if (&inner == &first_) setup.objectives = first_objectives_;
-    return make_searcher(inner.name, on, setup);
+    return setup;
   }
 
   std::vector<Genome> propose(std::size_t n) override {
@@ -252,7 +222,7 @@ class Sequential final : public SearcherBase {
     inner_.reset();
     if (!then_) {
       inner_space_ = std::make_unique<SearchSpace>(space().holding(agreed_));
-      inner_ = make(second_, *inner_space_);
+      inner_ = make_inner(second_, *inner_space_, setup_for(second_));
     }
     listed_.clear();
     if (then_) return list_front(*then_);
@@ -281,9 +251,7 @@ class Sequential final : public SearcherBase {
     Json latest = Json::array();
     for (const Genome& genome : latest_) latest.push_back(text_.write(genome.genes));
     data["latest"] = std::move(latest);
-    if (!inner_) return;
-    State state = inner_->save();
-    data["searcher"] = {{"signature", std::move(state.signature)}, {"data", std::move(state.data)}};
+    if (inner_) data["searcher"] = inner_state(*inner_);
   }
 
   void read(JsonReader& data) override {
@@ -316,15 +284,9 @@ class Sequential final : public SearcherBase {
     } else {
       in_second_ = false;
       inner_space_ = std::make_unique<SearchSpace>(space().holding(held_.genes));
-      inner_ = make(first_, *inner_space_);
+      inner_ = make_inner(first_, *inner_space_, setup_for(first_));
     }
-    if (!inner_) return;
-    std::optional<JsonReader> state = data.object("searcher");
-    if (!state) return;
-    const std::string signature = state->string("signature");
-    const Json* inner = state->any("data", true);
-    state->finish();
-    if (inner != nullptr) inner_->load({signature, *inner});
+    if (inner_) load_inner(data, "searcher", *inner_);
   }
 
   SearcherSetup setup_;
@@ -332,7 +294,7 @@ class Sequential final : public SearcherBase {
   HeldDimensions held_;
   bool by_formats_ = true;
   std::vector<Objective> first_objectives_;  // as stage one sees them
-  Inner first_, second_;
+  InnerSearcher first_, second_;
   std::int64_t first_trials_ = 100;
   std::optional<std::vector<std::optional<std::uint16_t>>> then_;  // the genes every architecture takes; else a search
   std::vector<std::size_t> free_;                                  // precision dimensions with a choice

@@ -79,6 +79,10 @@ TEST(Mapping, JointlySearchedNetworksAndArraysKeepLimitsThatOneAfterTheOtherDoes
     EXPECT_LE(member.at("values").at("energy_j"), 0.0018);
     EXPECT_LE(member.at("values").at("area_mm2"), 1.2);
   }
+  const Outcome nested = run_ridgeline({"report", "codesign/nested"}, {folder.path(), {}, 0, ""});
+  EXPECT_THAT(nested.out, HasSubstr("hardware proposed and searched on"));
+  const Outcome compared = run_ridgeline({"compare", "codesign", "--csv"}, {folder.path(), {}, 0, ""});
+  for (const char* row : {"codesign,", "sequential,", "nested,"}) EXPECT_THAT(compared.out, HasSubstr(row));
 }
 
 }  // namespace

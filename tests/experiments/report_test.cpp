@@ -162,6 +162,14 @@ TEST(Report, SaysWhatTheSearcherKnowsOfItself) {
   EXPECT_THAT(report_text(report, {}), HasSubstr(text));
   EXPECT_EQ(report_json(report).at("searcher_notes"), input.searcher_notes);
   EXPECT_THAT(report_markdown(report), HasSubstr("- stage: precision"));
+  input.searcher_notes = {{"group", "hardware"}, {"searched", 40}};
+  EXPECT_EQ(searcher_notes_text(make_report(input)), "hardware proposed and searched on: 40; nothing feasible yet\n");
+  input.searcher_notes["best"] = {{"rows", 16}, {"dataflow", "ws"}};
+  input.searcher_notes["quality"] = input.record.objectives[1].name;
+  input.searcher_notes["value"] = 0.0005;
+  EXPECT_EQ(searcher_notes_text(make_report(input)), "hardware proposed and searched on: 40; the best, " +
+                                                         input.record.objectives[1].name +
+                                                         " 500.0 µs: dataflow ws, rows 16\n");
 }
 
 TEST(Report, OverlappingIntervalsAreTies) {

@@ -26,6 +26,13 @@ class EverySearcher : public ::testing::TestWithParam<std::string> {
       study["searcher"].update(Json{{"formats", "f32"}, {"first_trials", 20}});
       study["objectives"][1]["limit"] = 4e-3;
     }
+    if (GetParam() == "nested") {  // several searches end and begin, several of them at once
+      study["space"] = "mobilenet_v2_mixed";
+      study["batch"] = 10;
+      study["objectives"][1]["limit"] = 4e-3;
+      study["searcher"].update(Json{{"by", "precision"}, {"inner_trials", 8}, {"parallel", 2}, {"carry", 3}});
+      study["searcher"]["reference"] = {{study["objectives"][0]["name"], 0.0}};
+    }
     return study;
   }
   Scratch scratch_;

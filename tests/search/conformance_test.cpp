@@ -57,6 +57,16 @@ const std::map<std::string, std::function<SearchSpace()>>& spaces() {
              {"name": "tail", "group": "precision", "choices": ["f32", "int8"]}])",
                            R"([{"require": "depth < 3 or tail == 'f32' or format[0] != 'int8'"}])");
        }},
+      {"accelerators",  // networks and arrays, a condition and a constraint over both
+       [] {
+         return make_space("accelerators", R"([{"name": "depth", "choices": [1, 2, 3], "ordered": true},
+             {"name": "width", "repeat": 3, "index": "slot", "choices": [8, 16, 24], "active_if": "slot < depth"},
+             {"name": "rows", "group": "hardware", "choices": [4, 8, 16], "ordered": true},
+             {"name": "cols", "group": "hardware", "choices": [4, 8, 16], "ordered": true},
+             {"name": "double_buffer", "group": "hardware", "choices": [false, true], "active_if": "depth > 1"}])",
+                           R"([{"require": "rows * cols <= 128", "why": "the area"},
+                               {"require": "depth < 3 or rows > 4"}])");
+       }},
       {"only_formats",
        [] {
          return make_space("only_formats",
@@ -77,28 +87,47 @@ const std::map<std::string, std::function<SearchSpace()>>& spaces() {
 // has what it works on.
 struct Needs {
   Json options = Json::object();
-  bool precision = false;
-  int garbled = 3000;  // states to try
+  std::optional<GeneGroup> group{};  // that some of its dimensions are of
+  bool limits = false;               // of the objectives
+  int garbled = 3000;                // states to try
 };
 
 Needs needs_of(const std::string& searcher) {
   if (searcher == "linas") {
-    return {{{"initial", 16}, {"round", 25}, {"population", 8}, {"generations", 2}, {"memory", 24}}, false, 700};
+    return {{{"initial", 16}, {"round", 25}, {"population", 8}, {"generations", 2}, {"memory", 24}}, {}, false, 700};
   }
-  if (searcher == "sequential") return {{{"formats", "f32"}, {"first_trials", 30}}, true};
+  if (searcher == "sequential") return {{{"formats", "f32"}, {"first_trials", 30}}, GeneGroup::precision};
+  if (searcher == "nested") {
+    const Json small = {{"name", "nsga2"}, {"population", 6}, {"offspring", 3}};
+    return {
+        {{"inner_trials", 12}, {"parallel", 2}, {"carry", 2}, {"give_up_after", 8}, {"outer", small}, {"inner", small}},
+        GeneGroup::hardware,
+        true,
+        1000};
+  }
   return {};
 }
 
 bool suits(const std::string& searcher, const SearchSpace& space) {
   if (searcher == "exhaustive") return space.enumeration_size() > 0;
-  const auto precise = [](const Dimension& dimension) { return dimension.group == GeneGroup::precision; };
-  return !needs_of(searcher).precision || std::ranges::any_of(space.dims(), precise);
+  const std::optional<GeneGroup> group = needs_of(searcher).group;
+  return !group || std::ranges::find(space.dims(), *group, &Dimension::group) != space.dims().end();
 }
 
 SearcherSetup setup_for(std::size_t objectives, std::uint64_t seed = 1) {
   SearcherSetup setup;
   setup.seed = seed;
   setup.objectives = minimised_objectives(objectives);
+  return setup;
+}
+
+SearcherSetup setup_of(const std::string& searcher, std::size_t objectives, std::uint64_t seed = 1) {
+  SearcherSetup setup = setup_for(objectives, seed);
+  const Needs needs = needs_of(searcher);
+  setup.options = needs.options;
+  for (Objective& objective : setup.objectives) {
+    if (needs.limits) objective.limit = 30.0;
+  }
   return setup;
 }
 
@@ -173,9 +202,7 @@ class Search {
 class Conformance : public testing::TestWithParam<Case> {
  protected:
   std::unique_ptr<Searcher> make(std::size_t objectives, std::uint64_t seed = 1) const {
-    SearcherSetup setup = setup_for(objectives, seed);
-    setup.options = needs_of(GetParam().searcher).options;
-    return make_searcher(GetParam().searcher, space_, setup);
+    return make_searcher(GetParam().searcher, space_, setup_of(GetParam().searcher, objectives, seed));
   }
   bool exhaustible() const { return GetParam().searcher == "exhaustive"; }
 
@@ -278,8 +305,7 @@ TEST_P(Conformance, OnlyExhaustiveSearchEnds) {
 }
 
 TEST_P(Conformance, ConstraintOnlyObjectivesTakeNoPart) {
-  SearcherSetup setup = setup_for(3);
-  setup.options = needs_of(GetParam().searcher).options;
+  SearcherSetup setup = setup_of(GetParam().searcher, 3);
   setup.objectives[1].constraint_only = true;
   std::vector<std::vector<Genome>> histories;
   for (const double scale : {1.0, -5.0}) {
@@ -323,9 +349,7 @@ TEST_P(Conformance, RefusesTheStateOfAnother) {
   for (const auto& [name, make_other] : spaces()) {
     const SearchSpace elsewhere = make_other();
     if (name == GetParam().space || !suits(GetParam().searcher, elsewhere)) continue;
-    SearcherSetup setup = setup_for(2);
-    setup.options = needs_of(GetParam().searcher).options;
-    const auto other_searcher = make_searcher(GetParam().searcher, elsewhere, setup);
+    const auto other_searcher = make_searcher(GetParam().searcher, elsewhere, setup_of(GetParam().searcher, 2));
     EXPECT_THROW(other_searcher->load(state), ConfigError) << name;
   }
 }
@@ -462,7 +486,7 @@ TEST(Registry, HasTheSearchersByName) {
     EXPECT_EQ(&find_searcher(entry.name), &entry);
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"random", "exhaustive", "local-search", "regularized-evolution", "nsga2",
-                                            "linas", "sequential"}));
+                                            "linas", "sequential", "nested"}));
   const std::string message = message_of([] { find_searcher("nsga3", "study.json", "searcher.name"); });
   for (const char* part : {"study.json", "searcher.name", "nsga3", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
