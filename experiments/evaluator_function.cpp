@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "experiments/evaluators.hpp"
 #include "spaces/hash.hpp"
 
@@ -41,13 +43,15 @@ std::uint64_t FunctionEvaluator::fingerprint() const {
 }
 
 void FunctionEvaluator::evaluate(std::span<const Candidate> candidates, std::span<Score> scores) {
-  std::vector<double> x(offsets_.size());
-  std::vector<double> outputs(function_.shape().objectives + function_.constraints());
+  std::array<double, 256> near;  // an allocation would cost as much as many a function
+  const std::size_t outputs = function_.shape().objectives + function_.constraints(), n = offsets_.size();
+  std::vector<double> far(n + outputs > near.size() ? n + outputs : 0);
+  const std::span<double> all = far.empty() ? std::span<double>(near).first(n + outputs) : std::span<double>(far);
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     const std::vector<std::uint16_t>& genes = candidates[c].genome->genes;
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] = values_[offsets_[i] + genes[i]];
-    function_.evaluate(x, outputs);
-    scores[c].value = outputs[output_];
+    for (std::size_t i = 0; i < n; ++i) all[i] = values_[offsets_[i] + genes[i]];
+    function_.evaluate(all.first(n), all.subspan(n));
+    scores[c].value = all[n + output_];
   }
 }
 

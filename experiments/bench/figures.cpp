@@ -129,7 +129,7 @@ class Figures {
     for (const BenchStep& step : run.steps) {
       if (step.evaluations <= at) front.push_back(step.values);
     }
-    if (front.empty()) return std::nullopt;
+    if (front.empty()) return figures_.hypervolume ? std::optional<double>(0.0) : std::nullopt;
     if (!figures_.hypervolume) return natural(front.back()[0], figures_.objectives[0].direction);
     if (figures_.ideal_hypervolume <= 0.0) return 0.0;
     return ridgeline::hypervolume(front, reference_) / figures_.ideal_hypervolume;

@@ -25,8 +25,8 @@ namespace ridgeline {
 
 // A setting at a number of evaluations.
 struct BenchCell {
-  std::optional<MeanInterval> quality;  // over the runs that have a feasible candidate; none where no run has
-  std::size_t without = 0;              // runs that have none
+  std::optional<MeanInterval> quality;  // a hypervolume without a feasible candidate is 0, a best value is none
+  std::size_t without = 0;              // runs without a quality, which are not in the mean
   std::size_t found = 0;                // runs that have the known optimum; only where it is known
   std::optional<ConfidenceInterval> found_interval;
   std::optional<double> improvement;  // RI, in percent
@@ -42,7 +42,7 @@ struct BenchCurvePoint {
 struct BenchRow {
   std::string label, searcher;
   std::vector<BenchCell> cells;             // one a budget of BenchFigures::at
-  std::vector<BenchCurvePoint> curve;       // where at least half of the runs have a feasible candidate
+  std::vector<BenchCurvePoint> curve;       // where at least half of the runs have a quality
   double mean_evaluations = 0;              // that the runs did: fewer than asked for where a searcher had nothing left
   std::optional<double> mean_asked;         // candidates asked for, duplicates included; of runs that were run now
   std::optional<double> ask_us, tell_us;    // a candidate; of runs that were run now

@@ -95,11 +95,11 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
   }
   Trial trial;
   trial.function_hash = hash_of(genome);
-  Design design;
+  std::optional<Design> design;  // costly to make even when empty
   if (needs_design_ || (cache_ == BenchCache::functional && !values_alone)) {
     try {
       design = decode_for(config_, space(), genome);
-      if (cache_ == BenchCache::functional) trial.function_hash = function_hash(design);
+      if (cache_ == BenchCache::functional) trial.function_hash = function_hash(*design);
     } catch (const ConfigError& error) {
       trial.status = Status::failed;
       trial.reason = error.problems().front().text();
@@ -109,7 +109,8 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
   }
   std::unique_lock<std::mutex> lock;
   if (needs_design_) lock = std::unique_lock(*evaluators_mutex_);
-  const Candidate candidate{0, &genome, &design, cache_ == BenchCache::functional ? trial.function_hash : 0};
+  const Candidate candidate{0, &genome, design ? &*design : nullptr,
+                            cache_ == BenchCache::functional ? trial.function_hash : 0};
   std::vector<std::optional<double>> values(objectives_.size());
   for (std::size_t i = 0; i < objectives_.size(); ++i) {
     Score score;

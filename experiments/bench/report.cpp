@@ -16,16 +16,20 @@ class QualityScale {
  public:
   explicit QualityScale(const BenchFigures& figures) : share_(figures.hypervolume) {
     std::vector<double> values;
+    std::optional<double> least_half;
     for (const BenchRow& row : figures.rows) {
       for (const BenchCell& cell : row.cells) {
         if (!cell.quality) continue;
         values.push_back(cell.quality->mean);
+        const double half = cell.quality->interval ? cell.quality->interval->high - cell.quality->mean : 0.0;
+        if (half > 0.0) least_half = std::min(half, least_half.value_or(half));
       }
     }
-    if (share_) {
-      scale_ = {1.0, "", 4};
-    } else {
-      scale_ = scale_for(values, figures.objectives[0].unit);
+    scale_ = share_ ? UnitScale{1.0, "", 4} : scale_for(values, figures.objectives[0].unit);
+    // Two digits of the narrowest interval.
+    if (least_half && !share_) {
+      const auto digits = static_cast<int>(std::ceil(1.0 - std::log10(*least_half / scale_.factor)));
+      scale_.decimals = std::clamp(digits, scale_.decimals, scale_.decimals + 4);
     }
   }
   std::string number(double value) const { return scale_.number(value); }
@@ -219,7 +223,7 @@ std::vector<std::string> bench_notes(const BenchReport& report) {
                               cache_words(report.cache), grouped(report.budget.asks)));
   for (const BenchRow& row : figures.rows) {
     if (row.cells.back().without > 0) {
-      notes.push_back(fmt::format("{}: {} of {} runs found nothing feasible and are not in its mean.", row.label,
+      notes.push_back(fmt::format("{}: {} of {} runs found nothing feasible and are not in the mean.", row.label,
                                   row.cells.back().without, figures.seeds));
     }
     if (row.mean_evaluations < 0.995 * static_cast<double>(figures.at.back())) {

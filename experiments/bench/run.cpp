@@ -66,10 +66,12 @@ class Run {
         run_.end = BenchRun::End::exhausted;
         break;
       }
-      const std::int64_t before = run_.evaluations;
+      const std::size_t before = trials_.size();
       answers_.clear();
-      if (!answer(asked)) break;  // the batch reaches beyond the budget
-      idle_ = run_.evaluations > before ? 0 : idle_ + asked.size();
+      const bool complete = answer(asked);
+      record(before);
+      if (!complete) break;  // the batch reaches beyond the budget
+      idle_ = fresh_ > 0 ? 0 : idle_ + asked.size();
       tell();
     }
     return std::move(run_);
@@ -89,8 +91,8 @@ class Run {
 
   // One trial a candidate; false: the budget was used up before the last of them.
   bool answer(std::vector<Genome>& asked) {
-    double recorded_s = 0;
     const Clock::time_point begin = Clock::now();
+    fresh_ = 0;
     bool complete = true;
     for (Genome& genome : asked) {
       std::optional<std::size_t> known = known_by_genome(genome);
@@ -98,21 +100,17 @@ class Run {
         Trial trial = problem_.evaluate(genome);
         known = known_by_function(trial);
         if (!known) {
-          if (run_.evaluations == budget_.evaluations) {
-            complete = false;
-            break;
-          }
-          trial.id = run_.evaluations;
-          trial.genome = genome;
-          known = trials_.size();
-          const Clock::time_point recording = Clock::now();
-          recorder_.add(trial);
-          if (trajectory_ != nullptr) trajectory_->trials.push_back(trial);
-          recorded_s += since(recording);
+          trial.id = run_.evaluations + fresh_;
+          complete = trial.id < budget_.evaluations;
+          if (!complete) break;
+          ++fresh_;
           if (problem_.cache() == BenchCache::off) {
+            trial.genome = std::move(genome);
             answers_.push_back(std::move(trial));
             continue;
           }
+          trial.genome = genome;
+          known = trials_.size();
           if (problem_.cache() == BenchCache::functional) by_function_.insert(trial.function_hash, *known);
           trials_.push_back(std::move(trial));
         }
@@ -121,8 +119,16 @@ class Run {
       answers_.push_back(trials_[*known]);
       answers_.back().genome = std::move(genome);  // of the same function as the trial's own
     }
-    run_.evaluate_s += since(begin) - recorded_s;
+    run_.evaluate_s += since(begin);
     return complete;
+  }
+
+  // Those of the batch that are new.
+  void record(std::size_t before) {
+    const bool all = problem_.cache() == BenchCache::off;
+    const std::span<const Trial> fresh = all ? std::span<const Trial>(answers_) : std::span(trials_).subspan(before);
+    for (const Trial& trial : fresh) recorder_.add(trial);
+    if (trajectory_ != nullptr) trajectory_->trials.insert(trajectory_->trials.end(), fresh.begin(), fresh.end());
   }
 
   std::optional<std::size_t> known_by_genome(const Genome& genome) const {
@@ -149,8 +155,8 @@ class Run {
   Recorder recorder_;
   std::unique_ptr<Searcher> searcher_;
   std::size_t batch_ = 1, idle_ = 0;
-  std::int64_t batches_ = 0;
-  std::vector<Trial> trials_, answers_;  // distinct ones so far; of the batch
+  std::int64_t batches_ = 0, fresh_ = 0;  // fresh_: evaluations of the batch under way
+  std::vector<Trial> trials_, answers_;   // distinct ones so far; of the batch
   FlatMap by_genome_, by_function_;
 };
 

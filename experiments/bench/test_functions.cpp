@@ -9,7 +9,6 @@
 #include <numeric>
 
 #include "spaces/config_error.hpp"
-#include "spaces/rng.hpp"
 
 namespace ridgeline {
 namespace {
@@ -182,19 +181,20 @@ void mw7(X x, const Sizes&, Out out) {
 }
 
 // ---- sums over categorical variables ----
+// Each variable has an order of its own: turned by its position, every second one backwards.
 void separable(X x, const Sizes& shape, Out out) {
-  const auto n = static_cast<double>(shape.variables), last = static_cast<double>(shape.levels - 1);
-  out[0] = out[1] = 0.0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    // The variable's own order: turned by a number of its own, every second one backwards.
-    const auto choice = static_cast<std::size_t>(std::lround(x[i] * last));
-    const std::size_t turned = (choice + mix64(i + 1)) % shape.levels;
-    const double share = static_cast<double>(i % 2 == 0 ? turned : shape.levels - 1 - turned) / last;
-    out[0] += share;
-    out[1] += (1.0 - share) * (1.0 - share);
+  const double last = static_cast<double>(shape.levels - 1);
+  double first = 0.0, second = 0.0;
+  for (std::size_t i = 0, turn = 0; i < x.size(); ++i) {
+    std::size_t step = static_cast<std::size_t>(x[i] * last + 0.5) + turn;
+    if (step >= shape.levels) step -= shape.levels;
+    const double share = static_cast<double>(step) / last, own = i % 2 == 0 ? share : 1.0 - share;
+    first += own;
+    second += (1.0 - own) * (1.0 - own);
+    turn = turn + 1 == shape.levels ? 0 : turn + 1;
   }
-  out[0] /= n;
-  out[1] /= n;
+  out[0] = first / static_cast<double>(x.size());
+  out[1] = second / static_cast<double>(x.size());
 }
 
 // ---- fronts ----

@@ -47,8 +47,8 @@ std::string joined(const std::vector<std::string>& words) {
 
 TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
-              UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "choices", "cross",
-                                   "explain", "space", "device", "estimate", "measure", "mapping", "memory",
+              UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "bench", "choices",
+                                   "cross", "explain", "space", "device", "estimate", "measure", "mapping", "memory",
                                    "scratchpad", "allocate", "sensitivity", "quantize", "sweep", "data", "train",
                                    "predictor", "evaluate", "extract", "rank", "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
