@@ -46,7 +46,9 @@ class Axis {
   double operator()(double value) const { return from_ + (to_ - from_) * (value - least_) / (most_ - least_); }
   std::vector<double> ticks() const {
     std::vector<double> ticks;
-    for (double k = std::ceil(least_ / step_); k * step_ <= most_; ++k) ticks.push_back(k * step_);
+    for (double k = std::ceil(least_ / step_); k * step_ <= most_; ++k)
+      ticks.push_back(k == 0.0 ? 0.0 : k * step_);  // not -0
+
     return ticks;
   }
   std::string label(double value) const {

@@ -106,8 +106,7 @@ BenchSettings bench_settings(const BenchProblem& problem, std::span<const std::s
         make_once(problem, setting);
         result.settings.push_back(std::move(setting));
       } catch (const ConfigError& error) {
-        const Problem& why = error.problems().front();
-        result.skipped.emplace_back(entry.name, fmt::format("expected {}, found {}", why.expected, why.found));
+        result.skipped.emplace_back(entry.name, error.problems().front().text());
       }
     }
   }

@@ -1,5 +1,6 @@
 // Runs of a benchmark are those of a study, for any number of threads and any number of interruptions; their figures
 // are what hand cases come to.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -87,13 +88,12 @@ TEST(Bench, ARunIsWhatAStudyDoes) {
       const BenchRun run = run_searcher(problem, {searcher, Json::object(), ""}, 7, {45, 100'000}, &trajectory);
       EXPECT_EQ(run.evaluations, 45) << searcher;
       expect_same_trials(trajectory.trials, trials);
-      EXPECT_EQ(described(run_of_trials(problem, trials, 45)).substr(4 + 3), described([&] {
-                                                                               BenchRun same = run;
-                                                                               same.seed = 0;
-                                                                               same.asked = same.told = 0;
-                                                                               return same;
-                                                                             }())
-                                                                                 .substr(4 + 3));
+      const BenchRun read = run_of_trials(problem, trials, 45);
+      ASSERT_EQ(read.steps.size(), run.steps.size());
+      for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        EXPECT_EQ(read.steps[i].evaluations, run.steps[i].evaluations);
+        EXPECT_EQ(read.steps[i].values, run.steps[i].values);
+      }
     }
   }
 }
@@ -239,9 +239,9 @@ TEST(Bench, FunctionsHaveTheirOwnAnswer) {
 // Two settings, four seeds, one maximised objective whose optimum is 10.
 struct HandCase {
   Json study = [] {
-    Json study = sizes_study();
-    study["objectives"].erase(1);
-    return study;
+    Json one = sizes_study();
+    one["objectives"].erase(1);
+    return one;
   }();
   BenchProblem problem = problem_of(study);
   std::vector<BenchSetting> settings = {{"nsga2", Json::object(), "nsga2"}, {"random", Json::object(), "random"}};
