@@ -71,7 +71,7 @@ double student_cdf(double t, double degrees) {
 
 // P(range of k standard normal values <= q) = k * integral of phi(z) (Phi(z) - Phi(z - q))^(k - 1), by Simpson's rule.
 double range_cdf(double q, std::size_t k) {
-  constexpr int steps = 2000;
+  constexpr int steps = 400;
   constexpr double low = -8.0, high = 8.0;
   const double width = (high - low) / steps;
   double sum = 0.0;

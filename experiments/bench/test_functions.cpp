@@ -248,11 +248,26 @@ std::vector<Point> zdt1_front(const Sizes& shape) { return front_by_position(zdt
 std::vector<Point> zdt2_front(const Sizes& shape) { return front_by_position(zdt2, shape, 0.0); }
 std::vector<Point> zdt3_front(const Sizes& shape) { return front_by_position(zdt3, shape, 0.0); }
 std::vector<Point> zdt4_front(const Sizes& shape) { return front_by_position(zdt4, shape, 0.5); }
-std::vector<Point> zdt6_front(const Sizes& shape) { return front_by_position(zdt6, shape, 0.0); }
+std::vector<Point> zdt6_front(const Sizes&) {
+  constexpr double least = 0.2807753191;  // of f1, which takes every value from there to 1
+  return along([](double t) -> std::optional<Point> {
+    const double f1 = least + t * (1.0 - least);
+    return Point{f1, 1.0 - f1 * f1};
+  });
+}
 std::vector<Point> dtlz1_front(const Sizes& shape) { return front_by_position(dtlz1, shape, 0.5); }
 // Of dtlz2 to dtlz4: one front, and dtlz4's own variables would sample a corner of it.
 std::vector<Point> sphere_front(const Sizes& shape) { return front_by_position(dtlz2, shape, 0.5); }
-std::vector<Point> circle_front(const Sizes& shape) { return front_by_position(dtlz5, shape, 0.5); }
+// Only the first variable tells its points apart.
+std::vector<Point> circle_front(const Sizes& shape) {
+  return along([&](double t) -> std::optional<Point> {
+    std::vector<double> x(shape.variables, 0.5);
+    x[0] = t;
+    Point point(shape.objectives);
+    dtlz5(x, shape, point);
+    return point;
+  });
+}
 std::vector<Point> dtlz7_front(const Sizes& shape) { return front_by_position(dtlz7, shape, 0.0); }
 std::vector<Point> mw1_front(const Sizes&) {
   return along([](double t) -> std::optional<Point> {

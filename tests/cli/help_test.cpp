@@ -69,7 +69,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 49);
+  EXPECT_EQ(commands, 50);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.

@@ -332,7 +332,7 @@ TEST(BenchReport, EveryFormSaysTheSame) {
   ASSERT_EQ(report.figures.spreads.size(), 1U);
   EXPECT_EQ(report.figures.spreads[0].settings, 2U);
   const std::string html = bench_html(report), text = bench_text(report, {}), markdown = bench_markdown(report);
-  expect_balanced_tags(html);
+  expect_balanced_tags(std::regex_replace(html, std::regex("<[a-z]+[^>]*/>"), ""));  // SVG closes its own
   EXPECT_EQ(count(html, "<svg"), 2U);
   EXPECT_EQ(count(html, "<b>zdt1"), 0U);
   EXPECT_EQ(count(html, "<polyline"), 3U);
