@@ -25,12 +25,12 @@ void check_open(double probability) {
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
-// The x of an increasing function between low and high, to the last bits that halving can tell.
+// The x of an increasing function between low and high, to 12 digits.
 template <typename Function>
 double bisected(double low, double high, double target, const Function& function) {
   for (int i = 0; i < 200; ++i) {
     const double middle = low + (high - low) / 2;
-    if (middle <= low || middle >= high) break;
+    if (high - low <= 1e-12 * std::max(1.0, std::abs(middle))) break;
     (function(middle) < target ? low : high) = middle;
   }
   return low + (high - low) / 2;

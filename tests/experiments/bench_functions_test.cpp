@@ -98,7 +98,7 @@ TEST(TestFunctions, NothingLiesBelowAFront) {
       const std::vector<Point> front = function.front();
       const double before = hypervolume(front, function.reference());
       std::vector<Point> all = front;
-      for (int k = 0; k < 3000; ++k) {
+      for (int k = 0; k < 800; ++k) {
         std::vector<double> x(n);
         const double noise = k % 2 == 0 ? 1.0 : 0.02;
         const std::vector<double> base =

@@ -101,14 +101,14 @@ TEST(BenchStatistics, FriedmansStatisticIsItsFormula) {
 TEST(BenchStatistics, RanksByChanceAreSeldomSignificant) {
   Rng rng(11);
   int significant = 0;
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 200; ++i) {
     std::vector<std::vector<double>> blocks(30, std::vector<double>(5));
     for (auto& block : blocks) {
       for (double& score : block) score = rng.uniform();
     }
     significant += friedman_test(blocks).p_value < 0.05 ? 1 : 0;
   }
-  EXPECT_NEAR(significant / 400.0, 0.05, 0.033);
+  EXPECT_NEAR(significant / 200.0, 0.05, 0.046);
 }
 
 TEST(BenchStatistics, QuartilesLieBetweenOrderStatistics) {
