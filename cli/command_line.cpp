@@ -17,7 +17,6 @@
 #include "experiments/store.hpp"
 
 namespace ridgeline {
-void add_bench_command(CLI::App& app, CommandLine& cli);
 namespace {
 
 namespace fs = std::filesystem;
