@@ -29,7 +29,7 @@ class QualityScale {
     // Two digits of the narrowest interval.
     if (least_half && !share_) {
       const auto digits = static_cast<int>(std::ceil(1.0 - std::log10(*least_half / scale_.factor)));
-      scale_.decimals = std::clamp(digits, scale_.decimals, scale_.decimals + 4);
+      scale_.decimals = std::clamp(digits, scale_.decimals, scale_.decimals + 2);
     }
   }
   std::string number(double value) const { return scale_.number(value); }
