@@ -165,6 +165,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_runs_commands(app, cli);
   add_report_commands(app, cli);
   add_compare_command(app, cli);
+  add_bench_command(app, cli);
   add_choices_command(app, cli);
   add_cross_command(app, cli);
   add_space_commands(app, cli);

@@ -46,6 +46,7 @@ void add_search_commands(CLI::App& app, CommandLine& cli);          // search, r
 void add_runs_commands(CLI::App& app, CommandLine& cli);            // runs list|show|delete
 void add_report_commands(CLI::App& app, CommandLine& cli);          // pareto, report, explain
 void add_compare_command(CLI::App& app, CommandLine& cli);          // compare
+void add_bench_command(CLI::App& app, CommandLine& cli);            // bench
 void add_choices_command(CLI::App& app, CommandLine& cli);          // choices
 void add_cross_command(CLI::App& app, CommandLine& cli);            // cross
 void add_space_commands(CLI::App& app, CommandLine& cli);           // space list|show|count|sample|check|evolve

@@ -25,6 +25,10 @@
 //   predictor {"file": FILE}                                       learnt from the trials of another study of the
 //   space:
 //                                                                  learned_score.hpp
+//   surrogate {"table": NAME, "column": VALUE, "predictor": "ridge"}  a table of a part of the space, made whole
+//   function  {"function": "zdt1", "output": "f1"}                 an analytic function of the genes, with a known
+//   front:
+//                                                                  evaluator_function.hpp
 #pragma once
 
 #include <cstdint>

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include "experiments/evaluators.hpp"
+#include "experiments/genome_evaluator.hpp"
 #include "experiments/table.hpp"
 
 namespace ridgeline {
 namespace {
 
-class TableEvaluator : public Evaluator {
+class TableEvaluator : public GenomeEvaluator {
  public:
   TableEvaluator(Table table, const SearchSpace& space, std::size_t column)
       : table_(std::move(table)),

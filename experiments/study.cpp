@@ -7,21 +7,8 @@
 #include <utility>
 
 #include "experiments/study_impl.hpp"
-#include "spaces/hash.hpp"
 
 namespace ridgeline {
-namespace {
-
-// A searcher that proposes so many known candidates in a row has nothing new to say.
-constexpr std::size_t most_idle = 50'000;
-
-std::vector<Objective> objectives_of(const StudyConfig& config) {
-  std::vector<Objective> objectives;
-  for (const ObjectiveConfig& one : config.objectives) objectives.push_back(one.objective);
-  return objectives;
-}
-
-}  // namespace
 
 bool tied(const Measurement& a, const Measurement& b) { return a.ci_low_s <= b.ci_high_s && b.ci_low_s <= a.ci_high_s; }
 
@@ -35,6 +22,7 @@ Study::Impl::Impl(StudyConfig study, const Resources& resources, Store& database
   JsonDocument document = JsonDocument::from_value(config.canonical, config.origin);
   parts = make_parts(config, resources, document, {&pool, hooks.measure});
   document.raise();
+  by_genomes = genomes_differ(config, parts);
   batch_size = config.batch > 0 ? static_cast<std::size_t>(config.batch) : find_searcher(config.searcher).batch;
 }
 
@@ -42,14 +30,9 @@ void Study::Impl::open() {
   StudyRecord wanted;
   wanted.name = config.name;
   wanted.space_name = config.space;
-  Hasher identity;
-  identity.add(config.hash());
-  bool timed = false;
-  for (std::size_t i = 0; i < parts.from.size(); ++i) {
-    identity.add(parts.from[i]->fingerprint()).add(parts.screen[i] ? parts.screen[i]->fingerprint() : 0);
-    timed = timed || parts.from[i]->exclusive();
-  }
-  wanted.config_hash = identity.value();
+  const bool timed =
+      std::ranges::any_of(parts.from, [](const std::unique_ptr<Evaluator>& from) { return from->exclusive(); });
+  wanted.config_hash = study_identity(config, parts);
   wanted.space_fingerprint = parts.space->fingerprint();
   wanted.seed = config.seed;
   wanted.config = config.canonical.dump();

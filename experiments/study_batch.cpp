@@ -56,7 +56,7 @@ void Study::Impl::identify(Batch& batch) {
       }
       try {
         one.design = decode_for(config, *parts.space, genome);
-        one.function_hash = function_hash(one.design);
+        one.function_hash = by_genomes ? one.genome_hash : function_hash(one.design);
       } catch (const ConfigError& error) {
         one.problem = error.problems().front().text();
         one.function_hash = mix64(one.genome_hash);

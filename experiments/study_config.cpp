@@ -39,6 +39,8 @@ class ConfigReader {
     config_.batch = root_.integer("batch", {.fallback = 0, .least = 1, .most = 1'000'000});
     config_.threads = static_cast<int>(root_.integer("threads", {.fallback = 0, .least = 0, .most = 1024}));
     config_.verify_front = root_.boolean("verify_front", true);
+    static const std::vector<std::string> caches = {"functional", "genome"};
+    root_.word("cache", caches, "functional");  // genomes_differ() reads it
     read_stop();
     for (JsonReader& entry : root_.array("objectives")) read_objective(entry, false);
     if (root_.has("objectives") && root_.value()["objectives"] == Json::array()) {
@@ -174,6 +176,7 @@ std::uint64_t StudyConfig::hash() const {
                    {"searcher", searcher},
                    {"options", searcher_options},
                    {"batch", batch > 0 ? static_cast<std::size_t>(batch) : find_searcher(searcher).batch}};
+  if (canonical.value("cache", "functional") != "functional") decisive["cache"] = canonical["cache"];
   for (const ObjectiveConfig& one : objectives) {
     decisive["objectives"].push_back({{"name", one.objective.name},
                                       {"unit", one.objective.unit},

@@ -17,6 +17,10 @@
 // The space, the searcher's and the evaluators' own keys are described where they are: spaces/README.md, search/*.hpp,
 // experiments/evaluators.cpp. "stagnation" counts trials since the front last changed.
 //
+// "cache": which candidates are one, so that the first one's values answer the others: "functional" (the default),
+// whose networks compute the same function; "genome", only equal genomes, for tables that give candidates of one
+// function values of their own (genomes_differ in study_parts.hpp).
+//
 // "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
 // "before" and "after" list commands of this program that `search` runs first and last, so that one command goes from

@@ -35,6 +35,9 @@ struct Batch {
 
 std::uint64_t hash_of(const Genome& genome);
 
+// A searcher that proposes so many known candidates in a row has nothing new to say.
+inline constexpr std::size_t most_idle = 50'000;
+
 struct Study::Impl {
   Impl(StudyConfig study, const Resources& resources, Store& database, std::string typed, StudyHooks given);
 
@@ -88,6 +91,7 @@ struct Study::Impl {
   StudyHooks hooks;
   WorkerPool pool;
   StudyParts parts;
+  bool by_genomes = false;  // genomes_differ()
   std::vector<Objective> objectives;
 
   StudyId id = 0;

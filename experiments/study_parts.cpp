@@ -6,6 +6,8 @@
 
 #include "experiments/device_costs.hpp"
 #include "experiments/device_limits.hpp"
+#include "experiments/genome_evaluator.hpp"
+#include "spaces/hash.hpp"
 
 namespace ridgeline {
 namespace {
@@ -101,6 +103,29 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     noting(document, "searcher", [&] { parts.searcher = make_searcher(config.searcher, *parts.space, search); });
   }
   return parts;
+}
+
+bool genomes_differ(const StudyConfig& config, const StudyParts& parts) {
+  return config.canonical.value("cache", "functional") == "genome" ||
+         std::ranges::any_of(parts.from, [](const std::unique_ptr<Evaluator>& from) {
+           const auto* const of_genomes = dynamic_cast<const GenomeEvaluator*>(from.get());
+           return of_genomes != nullptr && of_genomes->tells_genomes_apart();
+         });
+}
+
+std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts) {
+  Hasher identity;
+  identity.add(config.hash());
+  for (std::size_t i = 0; i < parts.from.size(); ++i) {
+    identity.add(parts.from[i]->fingerprint()).add(parts.screen[i] ? parts.screen[i]->fingerprint() : 0);
+  }
+  return identity.value();
+}
+
+std::vector<Objective> objectives_of(const StudyConfig& config) {
+  std::vector<Objective> objectives;
+  for (const ObjectiveConfig& one : config.objectives) objectives.push_back(one.objective);
+  return objectives;
 }
 
 }  // namespace ridgeline

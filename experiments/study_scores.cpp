@@ -45,6 +45,28 @@ std::vector<std::size_t> ranked(const std::vector<Point>& points, const std::vec
 
 }  // namespace
 
+void conclude_values(std::span<const Objective> objectives, std::span<const std::optional<double>> values,
+                     std::span<const std::optional<double>> estimates, Trial& trial) {
+  trial.violation = 0.0;
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    if (values[i]) trial.violation += limit_excess(objectives[i], *values[i]);
+  }
+  bool complete = true;
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    const Objective& objective = objectives[i];
+    const std::optional<double> value = values[i] || estimates.empty() ? values[i] : estimates[i];
+    if (!values[i] && trial.violation == 0.0) throw std::logic_error("a candidate without a value is concluded");
+    if (value) trial.values.push_back(minimised(*value, objective.direction));
+    complete = complete && value.has_value();
+    if (!values[i] || limit_excess(objective, *values[i]) == 0.0) continue;
+    trial.reason += fmt::format("{}'{}' {} its limit of {:.6g}{}{}", trial.reason.empty() ? "" : "; ", objective.name,
+                                objective.direction == Direction::minimise ? "above" : "below", *objective.limit,
+                                objective.unit.empty() ? "" : " ", objective.unit);
+  }
+  if (!complete) trial.values.clear();
+  if (trial.violation > 0.0) trial.status = Status::infeasible;
+}
+
 double Study::Impl::violation(std::size_t objective, double value) const {
   return limit_excess(objectives[objective], value);
 }
@@ -178,21 +200,7 @@ void Study::Impl::conclude(BatchEvaluation& evaluation) const {
   }
   trial.fidelity = held.value_or(dearest);
   if (trial.status != Status::ok) return;
-  trial.violation = violation(evaluation, false);
-  bool complete = true;
-  for (std::size_t i = 0; i < objectives.size(); ++i) {
-    const std::optional<double> value = evaluation.values[i] ? evaluation.values[i] : evaluation.estimates[i];
-    if (!evaluation.values[i] && trial.violation == 0.0)
-      throw std::logic_error("a candidate without a value is concluded");
-    if (value) trial.values.push_back(minimised(*value, objectives[i].direction));
-    complete = complete && value.has_value();
-    if (!evaluation.values[i] || violation(i, *evaluation.values[i]) == 0.0) continue;
-    trial.reason += fmt::format("{}'{}' {} its limit of {:.6g}{}{}", trial.reason.empty() ? "" : "; ",
-                                objectives[i].name, objectives[i].direction == Direction::minimise ? "above" : "below",
-                                *objectives[i].limit, objectives[i].unit.empty() ? "" : " ", objectives[i].unit);
-  }
-  if (!complete) trial.values.clear();
-  if (trial.violation > 0.0) trial.status = Status::infeasible;
+  conclude_values(objectives, evaluation.values, evaluation.estimates, trial);
 }
 
 }  // namespace ridgeline

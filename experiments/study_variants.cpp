@@ -48,12 +48,6 @@ std::string role(const Objective& objective) {
                      objective.unit.empty() ? "without a unit" : "in " + objective.unit);
 }
 
-std::vector<Objective> objectives_of(const StudyConfig& config) {
-  std::vector<Objective> objectives;
-  for (const ObjectiveConfig& one : config.objectives) objectives.push_back(one.objective);
-  return objectives;
-}
-
 void check_variant(const StudyConfig& study, std::size_t position, const Resources& resources, JsonDocument& document) {
   const VariantConfig& variant = study.variants[position];
   const std::string place = fmt::format("compare[{}].override", position);

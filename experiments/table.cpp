@@ -397,6 +397,15 @@ std::vector<std::string> Table::value_names() const {
   return names;
 }
 
+std::vector<Genome> Table::genomes() const {
+  std::vector<Genome> genomes(impl_->rows);
+  for (std::size_t row = 0; row < impl_->rows; ++row) {
+    const auto first = impl_->genes.begin() + static_cast<std::ptrdiff_t>(row * impl_->dims);
+    genomes[row].genes.assign(first, first + static_cast<std::ptrdiff_t>(impl_->dims));
+  }
+  return genomes;
+}
+
 std::optional<double> Table::value(const Genome& genome, std::size_t column) const {
   const std::optional<std::size_t> row = impl_->row_of(impl_->key_of(genome));
   if (!row) return std::nullopt;

@@ -45,6 +45,7 @@ class Table {
   const std::string& name() const;
   std::size_t rows() const;  // distinct candidates
   std::vector<std::string> value_names() const;
+  std::vector<Genome> genomes() const;  // of all rows, in the order of the file; ignored dimensions at 0
   // The column's number for a genome, or nullopt when the table has no such row. O(1).
   std::optional<double> value(const Genome& genome, std::size_t column) const;
   // Throws ConfigError listing the known names.

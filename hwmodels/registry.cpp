@@ -19,7 +19,7 @@
 namespace ridgeline {
 
 std::span<const HardwareModelEntry> hardware_models() {
-  static const std::array<HardwareModelEntry, 9> entries{{
+  static const std::array<HardwareModelEntry, 10> entries{{
       {"roofline", "hierarchical roofline over peak operations and memory bandwidths (Williams et al., 2009)",
        &RooflineModel::make},
       {"table", "sum of layer latencies learnt by calibration on the machine itself", &TableModel::make},
