@@ -462,9 +462,10 @@ TEST(Registry, HasTheSearchersByName) {
     EXPECT_EQ(&find_searcher(entry.name), &entry);
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"random", "exhaustive", "local-search", "regularized-evolution", "nsga2",
-                                            "linas", "sequential"}));
-  const std::string message = message_of([] { find_searcher("nsga3", "study.json", "searcher.name"); });
-  for (const char* part : {"study.json", "searcher.name", "nsga3", "did you mean 'nsga2'", "local-search"}) {
+                                            "linas", "sequential", "nsga3", "sms-emoa", "hype", "moead",
+                                            "simulated-annealing", "map-elites"}));
+  const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
+  for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
   }
 }
