@@ -14,11 +14,12 @@
 #include "search/searcher.hpp"
 #include "search/sequential.hpp"
 #include "search/simulated_annealing.hpp"
+#include "search/tpe.hpp"
 
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 13> entries = {{
+  static const std::array<SearcherEntry, 14> entries = {{
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
@@ -35,6 +36,8 @@ std::span<const SearcherEntry> searchers() {
       {"simulated-annealing", "walks that take what is worse ever more seldom (Kirkpatrick et al., 1983)", 1,
        make_simulated_annealing},
       {"map-elites", "the best candidate of each kind (Mouret and Clune, 2015)", 10, make_map_elites},
+      {"tpe", "what good candidates have more often than others (Bergstra et al., 2011; Ozaki et al., 2020)", 1,
+       make_tpe},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential},

@@ -169,6 +169,7 @@ TEST(Quality, SingleObjectiveSearchersFindTheKnownOptimum) {
   EXPECT_GT(mean_best("regularized-evolution", table, {150})[0], -0.1);
   EXPECT_GT(mean_best("nsga2", table, {200})[0], -0.1);
   EXPECT_GT(mean_best("simulated-annealing", table, {200})[0], -0.1);
+  EXPECT_GT(mean_best("tpe", table, {150})[0], -0.1);
 }
 
 Point worst_of(const Table& table) {
@@ -193,7 +194,7 @@ TEST(Quality, ManyObjectiveSearchersCoverTheKnownFrontOfTwo) {
   const Table table = additive_table();
   const Point reference = worst_of(table);
   const double random = mean_share("random", table, {300}, reference, 20)[0];
-  for (const char* name : {"nsga3", "sms-emoa", "hype", "moead", "simulated-annealing"}) {
+  for (const char* name : {"nsga3", "sms-emoa", "hype", "moead", "simulated-annealing", "tpe"}) {
     EXPECT_GT(mean_share(name, table, {300}, reference, 20)[0], random + 0.02) << name;
   }
 }
