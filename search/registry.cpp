@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "search/bayesian.hpp"
 #include "search/exhaustive_search.hpp"
 #include "search/hypervolume_selection.hpp"
 #include "search/linas.hpp"
@@ -19,7 +20,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 14> entries = {{
+  static const std::array<SearcherEntry, 15> entries = {{
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
@@ -38,6 +39,8 @@ std::span<const SearcherEntry> searchers() {
       {"map-elites", "the best candidate of each kind (Mouret and Clune, 2015)", 10, make_map_elites},
       {"tpe", "what good candidates have more often than others (Bergstra et al., 2011; Ozaki et al., 2020)", 1,
        make_tpe},
+      {"bayesian", "the most expected improvement by Gaussian processes (Jones et al., 1998; Emmerich et al., 2011)", 4,
+       make_bayesian},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential},

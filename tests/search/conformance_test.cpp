@@ -86,6 +86,7 @@ Needs needs_of(const std::string& searcher) {
     return {{{"initial", 16}, {"round", 25}, {"population", 8}, {"generations", 2}, {"memory", 24}}, false, 700};
   }
   if (searcher == "sequential") return {{{"formats", "f32"}, {"first_trials", 30}}, true};
+  if (searcher == "bayesian") return {{{"initial", 16}, {"pool", 12}, {"samples", 4}, {"memory", 24}}, false, 150};
   if (searcher == "tpe") return {{{"memory", 24}}, false, 700};
   return {};
 }

@@ -190,6 +190,12 @@ TEST(Quality, MultiObjectiveSearchersCoverTheKnownFront) {
   }
 }
 
+TEST(Quality, BayesianSearchNeedsFewTrialsOnTheKnownFront) {
+  const Table table = additive_table();
+  EXPECT_GT(mean_share("bayesian", table, {100}, worst_of(table), 5)[0],
+            mean_share("nsga2", table, {300}, worst_of(table), 5)[0]);
+}
+
 TEST(Quality, ManyObjectiveSearchersCoverTheKnownFrontOfTwo) {
   const Table table = additive_table();
   const Point reference = worst_of(table);
