@@ -16,17 +16,6 @@ namespace {
 
 constexpr int attempts = 16;  // at a random candidate that is new, before any will do
 
-std::vector<std::string> predictor_names() {
-  std::vector<std::string> names{PredictionOptions{}.predictor};
-  for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
-  return names;
-}
-
-FeatureChoice choice_of(const std::string& name) {
-  const auto names = feature_choice_names();
-  return static_cast<FeatureChoice>(std::ranges::find(names, name) - names.begin());
-}
-
 class Linas final : public SearcherBase {
  public:
   Linas(const SearchSpace& space, const SearcherSetup& setup)
@@ -39,8 +28,7 @@ class Linas final : public SearcherBase {
     evolution_.population = options.count("population", 60, 2, 1'000'000);
     evolution_.generations = options.count("generations", 40, 1, 1'000'000);
     evolution_.near = options->number("near", {.fallback = evolution_.near, .least = 0.0, .most = 1.0});
-    prediction_.predictor = options->word("predictor", predictor_names(), prediction_.predictor);
-    prediction_.features = choice_of(options->word("features", feature_choice_names(), feature_choice_names()[0]));
+    prediction_ = read_prediction_options(*options, {});
     memory_size_ = options.count("memory", 2000, 2, 1'000'000);
     options.done();
     memory_.emplace(space, setup, memory_size_);

@@ -124,6 +124,13 @@ void Population::add(const Population& other, std::size_t member) {
   values_.insert(values_.end(), values.begin(), values.end());
 }
 
+void Population::replace(std::size_t i, const Population& other, std::size_t member) {
+  std::ranges::copy(other.genes(member), genes_.begin() + static_cast<std::ptrdiff_t>(i * dims_));
+  std::ranges::copy(other.values(member), values_.begin() + static_cast<std::ptrdiff_t>(i * objectives()));
+  violations_[i] = other.violation(member);
+  hashes_[i] = other.hash(member);
+}
+
 void Population::erase_first(std::size_t count) {
   const auto cut = [count](auto& rows, std::size_t width) {
     rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(count * width));

@@ -52,6 +52,7 @@ class Population {
   // Appends; false, and nothing done, when the trial has nothing to compare.
   bool add(const Trial& trial);
   void add(const Population& other, std::size_t member);  // of the same space and objectives
+  void replace(std::size_t i, const Population& other, std::size_t member);
   void erase_first(std::size_t count);
   // The members at `indices`, in that order.
   void keep(std::span<const std::uint32_t> indices);

@@ -149,6 +149,17 @@ std::span<const std::string> feature_choice_names() {
   return names;
 }
 
+PredictionOptions read_prediction_options(JsonReader& options, const PredictionOptions& fallback) {
+  std::vector<std::string> names{PredictionOptions{}.predictor};
+  for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
+  PredictionOptions read;
+  read.predictor = options.word("predictor", names, fallback.predictor);
+  const auto features = feature_choice_names();
+  const std::string word = options.word("features", features, features[static_cast<std::size_t>(fallback.features)]);
+  read.features = static_cast<FeatureChoice>(std::ranges::find(features, word) - features.begin());
+  return read;
+}
+
 std::string PredictedBy::text() const {
   return predictor + " on " + feature_choice_names()[static_cast<std::size_t>(features)];
 }
@@ -206,6 +217,23 @@ Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) co
     const Eigen::MatrixXd rows = set->rows(genomes);
     for (std::size_t k = 0; k < predictors_.size(); ++k) {
       if (by_[k].features == choice) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
+    }
+  }
+  return values;
+}
+
+PredictedObjectives::Uncertain PredictedObjectives::predict_uncertain(std::span<const Genome> genomes) const {
+  Uncertain values;
+  values.mean.resize(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(predictors_.size()));
+  values.deviation = values.mean;
+  for (const auto& [choice, set] : sets_) {
+    if (std::ranges::find(by_, choice, &PredictedBy::features) == by_.end()) continue;
+    const Eigen::MatrixXd rows = set->rows(genomes);
+    for (std::size_t k = 0; k < predictors_.size(); ++k) {
+      if (by_[k].features != choice) continue;
+      Prediction prediction = predictors_[k]->predict(rows);
+      values.mean.col(static_cast<Eigen::Index>(k)) = prediction.mean;
+      values.deviation.col(static_cast<Eigen::Index>(k)) = prediction.stddev;
     }
   }
   return values;

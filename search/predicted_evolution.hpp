@@ -34,6 +34,9 @@ struct PredictionOptions {
   FeatureChoice features = FeatureChoice::automatic;
 };
 
+// "predictor" and "features" of a searcher's options, with what holds where they are absent.
+PredictionOptions read_prediction_options(JsonReader& options, const PredictionOptions& fallback);
+
 // What an objective is predicted by.
 struct PredictedBy {
   std::string predictor;
@@ -57,6 +60,10 @@ class PredictedObjectives {
 
   // genomes.size() x modelled: minimised values, a row a genome.
   Eigen::MatrixXd predict(std::span<const Genome> genomes) const;
+  struct Uncertain {
+    Eigen::MatrixXd mean, deviation;  // genomes.size() x modelled, minimised
+  };
+  Uncertain predict_uncertain(std::span<const Genome> genomes) const;
   // Trials as the predictions have them: infeasible where a predicted value breaks its limit, failed where one is not
   // finite; objectives that are not modelled have the value 0.
   std::vector<Trial> trials(std::span<const Genome> genomes) const;

@@ -28,6 +28,9 @@ class Ranking {
     return ranks_[i] != ranks_[j] ? ranks_[i] < ranks_[j] : crowding_[i] > crowding_[j];
   }
   std::size_t fronts() const { return starts_.size() - 1; }
+  std::size_t feasible_fronts() const {
+    return feasible_fronts_;
+  }  // the first ones; without copies, which are one more
   std::span<const std::uint32_t> front(std::size_t rank) const {
     return {members_.data() + starts_[rank], starts_[rank + 1] - starts_[rank]};
   }

@@ -1,20 +1,27 @@
 #include <algorithm>
 #include <array>
 
+#include "search/bayesian.hpp"
 #include "search/exhaustive_search.hpp"
+#include "search/hypervolume_selection.hpp"
 #include "search/linas.hpp"
 #include "search/local_search.hpp"
+#include "search/map_elites.hpp"
+#include "search/moead.hpp"
 #include "search/nested.hpp"
 #include "search/nsga2.hpp"
+#include "search/nsga3.hpp"
 #include "search/random_search.hpp"
 #include "search/regularized_evolution.hpp"
 #include "search/searcher.hpp"
 #include "search/sequential.hpp"
+#include "search/simulated_annealing.hpp"
+#include "search/tpe.hpp"
 
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 8> entries = {{
+  static const std::array<SearcherEntry, 16> entries = {{
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
@@ -22,6 +29,19 @@ std::span<const SearcherEntry> searchers() {
       {"regularized-evolution", "aging evolution by mutation and tournaments (Real et al., 2019)", 1,
        make_regularized_evolution},
       {"nsga2", "multi-objective genetic algorithm with constraint domination (Deb et al., 2002)", 10, make_nsga2},
+      {"nsga3", "many-objective: those nearest to reference directions go on (Deb and Jain, 2014)", 10, make_nsga3},
+      {"sms-emoa", "many-objective: the least exclusive hypervolume goes (Beume et al., 2007)", 1, make_sms_emoa},
+      {"hype", "many-objective: the least expected hypervolume goes, by samples (Bader and Zitzler, 2011)", 10,
+       make_hype},
+      {"moead", "many-objective: a weighted subproblem a direction, neighbours breed (Zhang and Li, 2007)", 10,
+       make_moead},
+      {"simulated-annealing", "walks that take what is worse ever more seldom (Kirkpatrick et al., 1983)", 1,
+       make_simulated_annealing},
+      {"map-elites", "the best candidate of each kind (Mouret and Clune, 2015)", 10, make_map_elites},
+      {"tpe", "what good candidates have more often than others (Bergstra et al., 2011; Ozaki et al., 2020)", 1,
+       make_tpe},
+      {"bayesian", "the most expected improvement by Gaussian processes (Jones et al., 1998; Emmerich et al., 2011)", 4,
+       make_bayesian},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential},

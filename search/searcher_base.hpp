@@ -50,6 +50,7 @@ class OptionsReader {
   explicit OptionsReader(const SearcherSetup& setup)
       : document_(JsonDocument::from_value(setup.options, setup.origin)), reader_(document_.root()) {}
   JsonReader* operator->() { return &reader_; }
+  JsonReader& operator*() { return reader_; }
   std::size_t count(const std::string& key, std::int64_t fallback, std::int64_t least, std::int64_t most);
   // A list of genomes, normalised; empty where the key is absent. Notes those that are none of the space.
   std::vector<Genome> genomes(const std::string& key, const SearchSpace& space);

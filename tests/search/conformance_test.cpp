@@ -105,6 +105,8 @@ Needs needs_of(const std::string& searcher) {
         true,
         1000};
   }
+  if (searcher == "bayesian") return {{{"initial", 16}, {"pool", 12}, {"samples", 4}, {"memory", 24}}, {}, false, 150};
+  if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
 }
 
@@ -486,9 +488,10 @@ TEST(Registry, HasTheSearchersByName) {
     EXPECT_EQ(&find_searcher(entry.name), &entry);
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"random", "exhaustive", "local-search", "regularized-evolution", "nsga2",
-                                            "linas", "sequential", "nested"}));
-  const std::string message = message_of([] { find_searcher("nsga3", "study.json", "searcher.name"); });
-  for (const char* part : {"study.json", "searcher.name", "nsga3", "did you mean 'nsga2'", "local-search"}) {
+                                            "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype", "moead",
+                                            "simulated-annealing", "map-elites"}));
+  const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
+  for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
   }
 }

@@ -168,6 +168,8 @@ TEST(Quality, SingleObjectiveSearchersFindTheKnownOptimum) {
   EXPECT_GT(mean_best("local-search", table, {100})[0], -1e-12);
   EXPECT_GT(mean_best("regularized-evolution", table, {150})[0], -0.1);
   EXPECT_GT(mean_best("nsga2", table, {200})[0], -0.1);
+  EXPECT_GT(mean_best("simulated-annealing", table, {200})[0], -0.1);
+  EXPECT_GT(mean_best("tpe", table, {150})[0], -0.1);
 }
 
 Point worst_of(const Table& table) {
@@ -185,6 +187,21 @@ TEST(Quality, MultiObjectiveSearchersCoverTheKnownFront) {
   EXPECT_LT(random, 0.90);
   for (const char* name : {"local-search", "regularized-evolution", "nsga2"}) {
     EXPECT_GT(mean_share(name, table, {300}, reference)[0], 0.945) << name;
+  }
+}
+
+TEST(Quality, BayesianSearchNeedsFewTrialsOnTheKnownFront) {
+  const Table table = additive_table();
+  EXPECT_GT(mean_share("bayesian", table, {100}, worst_of(table), 5)[0],
+            mean_share("nsga2", table, {300}, worst_of(table), 5)[0]);
+}
+
+TEST(Quality, ManyObjectiveSearchersCoverTheKnownFrontOfTwo) {
+  const Table table = additive_table();
+  const Point reference = worst_of(table);
+  const double random = mean_share("random", table, {300}, reference, 20)[0];
+  for (const char* name : {"nsga3", "sms-emoa", "hype", "moead", "simulated-annealing", "tpe"}) {
+    EXPECT_GT(mean_share(name, table, {300}, reference, 20)[0], random + 0.02) << name;
   }
 }
 

@@ -383,7 +383,7 @@ TEST(Sequential, SaysWhatIsWrong) {
   }
   EXPECT_THAT(message(space, {{"formats", "f32"}, {"then", "int3"}}), HasSubstr("then"));
   EXPECT_THAT(message(space, {{"formats", "f32"}, {"first_trials", 0}}), HasSubstr("first_trials"));
-  EXPECT_THAT(message(space, {{"formats", "f32"}, {"first", {{"name", "nsga3"}}}}), HasSubstr("did you mean 'nsga2'"));
+  EXPECT_THAT(message(space, {{"formats", "f32"}, {"first", {{"name", "nsga4"}}}}), HasSubstr("did you mean 'nsga2'"));
   EXPECT_THAT(message(space, {{"formats", "f32"}, {"second", {{"populaton", 3}}}}), HasSubstr("second.populaton"));
   EXPECT_THAT(message(space, {{"formats", "f32"}, {"first", "nsga2"}}), HasSubstr("an object"));
   EXPECT_THAT(message(uniform_space(3, 3), {{"formats", 1}}), HasSubstr("\"group\": \"precision\""));
