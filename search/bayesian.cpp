@@ -18,32 +18,47 @@ namespace {
 constexpr int attempts = 16;         // at a random candidate that is new, before any will do
 constexpr std::size_t parents = 20;  // of the children that are looked at
 
-// Values of the optimised objectives, each scaled so that the range told is 1.
+// Values of the optimised objectives as they are predicted, in their shapes, each scaled so that the range told is 1.
 class Scale {
  public:
-  Scale(std::span<const Trial> trials, std::span<const std::size_t> rows, std::span<const std::size_t> optimised)
-      : optimised_(optimised.begin(), optimised.end()) {
-    for (const std::size_t k : optimised_) {
+  Scale(const PredictedObjectives& models, std::span<const std::size_t> modelled, std::span<const Trial> trials,
+        std::span<const std::size_t> rows, std::span<const std::size_t> optimised) {
+    for (const std::size_t k : optimised) {
+      const auto column = static_cast<std::size_t>(std::ranges::find(modelled, k) - modelled.begin());
+      axes_.push_back({k, static_cast<Eigen::Index>(column), &models.shape(column), 0.0, 1.0});
       double low = std::numeric_limits<double>::infinity(), high = -low;
       for (const std::size_t row : rows) {
-        low = std::min(low, trials[row].values[k]);
-        high = std::max(high, trials[row].values[k]);
+        const double value = (*axes_.back().shape)(trials[row].values[k]);
+        low = std::min(low, value);
+        high = std::max(high, value);
       }
-      least_.push_back(low);
-      range_.push_back(high > low ? high - low : 1.0);
+      axes_.back().least = low;
+      if (high > low) axes_.back().range = high - low;
     }
   }
-  Point operator()(const std::vector<double>& values) const {
+
+  Point told(const std::vector<double>& values) const {
     Point point;
-    for (std::size_t k = 0; k < optimised_.size(); ++k) point.push_back(scaled(values[optimised_[k]], k));
+    for (const Axis& axis : axes_) point.push_back(((*axis.shape)(values[axis.objective]) - axis.least) / axis.range);
     return point;
   }
-  double scaled(double value, std::size_t k) const { return (value - least_[k]) / range_[k]; }
-  double range(std::size_t k) const { return range_[k]; }
+  std::vector<Normal> predicted(const PredictedObjectives::Uncertain& of, Eigen::Index row) const {
+    std::vector<Normal> values;
+    for (const Axis& axis : axes_) {
+      values.push_back(
+          {(of.mean(row, axis.column) - axis.least) / axis.range, of.deviation(row, axis.column) / axis.range});
+    }
+    return values;
+  }
 
  private:
-  std::vector<std::size_t> optimised_;
-  std::vector<double> least_, range_;
+  struct Axis {
+    std::size_t objective = 0;
+    Eigen::Index column = 0;  // of the predictions
+    const ValueShape* shape = nullptr;
+    double least = 0, range = 1;
+  };
+  std::vector<Axis> axes_;
 };
 
 class Bayesian final : public SearcherBase {
@@ -52,10 +67,11 @@ class Bayesian final : public SearcherBase {
       : SearcherBase(space, setup, "bayesian/1"), setup_(setup), variation_(space) {
     static const std::vector<std::string> acquisitions{"improvement", "parego"};
     OptionsReader options(setup);
-    prediction_ = read_prediction_options(*options, {"gp", FeatureChoice::genes});
+    prediction_ = read_prediction_options(*options, {"gp", FeatureChoice::pairs});
+    prediction_.shaped = options->boolean("shaped", true);
     parego_ = options->word("acquisition", acquisitions, acquisitions[0]) == "parego";
     noisy_ = options->boolean("noisy", false);
-    initial_ = options.count("initial", 16, 1, 1'000'000);
+    initial_ = options.count("initial", 8, 1, 1'000'000);
     pool_ = options.count("pool", 300, 2, 1'000'000);
     samples_ = options.count("samples", 64, 1, 1'000'000);
     const std::size_t memory = options.count("memory", 500, 2, 1'000'000);
@@ -95,7 +111,7 @@ class Bayesian final : public SearcherBase {
   std::vector<Genome> most_promising(std::size_t n, std::span<const std::size_t> rows) {
     const std::span<const Trial> trials = memory_->trials();
     const PredictedObjectives models(space(), setup_, modelled_, prediction_, trials, rows);
-    const Scale scale(trials, rows, optimised_);
+    const Scale scale(models, modelled_, trials, rows, optimised_);
     std::vector<Point> front = front_of(models, scale, rows);
     std::vector<Genome> chosen;
     while (chosen.size() < n) {
@@ -165,21 +181,21 @@ class Bayesian final : public SearcherBase {
       const Trial& trial = memory_->trials()[row];
       if (trial.status != Status::ok) continue;
       feasible.push_back(trial.genome);
-      points.push_back(scale(trial.values));
+      points.push_back(scale.told(trial.values));
     }
     if (noisy_ && !feasible.empty()) {
-      const Eigen::MatrixXd means = models.predict(feasible);
+      const PredictedObjectives::Uncertain predicted = models.predict_uncertain(feasible);
       for (std::size_t i = 0; i < points.size(); ++i) {
-        for (std::size_t k = 0; k < points[i].size(); ++k) {
-          points[i][k] = scale.scaled(means(static_cast<Eigen::Index>(i), column_of(optimised_[k])), k);
-        }
+        points[i] = means(scale.predicted(predicted, static_cast<Eigen::Index>(i)));
       }
     }
     return points.empty() ? points : non_dominated_of(points);
   }
 
-  Eigen::Index column_of(std::size_t objective) const {
-    return static_cast<Eigen::Index>(std::ranges::find(modelled_, objective) - modelled_.begin());
+  static Point means(const std::vector<Normal>& values) {
+    Point point;
+    for (const Normal& value : values) point.push_back(value.mean);
+    return point;
   }
 
   std::vector<Genome> begin() {
@@ -226,19 +242,11 @@ class Bayesian final : public SearcherBase {
     std::vector<Looked> looked;
     if (genomes.empty()) return looked;
     const PredictedObjectives::Uncertain predicted = models.predict_uncertain(genomes);
-    const std::size_t m = optimised_.size();
     for (std::size_t i = 0; i < genomes.size(); ++i) {
-      const auto row = static_cast<Eigen::Index>(i);
-      std::vector<Normal> values(m);
-      Point point(m);
-      for (std::size_t k = 0; k < m; ++k) {
-        const Eigen::Index column = column_of(optimised_[k]);
-        point[k] = scale.scaled(predicted.mean(row, column), k);
-        values[k] = {point[k], predicted.deviation(row, column) / scale.range(k)};
-      }
-      const double feasible = probability_feasible(predicted, row);
+      const std::vector<Normal> values = scale.predicted(predicted, static_cast<Eigen::Index>(i));
+      const double feasible = probability_feasible(models, predicted, static_cast<Eigen::Index>(i));
       const double worth = nothing_feasible ? feasible : feasible * improvement_of(goal, values);
-      if (std::isfinite(worth)) looked.push_back({std::move(genomes[i]), std::move(point), worth});
+      if (std::isfinite(worth)) looked.push_back({std::move(genomes[i]), means(values), worth});
     }
     std::ranges::stable_sort(looked, std::greater(), &Looked::worth);
     return looked;
@@ -246,24 +254,23 @@ class Bayesian final : public SearcherBase {
 
   static double improvement_of(const Goal& goal, const std::vector<Normal>& values) {
     if (goal.weights.empty()) return goal.improvement.expected(values);
-    Point mean(values.size());
     double variance = 0;
     for (std::size_t k = 0; k < values.size(); ++k) {
-      mean[k] = values[k].mean;
       variance += std::pow(goal.weights[k] * values[k].deviation, 2);
     }
-    const Normal one{scalarised(mean, goal.weights), std::sqrt(variance)};
+    const Normal one{scalarised(means(values), goal.weights), std::sqrt(variance)};
     return goal.improvement.expected({&one, 1});
   }
 
-  double probability_feasible(const PredictedObjectives::Uncertain& predicted, Eigen::Index row) const {
+  double probability_feasible(const PredictedObjectives& models, const PredictedObjectives::Uncertain& predicted,
+                              Eigen::Index row) const {
     double all = 1.0;
     for (std::size_t k = 0; k < modelled_.size(); ++k) {
       const Objective& objective = setup_.objectives[modelled_[k]];
       if (!objective.limit) continue;
       const auto column = static_cast<Eigen::Index>(k);
       const double limit = objective.direction == Direction::maximise ? -*objective.limit : *objective.limit;
-      all *= probability_below(limit, {predicted.mean(row, column), predicted.deviation(row, column)});
+      all *= probability_below(models.shape(k)(limit), {predicted.mean(row, column), predicted.deviation(row, column)});
     }
     return all;
   }

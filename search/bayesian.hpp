@@ -12,7 +12,7 @@
 // - "acquisition" ("improvement" or "parego");
 // - "noisy" (false): the front is that of the predicted means of what was told, not of the values told (the plug-in of
 //   Vazquez, Villemonteix, Sidorkiewicz and Walter, 2008);
-// - "initial" (16): random candidates before the first fit; "pool" (300): candidates that are looked at, twice:
+// - "initial" (8): random candidates before the first fit; "pool" (300): candidates that are looked at, twice:
 // children
 //   of the best told and random ones, then children of the best of these; "samples" (64) of the improvement with three
 //   objectives and more; "memory" (500): told trials that are kept.

@@ -29,6 +29,7 @@ class Linas final : public SearcherBase {
     evolution_.generations = options.count("generations", 40, 1, 1'000'000);
     evolution_.near = options->number("near", {.fallback = evolution_.near, .least = 0.0, .most = 1.0});
     prediction_ = read_prediction_options(*options, {});
+    prediction_.shaped = options->boolean("shaped", false);
     memory_size_ = options.count("memory", 2000, 2, 1'000'000);
     options.done();
     memory_.emplace(space, setup, memory_size_);

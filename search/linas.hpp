@@ -12,7 +12,8 @@
 //   children of the best told, not among all that the inner evolution met;
 // - "population" and "generations" (60 and 40) of the inner evolution;
 // - "predictor" ("auto", or a name of predictors/) and "features" ("auto", or "genes", "architecture", "pairs" or
-//   "network"): what an objective is predicted by and from, see search/predicted_evolution.hpp;
+//   "network"): what an objective is predicted by and from, see search/predicted_evolution.hpp; "shaped" (false):
+//   logarithmically where that explains more (search/value_shape.hpp);
 // - "memory" (2000): how many told trials the fits and the state keep, the latest and the front.
 // Departures from the paper, whose are 0: "corners", as a predictor errs most beyond what it has seen, where fronts
 // end; "uniform", as formats drawn a layer each make networks that are slower than in any one format, and say little of

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "search/nsga2.hpp"
@@ -177,7 +178,13 @@ std::optional<PredictedBy> PredictedBy::parse(const std::string& text) {
 PredictedObjectives::PredictedObjectives(const SearchSpace& space, const SearcherSetup& setup,
                                          std::span<const std::size_t> modelled, const PredictionOptions& options,
                                          std::span<const Trial> trials, std::span<const std::size_t> rows)
-    : setup_(&setup), modelled_(modelled.begin(), modelled.end()), by_(modelled.size()), predictors_(modelled.size()) {
+    : setup_(&setup),
+      modelled_(modelled.begin(), modelled.end()),
+      shaped_(options.shaped),
+      by_(modelled.size()),
+      shapes_(modelled.size()),
+      unexplained_(modelled.size(), std::numeric_limits<double>::infinity()),
+      predictors_(modelled.size()) {
   for (const auto& [choice, names] : candidates(options)) fit(space, choice, names, trials, rows);
   const std::string plain = ridge;
   if (sets_.empty()) fit(space, FeatureChoice::genes, {&plain, 1}, trials, rows);
@@ -198,16 +205,31 @@ void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, st
       y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[modelled_[k]];
     }
     for (const std::string& name : names) {
-      const bool slow = name == gaussian_process;
-      const Eigen::Index last = slow ? std::min(y.size(), static_cast<Eigen::Index>(most_slow_trials)) : y.size();
-      auto predictor = make_predictor(name);
-      predictor->fit(inputs.bottomRows(last), y.tail(last));
-      if (predictors_[k] && !(predictor->left_out_error() < predictors_[k]->left_out_error())) continue;
-      predictors_[k] = std::move(predictor);
-      by_[k] = {name, choice};
+      fit_shape(inputs, y, {}, {name, choice}, k);
+      if (shaped_) {
+        fit_shape(inputs, y, ValueShape::logarithmic({y.data(), static_cast<std::size_t>(y.size())}), {name, choice},
+                  k);
+      }
     }
   }
   sets_.emplace(choice, std::move(set));
+}
+
+void PredictedObjectives::fit_shape(const Eigen::MatrixXd& inputs, const Eigen::VectorXd& values,
+                                    const ValueShape& shape, const PredictedBy& by, std::size_t k) {
+  const Eigen::Index last = by.predictor == gaussian_process
+                                ? std::min(values.size(), static_cast<Eigen::Index>(most_slow_trials))
+                                : values.size();
+  const Eigen::VectorXd y = values.unaryExpr([&](double value) { return shape(value); });
+  auto predictor = make_predictor(by.predictor);
+  predictor->fit(inputs.bottomRows(last), y.tail(last));
+  const double variance = (y.array() - y.mean()).square().mean();
+  const double unexplained = predictor->left_out_error() / std::max(variance, std::numeric_limits<double>::min());
+  if (predictors_[k] && !(unexplained < unexplained_[k])) return;
+  predictors_[k] = std::move(predictor);
+  by_[k] = by;
+  shapes_[k] = shape;
+  unexplained_[k] = unexplained;
 }
 
 Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) const {
@@ -216,7 +238,9 @@ Eigen::MatrixXd PredictedObjectives::predict(std::span<const Genome> genomes) co
     if (std::ranges::find(by_, choice, &PredictedBy::features) == by_.end()) continue;
     const Eigen::MatrixXd rows = set->rows(genomes);
     for (std::size_t k = 0; k < predictors_.size(); ++k) {
-      if (by_[k].features == choice) values.col(static_cast<Eigen::Index>(k)) = predictors_[k]->predict_mean(rows);
+      if (by_[k].features != choice) continue;
+      values.col(static_cast<Eigen::Index>(k)) =
+          predictors_[k]->predict_mean(rows).unaryExpr([&](double value) { return shapes_[k].inverse(value); });
     }
   }
   return values;

@@ -12,6 +12,7 @@
 #include "search/genome_features.hpp"
 #include "search/network_features.hpp"
 #include "search/trial_memory.hpp"
+#include "search/value_shape.hpp"
 
 namespace ridgeline {
 
@@ -28,10 +29,11 @@ std::unique_ptr<FeatureSet> make_feature_set(FeatureChoice choice, const SearchS
                                              std::span<const Genome> known);
 
 // What is left to choose is decided by the least left_out_error(), for each objective by itself: among ridge on genes,
-// pairs and network, and a Gaussian process on genes and on architecture.
+// pairs and network, and a Gaussian process on genes and on architecture; between shapes by its share of the variance.
 struct PredictionOptions {
   std::string predictor = "auto";  // or a name of predictors/
   FeatureChoice features = FeatureChoice::automatic;
+  bool shaped = false;  // an objective may be predicted logarithmically (search/value_shape.hpp)
 };
 
 // "predictor" and "features" of a searcher's options, with what holds where they are absent.
@@ -57,11 +59,12 @@ class PredictedObjectives {
                       std::span<const std::size_t> rows);
 
   const PredictedBy& predicted_by(std::size_t k) const { return by_[k]; }  // modelled[k]
+  const ValueShape& shape(std::size_t k) const { return shapes_[k]; }      // in which it is predicted
 
   // genomes.size() x modelled: minimised values, a row a genome.
   Eigen::MatrixXd predict(std::span<const Genome> genomes) const;
   struct Uncertain {
-    Eigen::MatrixXd mean, deviation;  // genomes.size() x modelled, minimised
+    Eigen::MatrixXd mean, deviation;  // genomes.size() x modelled, minimised, in the objectives' shapes
   };
   Uncertain predict_uncertain(std::span<const Genome> genomes) const;
   // Trials as the predictions have them: infeasible where a predicted value breaks its limit, failed where one is not
@@ -71,11 +74,16 @@ class PredictedObjectives {
  private:
   void fit(const SearchSpace& space, FeatureChoice choice, std::span<const std::string> names,
            std::span<const Trial> trials, std::span<const std::size_t> rows);
+  void fit_shape(const Eigen::MatrixXd& inputs, const Eigen::VectorXd& values, const ValueShape& shape,
+                 const PredictedBy& by, std::size_t k);
 
   const SearcherSetup* setup_;
   std::vector<std::size_t> modelled_;
   std::map<FeatureChoice, std::unique_ptr<FeatureSet>> sets_;  // those looked at
-  std::vector<PredictedBy> by_;                                // by modelled objective
+  bool shaped_;
+  std::vector<PredictedBy> by_;  // by modelled objective
+  std::vector<ValueShape> shapes_;
+  std::vector<double> unexplained_;  // left-out error in the place of all that the values differ
   std::vector<std::unique_ptr<Predictor>> predictors_;
 };
 
