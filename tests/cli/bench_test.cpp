@@ -43,7 +43,7 @@ TEST_F(Bench, KeepsRunsAndDoesNotRepeatThem) {
 }
 
 TEST_F(Bench, SaysWhatIsWrong) {
-  const Outcome searcher = run({"zdt1", "--searcher", "nsga3"});
+  const Outcome searcher = run({"zdt1", "--searcher", "nsga4"});
   EXPECT_EQ(searcher.code, 2);
   EXPECT_THAT(searcher.err, HasSubstr("did you mean 'nsga2'"));
   const Outcome reference = run({"zdt1", "--seeds", "1", "--evaluations", "5", "--reference", "g1=3"});

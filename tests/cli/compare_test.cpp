@@ -166,7 +166,7 @@ TEST_F(Compare, EveryFormAndABaseline) {
 
 TEST_F(Compare, ABadVariantEndsEverythingBeforeItBegins) {
   Json bad = study("tiny", 40);
-  bad["compare"][1]["override"] = {{"searcher", {{"name", "nsga3"}}}};
+  bad["compare"][1]["override"] = {{"searcher", {{"name", "nsga4"}}}};
   write(bad);
   const Outcome outcome = run({"search", "./study.json"});
   EXPECT_EQ(outcome.code, 2);

@@ -172,15 +172,16 @@ TEST(Bench, SettingsAreNamedSpreadAndChecked) {
   EXPECT_EQ(labels(settings_of(problem, {"nsga2"}, {"nsga2.population=8,16", "nsga2.mutation=0.5,1"})),
             "nsga2 mutation=0.5 population=8;nsga2 mutation=1 population=8;nsga2 mutation=0.5 population=16;"
             "nsga2 mutation=1 population=16;random;");
-  // All that can: `sequential` needs precision genes.
+  // All that can: `sequential` needs precision genes, `nested` those of hardware.
   const BenchSettings all = bench_settings(problem, {}, {});
   EXPECT_THAT(labels(all.settings), HasSubstr("local-search;"));
-  ASSERT_EQ(all.skipped.size(), 1U);
+  ASSERT_EQ(all.skipped.size(), 2U);
   EXPECT_EQ(all.skipped[0].first, "sequential");
+  EXPECT_EQ(all.skipped[1].first, "nested");
   const auto refused = [&](const std::vector<std::string>& names, const std::vector<std::string>& grids) {
     return what_of([&] { bench_settings(problem, names, grids); });
   };
-  EXPECT_THAT(refused({"nsga3"}, {}), HasSubstr("did you mean 'nsga2'"));
+  EXPECT_THAT(refused({"nsga4"}, {}), HasSubstr("did you mean 'nsga2'"));
   EXPECT_THAT(refused({"nsga2 populaton=3"}, {}), HasSubstr("population"));
   EXPECT_THAT(refused({"nsga2 population"}, {}), HasSubstr("population=50"));
   EXPECT_THAT(refused({"random"}, {"nsga2.population=8"}), HasSubstr("--searcher nsga2"));

@@ -107,7 +107,7 @@ TEST_F(StudyConfigTest, BadOverridesAreNamed) {
 TEST_F(StudyConfigTest, ReportsEveryMistakeTogetherWithPlaceAndRemedy) {
   const std::string message = refusal(R"({
     "ridgeline_study": 2, "name": "", "space": "nasbench_marco", "seed": -1, "batch_images": 0, "precision": "int7.5",
-    "searcher": {"name": "nsga3", "population": 20}, "batch": 0, "thraeds": 2,
+    "searcher": {"name": "nsga4", "population": 20}, "batch": 0, "thraeds": 2,
     "objectives": [
       {"name": "accuracy", "unit": "%", "direction": "up", "from": {"evaluator": "tabel", "table": "nasbench_macro"}},
       {"name": "accuracy", "direction": "minimise", "limit": "low", "from": {"evaluator": "count", "quantity": "mac"}},
@@ -123,7 +123,7 @@ TEST_F(StudyConfigTest, ReportsEveryMistakeTogetherWithPlaceAndRemedy) {
            "seed: expected an integer of at least 0",
            "batch_images: expected",
            "precision: expected",
-           "searcher.name: expected the name of a searcher, found 'nsga3'; did you mean 'nsga2'",
+           "searcher.name: expected the name of a searcher, found 'nsga4'; did you mean 'nsga2'",
            "batch: expected",
            "thraeds: expected a known key, found 'thraeds'; did you mean 'threads'",
            "objectives[0].direction: expected a known name, found 'up'",

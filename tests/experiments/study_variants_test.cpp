@@ -112,7 +112,7 @@ TEST_F(StudyVariantsTest, BadEntriesAreRefusedTogether) {
 TEST_F(StudyVariantsTest, WhatAnOverrideBreaksIsNamedAtItsPlace) {
   EXPECT_THAT(refusal({{"seracher", {{"name", "random"}}}}),
               AllOf(HasSubstr("study.json: compare[0].override.seracher"), HasSubstr("did you mean 'searcher'?")));
-  EXPECT_THAT(refusal({{"searcher", {{"name", "nsga3"}}}}),
+  EXPECT_THAT(refusal({{"searcher", {{"name", "nsga4"}}}}),
               AllOf(HasSubstr("compare[0].override.searcher.name"), HasSubstr("did you mean 'nsga2'?")));
   EXPECT_THAT(refusal({{"space", "nasbench_marco"}}),
               AllOf(HasSubstr("compare[0].override.space"), HasSubstr("did you mean 'nasbench_macro'?")));

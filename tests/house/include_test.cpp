@@ -40,7 +40,7 @@ const std::vector<std::pair<std::string, std::set<std::string>>>& confined_heade
       {"CLI/", {"cli"}},
       {"Cbc_C_Interface.h", {"search/exact_allocation.cpp"}},
       {"xgboost/", {"predictors/gradient_boosting.cpp"}},
-      {"Eigen/", {"predictors", "kernels", "experiments"}},
+      {"Eigen/", {"predictors", "kernels", "search", "experiments"}},
       {"omp.h", {"kernels", "experiments", "search/exact_allocation.cpp"}},
       {"zlib.h", {"experiments"}},
       {"ft2build.h", {"experiments/data/font_face.cpp"}},

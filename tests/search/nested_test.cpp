@@ -353,7 +353,7 @@ TEST(Nested, SaysWhatIsWrong) {
   };
   const SearchSpace space = network_and_array();
   EXPECT_EQ(message(space, Json::object()), "taken");
-  EXPECT_THAT(message(space, {{"inner", named("nsga3")}}), HasSubstr("did you mean 'nsga2'"));
+  EXPECT_THAT(message(space, {{"inner", named("nsga4")}}), HasSubstr("did you mean 'nsga2'"));
   EXPECT_THAT(message(space, {{"outer", named("randon")}}), HasSubstr("did you mean 'random'"));
   EXPECT_THAT(message(space, {{"inner", {{"populaton", 3}}}}), HasSubstr("inner.populaton"));
   EXPECT_THAT(message(space, {{"outer", {{"population", 1}}}}), HasSubstr("outer.population"));
