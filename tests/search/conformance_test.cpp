@@ -105,7 +105,8 @@ Needs needs_of(const std::string& searcher) {
         true,
         1000};
   }
-  if (searcher == "bayesian") return {{{"initial", 16}, {"pool", 12}, {"samples", 4}, {"memory", 24}}, {}, false, 150};
+  if (searcher == "bayesian")
+    return {{{"initial", 16}, {"pool", 12}, {"samples", 4}, {"memory", 24}, {"features", "genes"}}, {}, false, 60};
   if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
 }
