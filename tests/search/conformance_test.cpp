@@ -106,7 +106,12 @@ Needs needs_of(const std::string& searcher) {
         1000};
   }
   if (searcher == "bayesian")
-    return {{{"initial", 16}, {"pool", 12}, {"samples", 4}, {"memory", 24}, {"features", "genes"}}, {}, false, 60};
+    return {
+        {{"initial", 150}, {"pool", 12}, {"samples", 4}, {"memory", 24}, {"features", "genes"}, {"predictor", "ridge"}},
+        {},
+        false,
+        60};
+  if (searcher == "hype") return {{{"samples", 200}}};
   if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
 }
