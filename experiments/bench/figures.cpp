@@ -55,6 +55,7 @@ void set_reference(const std::string& text, std::span<const Objective> objective
   char* end = nullptr;
   const double value = std::strtod(number.c_str(), &end);
   if (number.empty() || *end != '\0' || !std::isfinite(value)) refuse_reference(text, "a number", "'" + number + "'");
+  if (factor && value <= 0) refuse_reference(text, "a multiple above 0", "'" + number + "x'");
   const double worst = natural(range.worst[place], found->direction);
   reference[place] = minimised(factor ? value * worst : value, found->direction);
 }
@@ -118,6 +119,10 @@ class Figures {
     for (const std::string& text : given) set_reference(text, figures_.objectives, range, reference_);
     figures_.ideal_hypervolume = given.empty() && result_.exact.hypervolume ? *result_.exact.hypervolume
                                                                             : ridgeline::hypervolume(front, reference_);
+    if (!given.empty() && figures_.ideal_hypervolume <= 0) {
+      refuse_reference(given[0], "a reference point that something of the ideal front is better than in everything",
+                       "one that nothing is");
+    }
     for (std::size_t i = 0; i < reference_.size(); ++i) {
       figures_.reference.push_back(natural(reference_[i], figures_.objectives[i].direction));
     }

@@ -32,6 +32,10 @@ BenchSetting parse_searcher(const std::string& text) {
     if (equals == std::string::npos || equals == 0) {
       throw ConfigError({"--searcher", text, "a name and options such as population=50", "'" + word + "'", ""});
     }
+    if (setting.options.contains(word.substr(0, equals))) {
+      throw ConfigError({"--searcher", text, "each option once", "'" + word.substr(0, equals) + "' twice",
+                         fmt::format("several values: --grid {}.{}=20,50", setting.searcher, word.substr(0, equals))});
+    }
     setting.options[word.substr(0, equals)] = value_of(word.substr(equals + 1));
   }
   return setting;
