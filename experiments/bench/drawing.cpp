@@ -40,7 +40,9 @@ class Axis {
   Axis(double least, double most, double from, double to) : from_(from), to_(to) {
     // Values that rounding alone tells apart are one: steps between them would not move a double.
     const double size = std::max(std::abs(least), std::abs(most));
-    const double room = most - least > 1e-9 * size ? 0.04 * (most - least) : size > 0 ? 0.05 * size : 0.1;
+    const double room = most - least > std::max(1e-9 * size, 1e-300) ? 0.04 * (most - least)
+                        : size > 1e-300                              ? 0.05 * size
+                                                                     : 0.1;
     least_ = least - room;
     most_ = most + room;
     step_ = tick_step(most_ - least_);

@@ -75,6 +75,10 @@ void spread_out(const Grid& grid, std::vector<BenchSetting>& settings) {
       continue;
     }
     any = true;
+    if (setting.options.contains(grid.option)) {
+      throw ConfigError({"--grid", grid.text, "each option once", fmt::format("'{}' given before", grid.option),
+                         "name all its values in one --grid"});
+    }
     for (const Json& value : grid.values) {
       spread.push_back(setting);
       spread.back().options[grid.option] = value;

@@ -185,6 +185,8 @@ TEST(Bench, SettingsAreNamedSpreadAndChecked) {
   EXPECT_THAT(refused({"nsga2 populaton=3"}, {}), HasSubstr("population"));
   EXPECT_THAT(refused({"nsga2 population=8 population=9"}, {}), HasSubstr("'population' twice"));
   EXPECT_THAT(refused({"nsga2 population"}, {}), HasSubstr("population=50"));
+  EXPECT_THAT(refused({"nsga2"}, {"nsga2.population=8", "nsga2.population=9"}), HasSubstr("in one --grid"));
+  EXPECT_THAT(refused({"nsga2 population=8"}, {"nsga2.population=9"}), HasSubstr("given before"));
   EXPECT_THAT(refused({"random"}, {"nsga2.population=8"}), HasSubstr("--searcher nsga2"));
   EXPECT_THAT(refused({}, {"population=8"}), HasSubstr("SEARCHER.OPTION"));
 }
@@ -315,8 +317,9 @@ TEST(BenchFigures, HypervolumesAreSharesOfTheIdealFronts) {
   EXPECT_NEAR(figures.ideal_hypervolume, 2 * 1 + 1 * 2, 1e-12);
   EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f3=1"}), ConfigError);
   EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f1=ten"}), ConfigError);
-  for (const char* none : {"f1=-1x", "f1=0", "f2=-3"}) {
-    EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{none}), ConfigError) << none;
+  for (const char* given : {"f1=-1x", "f1=0", "f2=-3"}) {
+    EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{given}), ConfigError)
+        << given;
   }
   // Nothing exact is known: the union of all runs is the ideal.
   result.exact = {};
