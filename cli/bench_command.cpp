@@ -41,6 +41,7 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
   options.first_seed = command.first_seed.value_or(config.seed);
   const BenchProblem problem(config, cli.resources, cache_of(command.cache));
   const BenchSettings settings = bench_settings(problem, command.searchers, command.grids);
+  check_bench_reference(problem, command.reference);
   std::optional<Store> store;
   if (!command.database.empty()) store.emplace(command.database, Store::Mode::write);
   PhaseLine line(!command.quiet, cli.progress_bar, 1);

@@ -293,8 +293,7 @@ TEST(BenchFigures, OfOneObjectiveAreThoseOfAHandCase) {
   EXPECT_DOUBLE_EQ(*nsga2.tell_us, 0.5);
   EXPECT_NEAR(*nsga2.evaluations_per_s, 20 / 8e-5, 1e-6);
   EXPECT_EQ(nsga2.curve.front().evaluations, 3);
-  EXPECT_THROW(bench_figures(hand.problem, hand.settings, hand.result, 20, {}, std::vector<std::string>{"macs=1"}),
-               ConfigError);
+  EXPECT_THROW(check_bench_reference(hand.problem, std::vector<std::string>{"macs=1"}), ConfigError);
 }
 
 TEST(BenchFigures, HypervolumesAreSharesOfTheIdealFronts) {
@@ -321,6 +320,8 @@ TEST(BenchFigures, HypervolumesAreSharesOfTheIdealFronts) {
     EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{given}), ConfigError)
         << given;
   }
+  check_bench_reference(problem, std::vector<std::string>{"f1=2", "f2=1.5x"});
+  EXPECT_THROW(check_bench_reference(problem, std::vector<std::string>{"f3=1"}), ConfigError);
   // Nothing exact is known: the union of all runs is the ideal.
   result.exact = {};
   figures = bench_figures(problem, settings, result, 10, {}, {});
