@@ -32,10 +32,16 @@ std::optional<BenchCache> cache_of(const std::string& word) {
 BenchReport run(const CommandLine& cli, const BenchCommand& command, const InterruptFlag& interrupt) {
   BenchOptions options = command.options;
   options.budget.asks = command.asks.value_or(100 * options.budget.evaluations);
+  for (const std::int64_t at : command.at) {
+    if (at <= options.budget.evaluations) continue;
+    throw ConfigError({"--at", "", fmt::format("at most the {} of --evaluations", options.budget.evaluations),
+                       fmt::to_string(at), ""});
+  }
   const StudyConfig config = load_study(command.study, command.overrides, cli.resources);
   options.first_seed = command.first_seed.value_or(config.seed);
   const BenchProblem problem(config, cli.resources, cache_of(command.cache));
   const BenchSettings settings = bench_settings(problem, command.searchers, command.grids);
+  check_bench_reference(problem, command.reference);
   std::optional<Store> store;
   if (!command.database.empty()) store.emplace(command.database, Store::Mode::write);
   PhaseLine line(!command.quiet, cli.progress_bar, 1);
@@ -115,9 +121,13 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--evaluations", options->options.budget.evaluations, "distinct evaluations of a run")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
       ->capture_default_str();
-  command->add_option("--at", options->at, "smaller budgets to state figures for")->delimiter(',');
-  command->add_option("--asks", options->asks,
-                      "end a run after so many candidates asked for; default: 100 times the evaluations");
+  command->add_option("--at", options->at, "smaller budgets to state figures for")
+      ->delimiter(',')
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
+  command
+      ->add_option("--asks", options->asks,
+                   "end a run after so many candidates asked for; default: 100 times the evaluations")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000'000}));
   command
       ->add_option("--cache", options->cache,
                    "which candidates are one evaluation: functional, genome or off; default: the study's")

@@ -117,9 +117,12 @@ void add_predictor_commands(CLI::App& app, CommandLine& cli) {
   command->add_option("--predictor", flags->options.prediction.predictor, "auto: whichever is best by cross-validation")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
-  const auto features = feature_choice_names();
+  std::vector<std::string> features;  // a network's are only known once it is decoded, which a learnt score saves
+  for (const std::string& name : feature_choice_names()) {
+    if (name != feature_choice_names()[static_cast<std::size_t>(FeatureChoice::network)]) features.push_back(name);
+  }
   command->add_option("--features", flags->features, "what it looks at")
-      ->check(CLI::IsMember(std::vector<std::string>(features.begin(), features.end())))
+      ->check(CLI::IsMember(features))
       ->capture_default_str();
   command->add_option("--held-out", flags->options.held_out, "share of the trials that judge")
       ->check(CLI::Range(0.01, 0.9))

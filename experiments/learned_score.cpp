@@ -76,20 +76,33 @@ LearnedError error_of(const Eigen::VectorXd& predicted, const Eigen::VectorXd& t
                    {truth.data(), static_cast<std::size_t>(truth.size())})};
 }
 
-std::vector<LearnedForm> forms_to_try(const PredictionOptions& options, const Known& known) {
+[[noreturn]] void refuse_features(FeatureChoice features, const SearchSpace& space) {
+  const std::string& name = feature_choice_names()[static_cast<std::size_t>(features)];
+  throw ConfigError({"--features", "", "features that '" + space.name() + "' has, and not too many", name,
+                     features == FeatureChoice::pairs ? "it has too many pairs of choices: use genes"
+                                                      : "every dimension of it is a number format: use genes"});
+}
+
+std::vector<LearnedForm> forms_to_try(const SearchSpace& space, const PredictionOptions& options, const Known& known) {
   std::vector<LearnedForm> forms;
   const bool positive = known.values.minCoeff() > 0;
+  std::vector<FeatureChoice> usable;
+  for (const FeatureChoice features : {FeatureChoice::genes, FeatureChoice::architecture, FeatureChoice::pairs}) {
+    if (make_feature_set(features, space, known.genomes)) usable.push_back(features);
+  }
   for (const PredictorEntry& entry : predictors()) {
     if (options.predictor != "auto" && options.predictor != entry.name) continue;
-    for (const FeatureChoice features : {FeatureChoice::genes, FeatureChoice::pairs}) {
+    for (const FeatureChoice features : usable) {
       const bool asked = options.features == features;
       if (options.features != FeatureChoice::automatic && !asked) continue;
+      if (features == FeatureChoice::architecture && !asked) continue;  // formats say something of most objectives
       // Trees find products themselves, and a Gaussian process sees them in its distances.
       if (features == FeatureChoice::pairs && entry.name != "ridge" && !asked) continue;
       forms.push_back({{entry.name, features}, false});
       if (positive) forms.push_back({{entry.name, features}, true});
     }
   }
+  if (forms.empty()) refuse_features(options.features, space);
   return forms;
 }
 
@@ -114,7 +127,7 @@ double left_out_error(const std::shared_ptr<const SearchSpace>& space, const Lea
 
 LearnedForm best_form(const std::shared_ptr<const SearchSpace>& space, const Known& known,
                       const LearningOptions& options) {
-  const std::vector<LearnedForm> forms = forms_to_try(options.prediction, known);
+  const std::vector<LearnedForm> forms = forms_to_try(*space, options.prediction, known);
   LearnedForm best = forms.front();
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < forms.size(); ++i) {
@@ -206,6 +219,10 @@ LearnedScore LearnedScore::load(const std::string& path, std::shared_ptr<const S
   document.raise();
   score.form.by = *parsed;
   score.features_ = make_feature_set(parsed->features, *space, {});
+  if (!score.features_) {
+    throw ConfigError({path, "predicted_by", "features that '" + space->name() + "' has, and not too many",
+                       "'" + by + "'", "train it again"});
+  }
   score.predictor_ = make_predictor(parsed->predictor);
   score.predictor_->load(*state);
   score.space_ = space;

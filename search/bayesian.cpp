@@ -121,9 +121,9 @@ class Bayesian final : public SearcherBase {
       for (std::size_t i = 0; i < std::min(parents, looked.size()); ++i) best.push_back(looked[i].genome);
       for (Looked& one : look(models, scale, goal, children(best), front.empty())) looked.push_back(std::move(one));
       const auto most = std::ranges::max_element(looked, {}, &Looked::worth);
-      if (most == looked.end()) {
-        chosen.push_back(draw());
-        continue;
+      if (most == looked.end()) {  // nothing new was found, nor would be for the rest of the batch
+        while (chosen.size() < n) chosen.push_back(draw());
+        break;
       }
       asked_.insert(hash_genes(most->genome.genes));
       chosen.push_back(most->genome);

@@ -38,7 +38,11 @@ std::string line_of(double x1, double y1, double x2, double y2, std::string_view
 class Axis {
  public:
   Axis(double least, double most, double from, double to) : from_(from), to_(to) {
-    const double room = most > least ? 0.04 * (most - least) : std::max(0.05 * std::abs(most), 1e-9);
+    // Values that rounding alone tells apart are one: steps between them would not move a double.
+    const double size = std::max(std::abs(least), std::abs(most));
+    const double room = most - least > std::max(1e-9 * size, 1e-300) ? 0.04 * (most - least)
+                        : size > 1e-300                              ? 0.05 * size
+                                                                     : 0.1;
     least_ = least - room;
     most_ = most + room;
     step_ = tick_step(most_ - least_);
@@ -52,8 +56,9 @@ class Axis {
     return ticks;
   }
   std::string label(double value) const {
-    const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step_) - 1e-9)), 0, 9);
-    return std::abs(value) >= 1e6 ? fmt::format("{:.3g}", value) : fmt::format("{:.{}f}", value, decimals);
+    const int decimals = std::max(static_cast<int>(std::ceil(-std::log10(step_) - 1e-9)), 0);
+    return std::abs(value) >= 1e6 || decimals > 7 ? fmt::format("{:.3g}", value)
+                                                  : fmt::format("{:.{}f}", value, decimals);
   }
 
  private:

@@ -12,12 +12,12 @@ namespace {
 constexpr std::size_t curve_points = 60;
 
 // The worst and the best of a front in each objective, minimised.
-struct Range {
+struct Extremes {
   Point best, worst;
 };
 
-Range range_of(std::span<const Point> front) {
-  Range range{front.front(), front.front()};
+Extremes range_of(std::span<const Point> front) {
+  Extremes range{front.front(), front.front()};
   for (const Point& point : front) {
     for (std::size_t i = 0; i < point.size(); ++i) {
       range.best[i] = std::min(range.best[i], point[i]);
@@ -37,7 +37,7 @@ double moved_out(double best, double worst) {
                      "for example --reference accuracy=50 --reference latency_s=1.1x"});
 }
 
-void set_reference(const std::string& text, std::span<const Objective> objectives, const Range& range,
+void set_reference(const std::string& text, std::span<const Objective> objectives, const Extremes& range,
                    Point& reference) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos) refuse_reference(text, "NAME=VALUE or NAME=1.1x", "no '='");
@@ -55,6 +55,7 @@ void set_reference(const std::string& text, std::span<const Objective> objective
   char* end = nullptr;
   const double value = std::strtod(number.c_str(), &end);
   if (number.empty() || *end != '\0' || !std::isfinite(value)) refuse_reference(text, "a number", "'" + number + "'");
+  if (factor && value <= 0) refuse_reference(text, "a multiple above 0", "'" + number + "x'");
   const double worst = natural(range.worst[place], found->direction);
   reference[place] = minimised(factor ? value * worst : value, found->direction);
 }
@@ -80,7 +81,6 @@ class Figures {
     if (figures_.hypervolume) {
       choose_box(reference);
     } else {
-      if (!reference.empty()) refuse_reference(reference[0], "a study of several objectives", "one of one");
       if (result_.exact.best) figures_.optimum = natural(*result_.exact.best, figures_.objectives[0].direction);
     }
     for (std::int64_t k = 1; k <= static_cast<std::int64_t>(curve_points); ++k) {
@@ -109,7 +109,7 @@ class Figures {
       for (const std::size_t i : all.empty() ? std::vector<std::size_t>{} : non_dominated(all)) front.push_back(all[i]);
     }
     if (front.empty()) return;
-    const Range range = range_of(front);
+    const Extremes range = range_of(front);
     reference_ = result_.exact.reference;
     if (reference_.empty()) {
       for (std::size_t i = 0; i < range.best.size(); ++i)
@@ -118,6 +118,10 @@ class Figures {
     for (const std::string& text : given) set_reference(text, figures_.objectives, range, reference_);
     figures_.ideal_hypervolume = given.empty() && result_.exact.hypervolume ? *result_.exact.hypervolume
                                                                             : ridgeline::hypervolume(front, reference_);
+    if (!given.empty() && figures_.ideal != ExactAnswer::Source::none && figures_.ideal_hypervolume <= 0) {
+      refuse_reference(given[0], "a reference point that something of the ideal front is better than in everything",
+                       "one that nothing is");
+    }
     for (std::size_t i = 0; i < reference_.size(); ++i) {
       figures_.reference.push_back(natural(reference_[i], figures_.objectives[i].direction));
     }
@@ -278,6 +282,17 @@ class Figures {
 };
 
 }  // namespace
+
+void check_bench_reference(const BenchProblem& problem, std::span<const std::string> reference) {
+  std::vector<Objective> objectives;
+  for (const std::size_t i : problem.counted()) objectives.push_back(problem.objectives()[i]);
+  if (!reference.empty() && objectives.size() == 1) {
+    refuse_reference(reference[0], "a study of several objectives", "one of one");
+  }
+  const Extremes range{Point(objectives.size(), 0.0), Point(objectives.size(), 1.0)};
+  Point point = range.worst;
+  for (const std::string& text : reference) set_reference(text, objectives, range, point);
+}
 
 BenchFigures bench_figures(const BenchProblem& problem, std::span<const BenchSetting> settings,
                            const BenchResult& result, std::int64_t evaluations, std::vector<std::int64_t> at,

@@ -77,6 +77,9 @@ struct BenchFigures {
   std::size_t seeds = 0;
 };
 
+// What of `reference` is known to be wrong before anything is run. Throws ConfigError.
+void check_bench_reference(const BenchProblem& problem, std::span<const std::string> reference);
+
 // `at`: budgets beside the whole one; those above it are left out. `reference`: "NAME=VALUE" in natural units, or
 // "NAME=1.1x" for a multiple of the ideal front's worst value. Throws ConfigError for a reference of no objective.
 BenchFigures bench_figures(const BenchProblem& problem, std::span<const BenchSetting> settings,

@@ -71,9 +71,10 @@ std::string bench_html(const BenchReport& report) {
   std::string notes;
   for (const std::string& note : bench_notes(report)) notes += "<p class=\"note\">" + html_escaped(note) + "</p>\n";
   const std::string summary =
-      fmt::format("{}{}{} settings, {} seeds, {} distinct evaluations a run on {}, {} candidates.", report.about,
+      fmt::format("{}{}{} settings, {} seed{}, {} distinct evaluations a run on {}, {} candidates.", report.about,
                   report.about.empty() ? "" : ". ", report.figures.rows.size(), report.figures.seeds,
-                  grouped(report.budget.evaluations), report.space, size_text(report.log10_size));
+                  report.figures.seeds == 1 ? "" : "s", grouped(report.budget.evaluations), report.space,
+                  size_text(report.log10_size));
   return filled_page(page, {{"title", html_escaped(report.study)},
                             {"style", std::string(report_style)},
                             {"summary", html_escaped(summary)},

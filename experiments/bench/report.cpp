@@ -65,7 +65,7 @@ std::string optional_text(const std::optional<double>& value, const char* format
 BenchTable main_table(const BenchReport& report, const QualityScale& scale) {
   const BenchFigures& figures = report.figures;
   BenchTable table;
-  table.heading = fmt::format("After {} evaluations", grouped(figures.at.back()));
+  table.heading = fmt::format("After {} evaluation{}", grouped(figures.at.back()), figures.at.back() == 1 ? "" : "s");
   table.columns = {"searcher", scale.heading(figures)};
   if (figures.optimum) table.columns.insert(table.columns.end(), {"found the optimum", "median to it"});
   table.columns.push_back("RI (%)");
@@ -215,10 +215,14 @@ std::vector<BenchTable> bench_tables(const BenchReport& report) {
 std::vector<std::string> bench_notes(const BenchReport& report) {
   const BenchFigures& figures = report.figures;
   std::vector<std::string> notes = {ideal_note(figures)};
-  notes.push_back(fmt::format(
-      "Means over {} seeds with 95 % intervals of Student's t{}. RI is the relative improvement over random search.",
-      figures.seeds, figures.optimum ? ", shares with Wilson's" : ""));
-  if (!figures.ranks.empty()) notes.push_back(rank_note(figures));
+  if (figures.seeds > 0) {
+    notes.push_back(fmt::format("{}. RI is the relative improvement over random search.",
+                                figures.seeds == 1
+                                    ? "Of one seed, which says nothing of the spread over seeds"
+                                    : fmt::format("Means over {} seeds with 95 % intervals of Student's t{}",
+                                                  figures.seeds, figures.optimum ? ", shares with Wilson's" : "")));
+  }
+  if (!figures.ranks.empty() && figures.seeds > 1) notes.push_back(rank_note(figures));
   notes.push_back(fmt::format("Equal numbers of evaluations: {}; a run ends after {} candidates asked for.",
                               cache_words(report.cache), grouped(report.budget.asks)));
   for (const BenchRow& row : figures.rows) {
@@ -226,13 +230,17 @@ std::vector<std::string> bench_notes(const BenchReport& report) {
       notes.push_back(fmt::format("{}: {} of {} runs found nothing feasible and are not in the mean.", row.label,
                                   row.cells.back().without, figures.seeds));
     }
-    if (row.mean_evaluations < 0.995 * static_cast<double>(figures.at.back())) {
-      notes.push_back(fmt::format("{} did {:.1f} evaluations on average: it had nothing new to propose.", row.label,
-                                  row.mean_evaluations));
+    if (figures.seeds > 0 && row.mean_evaluations < 0.995 * static_cast<double>(figures.at.back())) {
+      notes.push_back(
+          fmt::format("{} did {:.1f} evaluations on average: it had nothing new to propose, or asked for as "
+                      "many candidates as a run may.",
+                      row.label, row.mean_evaluations));
     }
   }
   for (const auto& [name, why] : report.skipped) notes.push_back(fmt::format("Not run: {} ({}).", name, why));
-  if (report.interrupted) notes.push_back("Interrupted: these are the seeds that every setting has done.");
+  if (report.interrupted)
+    notes.push_back(figures.seeds > 0 ? "Interrupted: these are the seeds that every setting has done."
+                                      : "Interrupted before every setting had done a seed.");
   return notes;
 }
 

@@ -32,6 +32,10 @@ BenchSetting parse_searcher(const std::string& text) {
     if (equals == std::string::npos || equals == 0) {
       throw ConfigError({"--searcher", text, "a name and options such as population=50", "'" + word + "'", ""});
     }
+    if (setting.options.contains(word.substr(0, equals))) {
+      throw ConfigError({"--searcher", text, "each option once", "'" + word.substr(0, equals) + "' twice",
+                         fmt::format("several values: --grid {}.{}=20,50", setting.searcher, word.substr(0, equals))});
+    }
     setting.options[word.substr(0, equals)] = value_of(word.substr(equals + 1));
   }
   return setting;
@@ -71,6 +75,10 @@ void spread_out(const Grid& grid, std::vector<BenchSetting>& settings) {
       continue;
     }
     any = true;
+    if (setting.options.contains(grid.option)) {
+      throw ConfigError({"--grid", grid.text, "each option once", fmt::format("'{}' given before", grid.option),
+                         "name all its values in one --grid"});
+    }
     for (const Json& value : grid.values) {
       spread.push_back(setting);
       spread.back().options[grid.option] = value;

@@ -51,6 +51,9 @@ TEST_F(Bench, SaysWhatIsWrong) {
   EXPECT_THAT(reference.err, HasSubstr("an objective of the study"));
   EXPECT_EQ(run({"zdt1", "--cache", "off", "--db", "runs.db", "--seeds", "1"}).code, 2);
   EXPECT_EQ(run({"zdt1", "--seeds", "0"}).code, 2);
+  EXPECT_EQ(run({"zdt1", "--asks", "0"}).code, 2);
+  EXPECT_EQ(run({"zdt1", "--at", "0"}).code, 2);
+  EXPECT_EQ(run({"zdt1", "--evaluations", "5", "--at", "6"}).code, 2);
 }
 
 }  // namespace

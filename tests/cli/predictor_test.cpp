@@ -90,6 +90,28 @@ TEST_F(PredictorCommands, TheSameTrialsTeachTheSame) {
   EXPECT_EQ(content("score.json"), once);
 }
 
+TEST_F(PredictorCommands, FeaturesAreThoseThatTheSpaceHas) {
+  search("first", 1);
+  const Outcome asked = run({"predictor", "train", "first", "--objective", objective_, "--out", "score.json",
+                             "--predictor", "ridge", "--features", "architecture", "--json"});
+  EXPECT_EQ(parsed(asked).at("predicted_by"), "ridge on architecture");
+  // 30 variables of 101 levels have millions of pairs: none are tried unasked, and asked for they are refused.
+  const Outcome many = run({"search", "zdt1", "--trials", "30", "--quiet"});
+  ASSERT_EQ(many.code, 0) << many.err;
+  const std::vector<std::string> arguments = {"predictor", "train",      "zdt1",        "--objective", "f2",
+                                              "--out",     "score.json", "--predictor", "ridge"};
+  EXPECT_EQ(run(arguments).code, 0);
+  std::vector<std::string> pairs = arguments;
+  pairs.insert(pairs.end(), {"--features", "pairs"});
+  const Outcome refused = run(pairs);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("too many pairs"));
+  Json changed = Json::parse(content("score.json"));
+  changed["predicted_by"] = "ridge on pairs";
+  folder_.write("changed.json", changed.dump());
+  EXPECT_EQ(run({"predictor", "eval", "changed.json", "zdt1"}).code, 2);
+}
+
 TEST_F(PredictorCommands, BadInputIsSaidWithItsRemedy) {
   search("first", 1);
   const auto refused = [&](const std::vector<std::string>& arguments, const std::string& what) {
@@ -103,7 +125,7 @@ TEST_F(PredictorCommands, BadInputIsSaidWithItsRemedy) {
   refused({"predictor", "train", "first", "--objective", objective_, "--out", "x.json", "--predictor", "tree"},
           "xgboost");
   refused({"predictor", "train", "first", "--objective", objective_, "--out", "x.json", "--features", "network"},
-          "genes, architecture or pairs");
+          "genes,architecture,pairs");
   EXPECT_FALSE(folder_.has("x.json"));
   train("first");
   search("other", 1, "nasbench_macro");

@@ -183,7 +183,10 @@ TEST(Bench, SettingsAreNamedSpreadAndChecked) {
   };
   EXPECT_THAT(refused({"nsga4"}, {}), HasSubstr("did you mean 'nsga2'"));
   EXPECT_THAT(refused({"nsga2 populaton=3"}, {}), HasSubstr("population"));
+  EXPECT_THAT(refused({"nsga2 population=8 population=9"}, {}), HasSubstr("'population' twice"));
   EXPECT_THAT(refused({"nsga2 population"}, {}), HasSubstr("population=50"));
+  EXPECT_THAT(refused({"nsga2"}, {"nsga2.population=8", "nsga2.population=9"}), HasSubstr("in one --grid"));
+  EXPECT_THAT(refused({"nsga2 population=8"}, {"nsga2.population=9"}), HasSubstr("given before"));
   EXPECT_THAT(refused({"random"}, {"nsga2.population=8"}), HasSubstr("--searcher nsga2"));
   EXPECT_THAT(refused({}, {"population=8"}), HasSubstr("SEARCHER.OPTION"));
 }
@@ -290,8 +293,7 @@ TEST(BenchFigures, OfOneObjectiveAreThoseOfAHandCase) {
   EXPECT_DOUBLE_EQ(*nsga2.tell_us, 0.5);
   EXPECT_NEAR(*nsga2.evaluations_per_s, 20 / 8e-5, 1e-6);
   EXPECT_EQ(nsga2.curve.front().evaluations, 3);
-  EXPECT_THROW(bench_figures(hand.problem, hand.settings, hand.result, 20, {}, std::vector<std::string>{"macs=1"}),
-               ConfigError);
+  EXPECT_THROW(check_bench_reference(hand.problem, std::vector<std::string>{"macs=1"}), ConfigError);
 }
 
 TEST(BenchFigures, HypervolumesAreSharesOfTheIdealFronts) {
@@ -314,11 +316,34 @@ TEST(BenchFigures, HypervolumesAreSharesOfTheIdealFronts) {
   EXPECT_NEAR(figures.ideal_hypervolume, 2 * 1 + 1 * 2, 1e-12);
   EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f3=1"}), ConfigError);
   EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f1=ten"}), ConfigError);
+  for (const char* given : {"f1=-1x", "f1=0", "f2=-3"}) {
+    EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{given}), ConfigError)
+        << given;
+  }
+  check_bench_reference(problem, std::vector<std::string>{"f1=2", "f2=1.5x"});
+  EXPECT_THROW(check_bench_reference(problem, std::vector<std::string>{"f3=1"}), ConfigError);
   // Nothing exact is known: the union of all runs is the ideal.
   result.exact = {};
   figures = bench_figures(problem, settings, result, 10, {}, {});
   EXPECT_EQ(figures.ideal, ExactAnswer::Source::none);
   EXPECT_NEAR(figures.rows[0].cells[0].quality->mean, 0.5, 1e-12);
+}
+
+TEST(BenchReport, ValuesThatRoundingTellsApartAreDrawnAsOne) {
+  const BenchProblem problem = problem_of(function_study("zdt1"));
+  const std::vector<BenchSetting> settings = {{"random", Json::object(), "random"}};
+  BenchReport report;
+  report.figures = bench_figures(problem, settings, run_bench(problem, settings, few(1, 20), nullptr, {}), 20, {}, {});
+  for (const double least : {0.0, 1.0, 1e-300}) {
+    std::vector<BenchCurvePoint>& curve = report.figures.rows[0].curve;
+    for (std::size_t i = 0; i < curve.size(); ++i) {
+      curve[i].mean = i % 2 == 0 ? least : std::nextafter(least, 2.0);
+      curve[i].interval = {curve[i].mean, curve[i].mean};
+    }
+    const std::string html = bench_html(report);
+    EXPECT_EQ(count(html, "<polyline"), 1U);
+    EXPECT_EQ(count(html, ">0.00000000"), 0U);  // a label that says nothing and leaves the page
+  }
 }
 
 TEST(BenchReport, EveryFormSaysTheSame) {
