@@ -124,7 +124,12 @@ void JsonReader::note(const std::string& key, std::string expected, std::string 
 
 const Json* JsonReader::find(const std::string& key, bool required, const char* expected) {
   asked_.push_back(key);
-  if (!value_->is_object()) return nullptr;  // noted by whoever made this reader
+  if (!value_->is_object()) {  // said once: by whoever made this reader, or here
+    const bool known =
+        std::ranges::any_of(*problems_, [&](const Problem& one) { return one.file == *origin_ && one.path == path_; });
+    if (!known) note("", "an object", describe(*value_));
+    return nullptr;
+  }
   const auto it = value_->find(key);
   if (it != value_->end()) return &*it;
   if (required) note(key, expected, "nothing", "add the key");
