@@ -103,6 +103,14 @@ TEST(Plugins, AHangingLibraryEndsTheSearchWithAMessage) {
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("plugin_good.so still at work"), HasSubstr("timeout_s")));
 }
 
+TEST(Plugins, ALibraryThatEndsTheProgramIsNoSuccess) {
+  const TemporaryFolder folder;
+  write_library_study(folder, "exit");
+  const Outcome outcome = run_ridgeline({"search", "./study.json"}, {folder.path(), {}, 0, ""});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("plugin_good.so called exit()"), HasSubstr("ridgeline resume")));
+}
+
 // An installation whose list of devices holds a program: looking at it must not start it.
 TEST(Plugins, AListStartsNoProgram) {
   const TemporaryFolder folder;
