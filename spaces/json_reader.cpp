@@ -59,8 +59,9 @@ JsonDocument::JsonDocument(Json value, std::string origin)
 JsonDocument JsonDocument::load(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || text.fail()) {
+  // Of an empty file the buffer gives nothing, and what it is written to would fail.
+  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad() || !file.is_open() || text.fail()) {
     throw ConfigError(
         {path, "", "a readable JSON file", "a file that cannot be read", "check the path and its rights"});
   }

@@ -27,6 +27,14 @@ TEST(DeviceCheck, SaysWhatHoldsAndWhatDoesNot) {
   EXPECT_THAT(slow.out, AllOf(HasSubstr("FAIL"), HasSubstr("at most 1e-09 s"), HasSubstr("speed: ")));
 }
 
+TEST(DeviceCheck, TellsAnEmptyFileFromOneThatCannotBeRead) {
+  const TemporaryFolder folder;
+  folder.write("empty.json", "");
+  const Outcome empty = run_ridgeline({"device", "check", folder.file("empty.json")});
+  EXPECT_EQ(empty.code, 2);
+  EXPECT_THAT(empty.err, AllOf(HasSubstr("empty.json"), Not(HasSubstr("rights"))));
+}
+
 TEST(DeviceCheck, OptionsOfTheMeasurementNeedASpace) {
   const Outcome outcome = run_ridgeline({"device", "check", "pixel_6", "--n", "8"});
   EXPECT_EQ(outcome.code, 2);
