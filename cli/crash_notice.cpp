@@ -5,8 +5,10 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <cstring>
 
+#include "cli/command_line.hpp"
 #include "hwmodels/plugin/timed_calls.hpp"
 
 namespace ridgeline {
@@ -33,12 +35,24 @@ void on_crash(int number) {
   raise(number);
 }
 
+// A library that calls exit() would end the search as if all had gone well.
+void on_exit() {
+  const char* library = call_under_way();
+  if (library == nullptr) return;
+  say("\nridgeline: ");
+  say(library);
+  say(" called exit(): a hardware model of yours, which runs inside Ridgeline.\n"
+      "What was stored stays; ridgeline resume goes on with a search.\n");
+  _exit(exit_bad_input);
+}
+
 }  // namespace
 
 void install_crash_notice() {
   struct sigaction action {};
   action.sa_handler = on_crash;
   for (std::size_t i = 0; i < crashes.size(); ++i) sigaction(crashes[i], &action, &before[i]);
+  if (std::atexit(on_exit) != 0) say("ridgeline: no handler of exit() is left\n");
 }
 
 }  // namespace ridgeline

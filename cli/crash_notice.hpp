@@ -4,7 +4,8 @@
 namespace ridgeline {
 
 // From here on a signal of a crash (a wrong address, abort() ...) first writes to standard error what became of what
-// was stored and, where a user's library was under way, which one; then it does what it did before.
+// was stored and, where a user's library was under way, which one; then it does what it did before. Where a library
+// calls exit(), the same is said, and the program ends with exit_bad_input.
 void install_crash_notice();
 
 }  // namespace ridgeline

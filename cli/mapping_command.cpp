@@ -8,6 +8,7 @@
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
 #include "cli/progress.hpp"
+#include "experiments/device_costs.hpp"
 #include "experiments/report_space.hpp"
 #include "hwmodels/spatial/array_simulation.hpp"
 #include "hwmodels/spatial/spatial_model.hpp"
@@ -157,10 +158,11 @@ int show_spatial(const CommandLine& cli, const MappingFlags& flags, const Chosen
   const std::vector<ExecutedLayer> layers = multiplying_layers(chosen.design);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     progress.show("mapping layers", i, layers.size());
-    const FoundMapping* found = model.mapping(layers[i].key);
-    if (found == nullptr) {
-      throw ConfigError(Problem{flags.device, "levels", "room for a word of each operand", "too little", ""});
+    std::string why;
+    if (!model.layer_cost(layers[i], chosen.design.network, why)) {
+      throw ConfigError(Problem{flags.device, "", "a mapping for every layer", why, "choose --format"});
     }
+    const FoundMapping* found = model.mapping(layers[i].key);
     Json json{{"node", layers[i].node},
               {"cycles", found->cost.cycles},
               {"energy_j", found->cost.energy_pj * 1e-12},
@@ -191,11 +193,14 @@ int show_spatial(const CommandLine& cli, const MappingFlags& flags, const Chosen
 
 int show_mapping(const CommandLine& cli, const MappingFlags& flags) {
   const ChosenDesign chosen = choose_design(flags.design, cli.resources);
-  const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(flags.device));
+  const std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(flags.device), chosen.design);
   if (const auto* systolic = dynamic_cast<const SystolicModel*>(model.get())) {
     return show_systolic(cli, flags, chosen, *systolic);
   }
   if (const auto* spatial = dynamic_cast<const SpatialModel*>(model.get())) {
+    if (flags.simulate) {
+      throw ConfigError(Problem{"--simulate", "", "a systolic array", "the spatial device " + flags.device, ""});
+    }
     return show_spatial(cli, flags, chosen, *spatial);
   }
   throw ConfigError(Problem{"--device", "", "a device with an array of multipliers (\"systolic\" or \"spatial\")",

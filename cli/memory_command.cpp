@@ -4,6 +4,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/output_file.hpp"
+#include "experiments/device_costs.hpp"
 #include "experiments/memory_report.hpp"
 #include "experiments/report_explain.hpp"
 #include "hwmodels/mcu.hpp"
@@ -72,9 +73,9 @@ Subject subject_of(const CommandLine& cli, const MemoryCommand& options) {
   return {chosen.space, std::move(chosen.design), ""};
 }
 
-std::unique_ptr<HardwareModel> device_of(const CommandLine& cli, const std::string& device) {
+std::unique_ptr<HardwareModel> device_of(const CommandLine& cli, const std::string& device, const Design& design) {
   if (device.empty()) return nullptr;
-  std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(device));
+  std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(device), design);
   if (dynamic_cast<const McuModel*>(model.get()) == nullptr) {
     throw ConfigError({"--device", "", "a microcontroller, a device file of \"model\": \"mcu\"",
                        fmt::format("'{}'", device),
@@ -114,7 +115,7 @@ int show_memory(const CommandLine& cli, const MemoryCommand& options) {
   if (!options.svg.empty()) check_writable(options.svg, "--svg");
   Subject subject = subject_of(cli, options);
   const std::string device = options.device.empty() ? subject.device : options.device;
-  const std::unique_ptr<HardwareModel> model = device_of(cli, device);
+  const std::unique_ptr<HardwareModel> model = device_of(cli, device, subject.design);
   const auto* const mcu = dynamic_cast<const McuModel*>(model.get());
   const MemoryOptions memory = options_for(options, mcu);
   const Design design = scheduled(std::move(subject.design), options);

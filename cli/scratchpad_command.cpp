@@ -7,12 +7,16 @@
 
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
+#include "experiments/device_costs.hpp"
 #include "experiments/report_units.hpp"
 #include "experiments/tensor_mapping.hpp"
 #include "hwmodels/scratchpad/solve.hpp"
+#include "spaces/config_error.hpp"
 
 namespace ridgeline {
 namespace {
+
+constexpr std::int64_t most_bytes = std::int64_t{1} << 50;
 
 struct ScratchpadFlags {
   DesignOptions design;
@@ -47,6 +51,10 @@ SolverRun run_solver(const ScratchpadProblem& problem, const std::string& name, 
 ScratchpadProblem problem_of(const Design& design, const ScratchpadFlags& flags) {
   ScratchpadProblem problem = scratchpad_problem(design, {std::int64_t{1} << 62, flags.stream_weights});
   const double share = flags.share * static_cast<double>(problem.largest_working_set_bytes());
+  if (flags.bytes == 0 && !(share >= 0.5 && share <= static_cast<double>(most_bytes))) {
+    throw ConfigError({"--share", "", fmt::format("a share that makes 1 to {} bytes", most_bytes),
+                       fmt::format("{:g}, which makes {:g}", flags.share, share), ""});
+  }
   set_capacity(problem, {flags.bytes > 0 ? flags.bytes : std::llround(share), flags.stream_weights});
   return problem;
 }
@@ -173,7 +181,7 @@ Json schedule_json(const ScratchpadProblem& problem, const ScratchpadPlan& plan)
 }
 
 // The device's levels, where one is named.
-std::optional<RooflineDevice> device_of(const CommandLine& cli, const ScratchpadFlags& flags) {
+std::optional<RooflineDevice> device_of(const CommandLine& cli, const ScratchpadFlags& flags, const Design& design) {
   if (flags.device.empty()) {
     if (flags.map) {
       throw ConfigError({"--map", "", "--device, whose innermost and outermost memory are the fast and the slow one",
@@ -181,7 +189,7 @@ std::optional<RooflineDevice> device_of(const CommandLine& cli, const Scratchpad
     }
     return std::nullopt;
   }
-  const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(flags.device));
+  const std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(flags.device), design);
   const auto* roofline = dynamic_cast<const RooflineModel*>(model.get());
   if (roofline == nullptr) {
     throw ConfigError({"--device", "model", "a device with memory levels (roofline)", "'" + flags.device + "'", ""});
@@ -280,7 +288,7 @@ Json mapping_json(const MappingProblem& problem, const std::vector<MappingRun>& 
 
 int plan_scratchpad(const CommandLine& cli, const ScratchpadFlags& flags) {
   const ChosenDesign chosen = choose_design(flags.design, cli.resources);
-  const std::optional<RooflineDevice> device = device_of(cli, flags);
+  const std::optional<RooflineDevice> device = device_of(cli, flags, chosen.design);
   const ScratchpadProblem problem = problem_of(chosen.design, flags);
   std::vector<SolverRun> runs;
   for (const std::string& solver : scratchpad_solver_names()) {
@@ -352,7 +360,7 @@ void add_scratchpad_command(CLI::App& app, CommandLine& cli) {
   add_genome_options(*command, flags->design);
   add_format_option(*command, flags->design);
   auto* bytes = command->add_option("--bytes", flags->bytes, "size of the scratchpad; default: by --share")
-                    ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 50));
+                    ->check(CLI::Range(std::int64_t{1}, most_bytes));
   command
       ->add_option(
           "--share", flags->share,

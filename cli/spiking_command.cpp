@@ -5,6 +5,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
+#include "experiments/device_costs.hpp"
 #include "experiments/spiking_report.hpp"
 #include "spaces/config_error.hpp"
 
@@ -52,7 +53,7 @@ Design scheduled(Design design, const SpikingFlags& flags) {
 
 int show_spiking(const CommandLine& cli, const SpikingFlags& flags) {
   const ChosenDesign chosen = choose_design(flags.design, cli.resources);
-  const std::unique_ptr<HardwareModel> model = load_device(cli.resources.device(flags.device));
+  const std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(flags.device), chosen.design);
   const auto* const device = dynamic_cast<const SpikingModel*>(model.get());
   if (device == nullptr) {
     throw ConfigError({"--device", "", "hardware for spiking networks, a device file of \"model\": \"spiking\"",

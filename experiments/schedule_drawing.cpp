@@ -13,7 +13,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr double width = 1120, left = 150, right = 24, top = 96, row_height = 54, box_height = 40, below = 56;
+constexpr double width = 1120, margin = 24, right = 24, top = 96, row_height = 54, box_height = 40, below = 56;
 // By network, light enough for dark text; each twice, so that neighbours can be told apart.
 constexpr std::array<std::array<const char*, 2>, 6> fills{{{"#a9c8e8", "#c6dbf0"},
                                                            {"#f7c99b", "#fadcbd"},
@@ -33,6 +33,7 @@ class Drawing {
       : report_(report),
         shown_(report.schedules[report.shown]),
         makespan_s_(std::max(shown_.schedule.makespan_s(), 1e-30)),
+        left_(labels_end(report) + 10),
         height_(top + row_height * static_cast<double>(report.accelerators.size()) + below) {}
 
   std::string svg() {
@@ -49,18 +50,27 @@ class Drawing {
   }
 
  private:
-  double x(double seconds) const { return left + (width - left - right) * seconds / makespan_s_; }
+  static std::string about(const SubAccelerator& one) {
+    return fmt::format("{}, {} elements", one.kind, grouped(one.elements));
+  }
+  // Where the words at the left end at the latest: nobody knows the reader's font, so about as wide as a wide one.
+  static double labels_end(const ScheduleReport& report) {
+    double end = 140;
+    for (const SubAccelerator& one : report.accelerators) {
+      end = std::max({end, margin + 7.8 * static_cast<double>(characters(one.name)),
+                      margin + 6.6 * static_cast<double>(characters(about(one)))});
+    }
+    return std::min(end, width / 2);
+  }
+  double x(double seconds) const { return left_ + (width - left_ - right) * seconds / makespan_s_; }
   double y(std::size_t accelerator) const { return top + row_height * static_cast<double>(accelerator); }
 
   void heading() {
-    text_ += text_at(24, 30, "start", 18, fmt::format("{} on {}", report_.network, report_.device));
-    const double gap = std::max(0.0, 1 - report_.bound_s / makespan_s_);
-    text_ += text_at(
-        24, 52, "start", 13,
-        fmt::format(
-            "{}: {} in all, {}{}", shown_.name, pretty(makespan_s_, "s"), pretty(shown_.cost.energy_j, "J"),
-            gap <= 1e-9 ? ", no schedule is shorter" : fmt::format(", at most {} longer than needed", percent(gap))));
-    double at = 24;
+    text_ += text_at(margin, 30, "start", 18, fmt::format("{} on {}", report_.network, report_.device));
+    text_ += text_at(margin, 52, "start", 13,
+                     fmt::format("{}: {} in all, {}, {}", shown_.name, pretty(makespan_s_, "s"),
+                                 pretty(shown_.cost.energy_j, "J"), proof_text(report_, shown_)));
+    double at = margin;
     for (std::size_t part = 0; part < report_.parts.size(); ++part) {
       text_ += fmt::format("<rect x=\"{:.1f}\" y=\"64\" width=\"14\" height=\"14\" fill=\"{}\"/>\n", at,
                            fills[part % fills.size()][0]);
@@ -79,14 +89,14 @@ class Drawing {
                            x(at), top - 4, bottom);
       text_ += text_at(x(at), bottom + 16, "middle", 12, scale.number(at));
     }
-    text_ += text_at((left + width - right) / 2, bottom + 34, "middle", 13, scale.heading("time"));
+    text_ += text_at((left_ + width - right) / 2, bottom + 34, "middle", 13, scale.heading("time"));
   }
 
   void row(std::size_t accelerator, const std::vector<std::size_t>& tasks) {
     const SubAccelerator& one = report_.accelerators[accelerator];
     const double at = y(accelerator);
-    text_ += text_at(24, at + 18, "start", 13, one.name);
-    text_ += text_at(24, at + 34, "start", 11, fmt::format("{}, {} elements", one.kind, grouped(one.elements)));
+    text_ += text_at(margin, at + 18, "start", 13, one.name);
+    text_ += text_at(margin, at + 34, "start", 11, about(one));
     for (std::size_t k = 0; k < tasks.size(); ++k) box(tasks[k], at, k % 2);
   }
 
@@ -108,7 +118,7 @@ class Drawing {
 
   const ScheduleReport& report_;
   const NamedSchedule& shown_;
-  double makespan_s_, height_;
+  double makespan_s_, left_, height_;
   std::string text_;
 };
 
@@ -132,7 +142,7 @@ std::string schedule_html(const ScheduleReport& report) {
   return fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n<style>body{{font-family:"
       "system-ui,sans-serif;margin:2em}}table{{border-collapse:collapse}}td,th{{padding:2px 12px;text-align:left}}"
-      "td.number{{text-align:right}}svg{{max-width:100%;height:auto}}</style></head><body>\n{1}<table><tr>"
+      "td.n,th:nth-child(n+4){{text-align:right}}svg{{max-width:100%;height:auto}}</style></head><body>\n{1}<table><tr>"
       "<th>accelerator</th><th>network</th><th>layer</th><th>start (µs)</th><th>end (µs)</th></tr>\n{2}</table>"
       "</body></html>\n",
       html_escaped(report.network + " on " + report.device), schedule_svg(report), rows);

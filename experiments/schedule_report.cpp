@@ -26,13 +26,6 @@ double busy_s(const ScheduleReport& report, const TaskSchedule& schedule, std::s
   return sum;
 }
 
-std::string proof_text(const ScheduleReport& report, const NamedSchedule& one) {
-  const double makespan = one.schedule.makespan_s();
-  if (one.name == exact && report.optimal) return "no schedule is shorter";
-  const double gap = makespan > 0 ? std::max(0.0, 1 - report.bound_s / makespan) : 0.0;
-  return gap <= 1e-9 ? "no schedule is shorter" : fmt::format("at most {} longer than needed", percent(gap));
-}
-
 std::vector<std::size_t> by_start(const TaskSchedule& schedule) {
   std::vector<std::size_t> order(schedule.tasks.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -78,6 +71,13 @@ std::string gantt_text(const ScheduleReport& report, const TextStyle& style) {
 }
 
 }  // namespace
+
+std::string proof_text(const ScheduleReport& report, const NamedSchedule& one) {
+  const double makespan = one.schedule.makespan_s();
+  if (one.name == exact && report.optimal) return "no schedule is shorter";
+  const double longer = report.bound_s > 0 ? makespan / report.bound_s - 1 : 0.0;
+  return longer <= 1e-9 ? "no schedule is shorter" : fmt::format("at most {} longer than needed", percent(longer));
+}
 
 std::span<const std::string> schedule_solver_names() {
   static const std::array<std::string, 2> names{exact, heft};

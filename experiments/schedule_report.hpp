@@ -51,6 +51,9 @@ std::span<const std::string> schedule_solver_names();  // "exact", "heft"
 ScheduleReport schedule_report(const Design& design, const std::string& name, const HeterogeneousModel& model,
                                const ScheduleReportOptions& options = {});
 
+// How much longer than the proved bound one of its schedules is at most, of the bound; or that none is shorter.
+std::string proof_text(const ScheduleReport& report, const NamedSchedule& one);
+
 // A row of characters for each accelerator, so many wide: a letter a network, small and capital in turn from layer to
 // layer, and a point where nothing runs.
 std::vector<std::string> gantt_rows(const ScheduleReport& report, std::size_t columns);

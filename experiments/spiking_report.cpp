@@ -137,6 +137,7 @@ std::string run_text(const SpikingReport& report) {
 
 std::string verdict_text(const SpikingReport& report) {
   const double spiking = report.sum.spiking.total_j(), quantized = report.sum.quantized.total_j();
+  if (!(spiking > 0 && quantized > 0)) return "";  // no operator does anything
   std::string text = fmt::format(
       "the {} network takes {:.2f} times as much energy as the {} one", spiking > quantized ? "spiking" : "quantized",
       std::max(spiking, quantized) / std::min(spiking, quantized), spiking > quantized ? "quantized" : "spiking");
@@ -248,10 +249,11 @@ std::string spiking_text(const SpikingReport& report, const TextStyle& style) {
   std::vector<SpikingPart> rows = report.parts;
   rows.push_back(report.sum);
   for (const SpikingPart& part : rows) {
-    table.add({part.name, grouped(part.macs), grouped(std::llround(part.synaptic_operations)),
-               pretty(part.spiking.total_j(), "J"), pretty(part.quantized.total_j(), "J"),
-               fmt::format("{:.3f}", part.spiking.total_j() / part.quantized.total_j()),
-               rate_text(part.break_even_rate())});
+    table.add(
+        {part.name, grouped(part.macs), grouped(std::llround(part.synaptic_operations)),
+         pretty(part.spiking.total_j(), "J"), pretty(part.quantized.total_j(), "J"),
+         part.quantized.total_j() > 0 ? fmt::format("{:.3f}", part.spiking.total_j() / part.quantized.total_j()) : "",
+         rate_text(part.break_even_rate())});
   }
   return run_text(report) + "\n" + table.text(style) + verdict_text(report) +
          fmt::format("latency {} spiking, {} quantized\n\n", pretty(report.spiking_s, "s"),

@@ -15,7 +15,8 @@ Json* member(Json& value, const std::string& name) {
     return found == value.end() ? nullptr : &*found;
   }
   if (!value.is_array()) return nullptr;
-  const auto found = std::ranges::find_if(value, [&](const Json& one) { return one.value("name", Json()) == name; });
+  const auto found = std::ranges::find_if(
+      value, [&](const Json& one) { return one.is_object() && one.value("name", Json()) == Json(name); });
   return found == value.end() ? nullptr : &*found;
 }
 
@@ -36,7 +37,8 @@ void add_paths(const Json& value, const std::string& path, std::vector<std::stri
     }
   } else if (value.is_array()) {
     for (const Json& one : value) {
-      if (one.is_object() && one.contains("name")) add_paths(one, path + "." + one["name"].get<std::string>(), paths);
+      if (!one.is_object() || !one.contains("name") || !one["name"].is_string()) continue;
+      add_paths(one, path + "." + one["name"].get<std::string>(), paths);
     }
   } else {
     paths.push_back(path);

@@ -48,6 +48,8 @@ Format as_executed(Format activations, bool never_negative) {
   return activations;
 }
 
+constexpr double most_cycles = 1e15;  // an image: they are counted in integers
+
 class FpgaReader {
  public:
   explicit FpgaReader(JsonReader& root) : root_(root) {}
@@ -61,6 +63,10 @@ class FpgaReader {
     device.images_per_s = number(root_, "", "images_per_s", {.least = 1e-6});
     if (device.images_per_s > device.clock_hz) {
       root_.note("images_per_s", "at most one image a cycle", fmt::format("{}", device.images_per_s));
+    }
+    if (device.clock_hz / device.images_per_s > most_cycles) {
+      root_.note("clock_hz", fmt::format("at most {:g} cycles an image", most_cycles),
+                 fmt::format("{:g}", device.clock_hz / device.images_per_s));
     }
     static const std::vector<std::string> multipliers{"lut", "dsp"};
     device.dsp_multipliers = root_.word("multipliers", multipliers, "lut") == "dsp";

@@ -59,8 +59,9 @@ JsonDocument::JsonDocument(Json value, std::string origin)
 JsonDocument JsonDocument::load(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || text.fail()) {
+  // Of an empty file the buffer gives nothing, and what it is written to would fail.
+  if (file && file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (file.bad() || !file.is_open() || text.fail()) {
     throw ConfigError(
         {path, "", "a readable JSON file", "a file that cannot be read", "check the path and its rights"});
   }
@@ -124,7 +125,12 @@ void JsonReader::note(const std::string& key, std::string expected, std::string 
 
 const Json* JsonReader::find(const std::string& key, bool required, const char* expected) {
   asked_.push_back(key);
-  if (!value_->is_object()) return nullptr;  // noted by whoever made this reader
+  if (!value_->is_object()) {  // said once: by whoever made this reader, or here
+    const bool known =
+        std::ranges::any_of(*problems_, [&](const Problem& one) { return one.file == *origin_ && one.path == path_; });
+    if (!known) note("", "an object", describe(*value_));
+    return nullptr;
+  }
   const auto it = value_->find(key);
   if (it != value_->end()) return &*it;
   if (required) note(key, expected, "nothing", "add the key");

@@ -62,7 +62,7 @@ class SpikingReader {
       level.bandwidth_bytes_per_s = number(entry, path, "bandwidth_bytes_per_s", 1.0, 1e18);
       level.joules_per_byte = number(entry, path, "joules_per_byte", positive, 1.0);
       entry.finish();
-      if (!device_.memory.empty() && level.bytes <= device_.memory.back().bytes) {
+      if (!device_.memory.empty() && entry.has("bytes") && level.bytes <= device_.memory.back().bytes) {
         entry.note("bytes", "more than the level before (innermost first)", describe(entry.value()["bytes"]));
       }
       device_.memory.push_back(std::move(level));

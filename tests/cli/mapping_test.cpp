@@ -62,6 +62,28 @@ TEST(Mapping, BadInputIsSaidWithItsRemedy) {
   const Outcome format = run_ridgeline({"mapping", "plain_cnn", "--device", "gemmini_16x16", "--format", "f32"});
   EXPECT_EQ(format.code, 2);
   EXPECT_THAT(format.err, HasSubstr("choose --format"));
+  const Outcome spatial = run_ridgeline({"mapping", "plain_cnn", "--device", "eyeriss", "--format", "f32"});
+  EXPECT_EQ(spatial.code, 2);
+  EXPECT_THAT(spatial.err, AllOf(HasSubstr("not in f32"), HasSubstr("choose --format")));
+  const Outcome stalls =
+      run_ridgeline({"mapping", "plain_cnn", "--device", "eyeriss", "--format", "int16", "--simulate"});
+  EXPECT_EQ(stalls.code, 2);
+  EXPECT_THAT(stalls.err, HasSubstr("a systolic array"));
+}
+
+// A row has as many cycles as an array that the genes made, 8 x 8 or 128 x 128, needs for it; not the file's.
+TEST(Mapping, IsOnTheHardwareOfTheCandidate) {
+  for (const std::int64_t side : {8, 128}) {
+    const std::string choice = std::to_string(side);
+    const Json json = mapped({"mobilenet_codesign", "--seed", "1", "--format", "int8", "--choices", "rows=" + choice,
+                              "--choices", "cols=" + choice, "--choices", "dataflow=ws", "--device", "systolic_64x64"});
+    for (const Json& layer : json.at("layers")) {
+      const auto product = layer.at("product").get<std::vector<std::int64_t>>();
+      EXPECT_EQ(
+          layer.at("folds").get<std::int64_t>(),
+          (product[1] + side - 1) / side * ((product[2] + side - 1) / side) * layer.at("count").get<std::int64_t>());
+    }
+  }
 }
 
 // A network and its array under limits that the network alone does not look at.

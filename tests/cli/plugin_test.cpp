@@ -27,6 +27,14 @@ TEST(DeviceCheck, SaysWhatHoldsAndWhatDoesNot) {
   EXPECT_THAT(slow.out, AllOf(HasSubstr("FAIL"), HasSubstr("at most 1e-09 s"), HasSubstr("speed: ")));
 }
 
+TEST(DeviceCheck, TellsAnEmptyFileFromOneThatCannotBeRead) {
+  const TemporaryFolder folder;
+  folder.write("empty.json", "");
+  const Outcome empty = run_ridgeline({"device", "check", folder.file("empty.json")});
+  EXPECT_EQ(empty.code, 2);
+  EXPECT_THAT(empty.err, AllOf(HasSubstr("empty.json"), Not(HasSubstr("rights"))));
+}
+
 TEST(DeviceCheck, OptionsOfTheMeasurementNeedASpace) {
   const Outcome outcome = run_ridgeline({"device", "check", "pixel_6", "--n", "8"});
   EXPECT_EQ(outcome.code, 2);
@@ -101,6 +109,14 @@ TEST(Plugins, AHangingLibraryEndsTheSearchWithAMessage) {
   const Outcome outcome = run_ridgeline({"search", "./study.json"}, {folder.path(), {}, 0, ""});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("plugin_good.so still at work"), HasSubstr("timeout_s")));
+}
+
+TEST(Plugins, ALibraryThatEndsTheProgramIsNoSuccess) {
+  const TemporaryFolder folder;
+  write_library_study(folder, "exit");
+  const Outcome outcome = run_ridgeline({"search", "./study.json"}, {folder.path(), {}, 0, ""});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("plugin_good.so called exit()"), HasSubstr("ridgeline resume")));
 }
 
 // An installation whose list of devices holds a program: looking at it must not start it.

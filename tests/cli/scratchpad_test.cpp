@@ -118,6 +118,8 @@ TEST(Scratchpad, BadInputIsNamed) {
   EXPECT_THAT(complaint({"--map", "--device", "zcu104"}), HasSubstr("memory levels"));
   EXPECT_THAT(complaint({"--map", "--device", "raspberry_pi_4", "--by", "energy"}), HasSubstr("joules"));
   EXPECT_THAT(complaint({"--bytes", "1000", "--share", "1"}), HasSubstr("--share"));
+  for (const char* share : {"1e-9", "1e300"})
+    EXPECT_THAT(complaint({"--share", share}), HasSubstr("a share that makes"));
 }
 
 }  // namespace

@@ -58,6 +58,17 @@ TEST(ScheduleReport, EverySpaceCandidateHasValidSchedulesAndTheModelsLatency) {
   EXPECT_EQ(counts, (std::set<std::size_t>{1, 2, 3}));
 }
 
+// 3 s where 2 s are proved to be needed are half as long again, not a third.
+TEST(ScheduleReport, SaysHowMuchLongerThanNeededByWhatIsNeeded) {
+  ScheduleReport report;
+  report.bound_s = 2;
+  NamedSchedule one{"heft", {}, {}};
+  one.schedule.tasks.push_back({.processor = 0, .start_s = 1, .finish_s = 3});
+  EXPECT_EQ(proof_text(report, one), "at most 50.0 % longer than needed");
+  report.bound_s = 3;
+  EXPECT_EQ(proof_text(report, one), "no schedule is shorter");
+}
+
 TEST(ScheduleReport, DrawsEveryLayerOnce) {
   const SearchSpace space = nasaic();
   const ScheduleReport report = report_of(space.decode(drawn(space, 3)), "heft");

@@ -225,6 +225,10 @@ TEST(SpikingModel, FilesAreReadStrictly) {
   device = plain_device();
   device["memory"][1]["bytes"] = 10;
   EXPECT_THAT(problems(device), HasSubstr("innermost first"));
+  device["memory"][1].erase("bytes");
+  EXPECT_THAT(problems(device), HasSubstr("memory[1].bytes"));
+  device["memory"][1] = "far";
+  EXPECT_THAT(problems(device), HasSubstr("memory[1]"));
 }
 
 TEST(SpikeInformation, ClosedForms) {

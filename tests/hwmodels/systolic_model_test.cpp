@@ -171,6 +171,26 @@ TEST(DeviceSettings, PutValuesInTheFilesPlace) {
   EXPECT_EQ(dynamic_cast<const SpatialModel&>(*spatial).device().architecture.levels[1].words, 4096);
 }
 
+// The file's model refuses the level that is none, with its place: what looks for a path must not fall over it first.
+TEST(DeviceSettings, LookPastElementsThatHaveNoName) {
+  Json device = JsonDocument::load(RIDGELINE_SOURCE_DIR "/hwmodels/devices/eyeriss.json").value();
+  for (const Json& odd : {Json(5), Json(nullptr), Json("DRAM"), Json::array({1}), Json{{"name", nullptr}}}) {
+    device["levels"][0] = odd;
+    const JsonDocument file = JsonDocument::from_value(device, "odd.json");
+    const Json changed = with_settings(file, {{"levels.global buffer.words", 4096}}).value();
+    EXPECT_EQ(changed["levels"][1]["words"], 4096) << odd;
+    EXPECT_THROW(with_settings(file, {{"levels.DRAM.read_pj", 1.0}}), ConfigError) << odd;
+    EXPECT_THAT(refusal(changed), HasSubstr("levels[0]")) << odd;
+  }
+}
+
+TEST(SpatialModel, AnElementThatIsNoObjectIsNoLevel) {
+  Json device = JsonDocument::load(RIDGELINE_SOURCE_DIR "/hwmodels/devices/eyeriss.json").value();
+  EXPECT_EQ(refusal(device), "");
+  device["levels"].push_back(5);
+  EXPECT_THAT(refusal(device), HasSubstr("levels[5]: expected an object, found 5"));
+}
+
 // Thousands of cycles and picojoules by the mapping of its one layer, and the same from any thread's question.
 TEST(SpatialModel, CostsALayerByItsMapping) {
   const auto model = load_device(RIDGELINE_SOURCE_DIR "/hwmodels/devices/eyeriss.json");

@@ -67,6 +67,7 @@ int32_t estimate(void* opaque, const ridgeline_design* designs, size_t count, ri
   if (has(model.fault, "throw_odd")) throw 7;
   static size_t estimated = 0;
   if (has(model.fault, "crash") && (estimated += count) > 30) std::abort();
+  if (has(model.fault, "exit")) std::exit(0);
   while (has(model.fault, "hang")) pause();
   if (has(model.fault, "error")) {
     std::snprintf(error, error_size, "the table\nhas no such row");
