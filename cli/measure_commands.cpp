@@ -59,12 +59,17 @@ int estimate(const CommandLine& cli, const EstimateOptions& options) {
   std::string text = design_summary(chosen) + "\n";
   std::vector<DeviceEstimate> estimates;
   for (const std::string& device : options.devices) {
-    const std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(device), chosen.design);
+    std::string without;
+    const std::unique_ptr<HardwareModel> model = load_device_for(cli.resources.device(device), chosen.design, &without);
+    if (!without.empty()) {
+      text += fmt::format("{}: as its file has it, the candidate's hardware does not fit ({})\n", device, without);
+    }
     DeviceEstimate one{device, "", model->estimate(chosen.design)};
     one.problem = one.cost.problem();
     const std::vector<FormatCost> formats = costs_by_format(options.design, *model, cli.resources);
     text += formats_text(formats, device, cli.style) + "\n";
     json["devices"][device] = cost_json(one.cost, chosen.design.network);
+    json["devices"][device]["own_hardware"] = chosen.design.hardware && without.empty();
     for (const FormatCost& other : formats) {
       json["devices"][device]["formats"][other.format] = {
           {"latency_s", other.cost.latency_s},

@@ -44,7 +44,8 @@ class DeviceCosts {
 };
 
 // The model of a device file with the hardware of a design in it; as it stands where the design has none, or where that
-// belongs to another device: a place of it is not in this file. Throws ConfigError.
-std::unique_ptr<HardwareModel> load_device_for(const std::string& path, const Design& design);
+// belongs to another device: a place of it is not in this file, which `without` then says. Throws ConfigError.
+std::unique_ptr<HardwareModel> load_device_for(const std::string& path, const Design& design,
+                                               std::string* without = nullptr);
 
 }  // namespace ridgeline

@@ -97,12 +97,13 @@ void DeviceCosts::estimate_one(const Device& device, const Design& design, Cost&
   model->estimate(std::span(&design, 1), std::span(&cost, 1));
 }
 
-std::unique_ptr<HardwareModel> load_device_for(const std::string& path, const Design& design) {
+std::unique_ptr<HardwareModel> load_device_for(const std::string& path, const Design& design, std::string* without) {
   if (!design.hardware) return load_device(path);
   std::optional<JsonDocument> changed;
   try {
     changed = with_settings(JsonDocument::load(path), *design.hardware);
-  } catch (const ConfigError&) {
+  } catch (const ConfigError& error) {
+    if (without != nullptr) *without = error.problems().front().text();
     return load_device(path);
   }
   return make_device(std::move(*changed));

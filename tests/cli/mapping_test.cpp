@@ -10,6 +10,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Json mapped(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "mapping");
@@ -84,6 +85,16 @@ TEST(Mapping, IsOnTheHardwareOfTheCandidate) {
           (product[1] + side - 1) / side * ((product[2] + side - 1) / side) * layer.at("count").get<std::int64_t>());
     }
   }
+}
+
+// A device that has no place for the candidate's hardware is costed as it stands, and that is said.
+TEST(Mapping, EstimateSaysWhoseHardwareItCosts) {
+  const Outcome other = run_ridgeline({"estimate", "mobilenet_v1_eyeriss", "--seed", "1", "--device", "pixel_6"});
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_THAT(other.out, AllOf(HasSubstr("pixel_6: as its file has it"), HasSubstr("levels.DRAM")));
+  const Outcome own = run_ridgeline({"estimate", "mobilenet_v1_eyeriss", "--seed", "1", "--device", "eyeriss"});
+  EXPECT_EQ(own.code, 0) << own.err;
+  EXPECT_THAT(own.out, Not(HasSubstr("as its file has it")));
 }
 
 // A network and its array under limits that the network alone does not look at.
