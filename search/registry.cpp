@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 
+#include "search/automatic.hpp"
 #include "search/bayesian.hpp"
 #include "search/exhaustive_search.hpp"
 #include "search/hypervolume_selection.hpp"
@@ -21,7 +22,8 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 16> entries = {{
+  static const std::array<SearcherEntry, 17> entries = {{
+      {"auto", "what is best at 50 to 300 trials: bayesian for one objective, linas for several", 4, make_automatic},
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,

@@ -111,6 +111,7 @@ Needs needs_of(const std::string& searcher) {
         {},
         false,
         60};
+  if (searcher == "auto") return {Json::object(), {}, false, 100};
   if (searcher == "hype") return {{{"samples", 200}}};
   if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
@@ -118,6 +119,8 @@ Needs needs_of(const std::string& searcher) {
 
 bool suits(const std::string& searcher, const SearchSpace& space) {
   if (searcher == "exhaustive") return space.enumeration_size() > 0;
+  // It is one of two others, without options that would make it quick where there is much to learn.
+  if (searcher == "auto") return space.enumeration_size() > 0 && space.enumeration_size() <= 64;
   const std::optional<GeneGroup> group = needs_of(searcher).group;
   return !group || std::ranges::find(space.dims(), *group, &Dimension::group) != space.dims().end();
 }
@@ -493,9 +496,9 @@ TEST(Registry, HasTheSearchersByName) {
     EXPECT_GE(entry.batch, 1U);
     EXPECT_EQ(&find_searcher(entry.name), &entry);
   }
-  EXPECT_THAT(names, testing::IsSupersetOf({"random", "exhaustive", "local-search", "regularized-evolution", "nsga2",
-                                            "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype", "moead",
-                                            "simulated-annealing", "map-elites"}));
+  EXPECT_THAT(names, testing::IsSupersetOf({"auto", "random", "exhaustive", "local-search", "regularized-evolution",
+                                            "nsga2", "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype",
+                                            "moead", "simulated-annealing", "map-elites"}));
   const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
   for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
