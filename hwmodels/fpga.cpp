@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "hwmodels/device_file.hpp"
 #include "hwmodels/device_sources.hpp"
 #include "hwmodels/roofline.hpp"
 #include "spaces/quantization.hpp"
@@ -114,14 +115,7 @@ class FpgaReader {
 FpgaDevice read_fpga(JsonReader& reader) { return FpgaReader(reader).read(); }
 
 std::unique_ptr<HardwareModel> FpgaModel::make(JsonDocument document) {
-  JsonReader root = document.root();
-  root.integer("ridgeline_device", {.least = 1, .most = 1});
-  root.string("model");
-  root.any("derived");  // factors of derived numbers, for the reader and the tests
-  FpgaDevice device = read_fpga(root);
-  root.finish();
-  document.raise();
-  return std::make_unique<FpgaModel>(std::move(device));
+  return std::make_unique<FpgaModel>(read_device_file(document, read_fpga));
 }
 
 std::span<const std::string> FpgaModel::resources() const {

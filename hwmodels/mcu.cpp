@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hwmodels/device_file.hpp"
 #include "hwmodels/device_sources.hpp"
 
 namespace ridgeline {
@@ -117,14 +118,7 @@ class McuReader {
 McuDevice read_mcu(JsonReader& reader) { return McuReader(reader).read(); }
 
 std::unique_ptr<HardwareModel> McuModel::make(JsonDocument document) {
-  JsonReader root = document.root();
-  root.integer("ridgeline_device", {.least = 1, .most = 1});
-  root.string("model");
-  root.any("derived");  // factors of derived numbers, for the reader and the tests
-  McuDevice device = read_mcu(root);
-  root.finish();
-  document.raise();
-  return std::make_unique<McuModel>(std::move(device));
+  return std::make_unique<McuModel>(read_device_file(document, read_mcu));
 }
 
 std::span<const std::string> McuModel::resources() const {

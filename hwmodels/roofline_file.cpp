@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "hwmodels/device_file.hpp"
 #include "hwmodels/device_sources.hpp"
 #include "hwmodels/roofline.hpp"
 
@@ -218,14 +219,8 @@ Json write_roofline(const RooflineDevice& device) {
 }
 
 std::unique_ptr<HardwareModel> RooflineModel::make(JsonDocument document) {
-  JsonReader root = document.root();
-  root.integer("ridgeline_device", {.least = 1, .most = 1});
-  root.string("model");
-  root.any("derived");  // factors of derived numbers, for the reader and the tests
-  RooflineDevice device = read_roofline(root, true);
-  root.finish();
-  document.raise();
-  return std::make_unique<RooflineModel>(std::move(device));
+  return std::make_unique<RooflineModel>(
+      read_device_file(document, [](JsonReader& root) { return read_roofline(root, true); }));
 }
 
 }  // namespace ridgeline

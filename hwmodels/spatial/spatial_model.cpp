@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hwmodels/device_file.hpp"
 #include "hwmodels/device_sources.hpp"
 #include "hwmodels/roofline.hpp"
 #include "hwmodels/spatial/matrix_product.hpp"
@@ -96,22 +97,18 @@ class SpatialReader {
 
 }  // namespace
 
-SpatialDevice read_spatial(JsonReader& reader) { return SpatialReader(reader).read(); }
-
-std::unique_ptr<HardwareModel> SpatialModel::make(JsonDocument document) {
-  JsonReader root = document.root();
-  root.integer("ridgeline_device", {.least = 1, .most = 1});
-  root.string("model");
-  root.any("derived");  // factors of derived numbers, for the reader and the tests
-  SpatialDevice device = read_spatial(root);
+SpatialDevice read_spatial(JsonReader& reader) {
+  SpatialDevice device = SpatialReader(reader).read();
   for (const LoopOperand operand : {LoopOperand::weights, LoopOperand::inputs, LoopOperand::outputs}) {
     const auto at = static_cast<std::size_t>(operand);
     if (device.architecture.levels.empty() || device.architecture.levels.front().keeps[at]) continue;
-    root.note("levels", "an outermost level that keeps every operand", "none for " + operand_names()[at]);
+    reader.note("levels", "an outermost level that keeps every operand", "none for " + operand_names()[at]);
   }
-  root.finish();
-  document.raise();
-  return std::make_unique<SpatialModel>(std::move(device));
+  return device;
+}
+
+std::unique_ptr<HardwareModel> SpatialModel::make(JsonDocument document) {
+  return std::make_unique<SpatialModel>(read_device_file(document, read_spatial));
 }
 
 std::span<const std::string> SpatialModel::resources() const {

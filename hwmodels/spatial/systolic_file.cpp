@@ -1,6 +1,7 @@
 // Reading a systolic array from a device file.
 #include <algorithm>
 
+#include "hwmodels/device_file.hpp"
 #include "hwmodels/device_sources.hpp"
 #include "hwmodels/spatial/systolic_model.hpp"
 
@@ -91,14 +92,7 @@ SystolicDevice read_systolic(JsonReader& root) {
 }
 
 std::unique_ptr<HardwareModel> SystolicModel::make(JsonDocument document) {
-  JsonReader root = document.root();
-  root.integer("ridgeline_device", {.least = 1, .most = 1});
-  root.string("model");
-  root.any("derived");  // factors of derived numbers, for the reader and the tests
-  SystolicDevice device = read_systolic(root);
-  root.finish();
-  document.raise();
-  return std::make_unique<SystolicModel>(std::move(device));
+  return std::make_unique<SystolicModel>(read_device_file(document, read_systolic));
 }
 
 }  // namespace ridgeline

@@ -1,6 +1,7 @@
 // Reading hardware for spiking networks from a device file.
 #include <algorithm>
 
+#include "hwmodels/device_file.hpp"
 #include "hwmodels/device_sources.hpp"
 #include "hwmodels/spiking/spiking_model.hpp"
 #include "spaces/config_error.hpp"
@@ -120,14 +121,7 @@ class SpikingReader {
 SpikingDevice read_spiking(JsonReader& root) { return SpikingReader(root).read(); }
 
 std::unique_ptr<HardwareModel> SpikingModel::make(JsonDocument document) {
-  JsonReader root = document.root();
-  root.integer("ridgeline_device", {.least = 1, .most = 1});
-  root.string("model");
-  root.any("derived");  // factors of derived numbers, for the reader and the tests
-  SpikingDevice device = read_spiking(root);
-  root.finish();
-  document.raise();
-  return std::make_unique<SpikingModel>(std::move(device));
+  return std::make_unique<SpikingModel>(read_device_file(document, read_spiking));
 }
 
 }  // namespace ridgeline
