@@ -218,8 +218,7 @@ class Bayesian final : public SearcherBase {
     for (std::size_t tried = 0; !best.empty() && tried < 4 * pool_ && made.size() < pool_ / 2; ++tried) {
       const Genome& first = best[rng().below(best.size())];
       const Genome& second = rng().chance(0.5) ? best[rng().below(best.size())] : first;
-      const std::vector<std::uint8_t> active = variation_.activity(first), other = variation_.activity(second);
-      auto child = variation_.breed({first.genes, active}, {second.genes, other}, 1.0, rng());
+      auto child = variation_.breed(first, second, 1.0, rng());
       if (child && is_new(*child, met)) made.push_back(std::move(*child));
     }
     return made;

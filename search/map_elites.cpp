@@ -114,8 +114,7 @@ class MapElites final : public SearcherBase {
       const Genome first = elites_.genome(rng().below(elites_.size()));
       const bool two = rng().chance(crossover_);
       const Genome second = two ? elites_.genome(rng().below(elites_.size())) : first;
-      const std::vector<std::uint8_t> active = variation_.activity(first), other = variation_.activity(second);
-      if (auto made = variation_.breed({first.genes, active}, {second.genes, other}, mutation_, rng())) {
+      if (auto made = variation_.breed(first, second, mutation_, rng())) {
         return std::move(*made);
       }
     }

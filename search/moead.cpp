@@ -76,8 +76,7 @@ class Moead final : public SearcherBase {
     std::optional<Genome> valid;
     for (int i = 0; i < attempts; ++i) {
       const Genome first = parent(), second = rng().chance(crossover_) ? parent() : first;
-      const std::vector<std::uint8_t> active = variation_.activity(first), other = variation_.activity(second);
-      std::optional<Genome> made = variation_.breed({first.genes, active}, {second.genes, other}, mutation_, rng());
+      std::optional<Genome> made = variation_.breed(first, second, mutation_, rng());
       if (!made) continue;
       if (!is_member(*made)) return std::move(*made);
       valid = std::move(made);

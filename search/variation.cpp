@@ -78,6 +78,11 @@ std::optional<Genome> Variation::breed(Parent a, Parent b, double rate, Rng& rng
   return made;
 }
 
+std::optional<Genome> Variation::breed(const Genome& a, const Genome& b, double rate, Rng& rng) {
+  const std::vector<std::uint8_t> active = activity(a), other = activity(b);
+  return breed({a.genes, active}, {b.genes, other}, rate, rng);
+}
+
 std::uint16_t Variation::other_choice(std::size_t dim, std::uint16_t now, Rng& rng) const {
   const std::uint64_t draw = rng.below(choices_[dim] - 1);
   return static_cast<std::uint16_t>(draw >= now ? draw + 1 : draw);

@@ -41,6 +41,8 @@ class Variation {
     std::span<const std::uint8_t> active;  // empty: every dimension is
   };
   std::optional<Genome> breed(Parent a, Parent b, double rate, Rng& rng);
+  // The same of two genomes, whose actives are found first.
+  std::optional<Genome> breed(const Genome& a, const Genome& b, double rate, Rng& rng);
 
   // One entry a dimension, or none at all where every dimension is active.
   std::vector<std::uint8_t> activity(const Genome& genome) const;
