@@ -8,9 +8,9 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "experiments/allocation_file.hpp"
-#include "experiments/report_units.hpp"
-#include "search/exact_allocation.hpp"
-#include "search/greedy_allocation.hpp"
+#include "experiments/report/report_units.hpp"
+#include "search/allocation/exact_allocation.hpp"
+#include "search/allocation/greedy_allocation.hpp"
 
 namespace ridgeline {
 namespace {

@@ -6,12 +6,12 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
-#include "experiments/calibrate.hpp"
-#include "experiments/device_check.hpp"
-#include "experiments/device_conformance.hpp"
-#include "experiments/environment_json.hpp"
-#include "experiments/report_formats.hpp"
-#include "experiments/report_space.hpp"
+#include "experiments/calibration/calibrate.hpp"
+#include "experiments/calibration/device_check.hpp"
+#include "experiments/calibration/device_conformance.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/report/report_space.hpp"
+#include "experiments/store/environment_json.hpp"
 
 namespace ridgeline {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
-#include "experiments/front_choices.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/front_choices.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

@@ -14,7 +14,7 @@
 #include <limits>
 #include <string_view>
 
-#include "experiments/store.hpp"
+#include "experiments/store/store.hpp"
 
 namespace ridgeline {
 namespace {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 #include "experiments/resources.hpp"
 
 namespace ridgeline {

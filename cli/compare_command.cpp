@@ -5,7 +5,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
-#include "experiments/comparison_formats.hpp"
+#include "experiments/report/comparison_formats.hpp"
 
 namespace ridgeline {
 namespace {

@@ -3,8 +3,8 @@
 
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
-#include "experiments/cross_device.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/cross_device.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/command_line.hpp"
-#include "experiments/report_space.hpp"
+#include "experiments/report/report_space.hpp"
 
 namespace ridgeline {
 

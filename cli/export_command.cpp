@@ -11,7 +11,7 @@
 #include "cli/post_training_options.hpp"
 #include "cli/version.hpp"
 #include "experiments/quantization/post_training.hpp"
-#include "experiments/report_formats.hpp"
+#include "experiments/report/report_formats.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/pinning.hpp"
 #include "spaces/onnx/check.hpp"

@@ -9,7 +9,7 @@
 #include "cli/operators.hpp"
 #include "cli/progress.hpp"
 #include "experiments/device_costs.hpp"
-#include "experiments/report_space.hpp"
+#include "experiments/report/report_space.hpp"
 #include "hwmodels/spatial/array_simulation.hpp"
 #include "hwmodels/spatial/spatial_model.hpp"
 #include "hwmodels/spatial/systolic_model.hpp"

@@ -6,10 +6,10 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
-#include "experiments/device_conformance.hpp"
+#include "experiments/calibration/device_conformance.hpp"
 #include "experiments/device_costs.hpp"
-#include "experiments/environment_json.hpp"
-#include "experiments/report_formats.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/store/environment_json.hpp"
 
 namespace ridgeline {
 namespace {

@@ -4,8 +4,8 @@
 #include <span>
 #include <string>
 
-#include "experiments/report_explain.hpp"
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_explain.hpp"
+#include "experiments/report/report_text.hpp"
 
 namespace ridgeline {
 

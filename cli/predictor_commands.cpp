@@ -6,10 +6,10 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
-#include "experiments/learned_score.hpp"
-#include "experiments/report_explain.hpp"
-#include "experiments/report_units.hpp"
-#include "experiments/stored_study.hpp"
+#include "experiments/report/learned_score.hpp"
+#include "experiments/report/report_explain.hpp"
+#include "experiments/report/report_units.hpp"
+#include "experiments/report/stored_study.hpp"
 
 namespace ridgeline {
 namespace {

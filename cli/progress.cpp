@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 
 namespace ridgeline {
 namespace {

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <string>
 
-#include "experiments/study.hpp"
+#include "experiments/study/study.hpp"
 
 namespace ridgeline {
 

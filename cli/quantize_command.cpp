@@ -10,8 +10,8 @@
 #include "cli/progress.hpp"
 #include "cli/version.hpp"
 #include "experiments/quantization/quantize_report.hpp"
-#include "experiments/report.hpp"
-#include "experiments/report_html.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/report/report_html.hpp"
 
 namespace ridgeline {
 namespace {

@@ -6,10 +6,10 @@
 #include "cli/command_line.hpp"
 #include "cli/operators.hpp"
 #include "cli/output_file.hpp"
-#include "experiments/report_explain.hpp"
-#include "experiments/report_formats.hpp"
-#include "experiments/report_html.hpp"
-#include "experiments/study_config.hpp"
+#include "experiments/report/report_explain.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/report/report_html.hpp"
+#include "experiments/study/study_config.hpp"
 #include "experiments/training/training_report.hpp"
 
 namespace ridgeline {

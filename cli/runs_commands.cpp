@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include "cli/command_line.hpp"
-#include "experiments/environment_json.hpp"
-#include "experiments/report_explain.hpp"
-#include "experiments/report_formats.hpp"
+#include "experiments/report/report_explain.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/store/environment_json.hpp"
 
 namespace ridgeline {
 namespace {

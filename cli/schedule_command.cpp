@@ -5,8 +5,8 @@
 #include "cli/design_options.hpp"
 #include "cli/output_file.hpp"
 #include "experiments/device_costs.hpp"
-#include "experiments/report_explain.hpp"
-#include "experiments/schedule_report.hpp"
+#include "experiments/report/report_explain.hpp"
+#include "experiments/report/schedule_report.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/network_parts.hpp"
 

@@ -8,7 +8,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "experiments/device_costs.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/report_units.hpp"
 #include "experiments/tensor_mapping.hpp"
 #include "hwmodels/scratchpad/solve.hpp"
 #include "spaces/config_error.hpp"

@@ -10,13 +10,13 @@
 #include "cli/progress.hpp"
 #include "cli/study_steps.hpp"
 #include "cli/version.hpp"
-#include "experiments/comparison_formats.hpp"
-#include "experiments/report_explain.hpp"
-#include "experiments/report_formats.hpp"
-#include "experiments/report_html.hpp"
-#include "experiments/report_preview.hpp"
-#include "experiments/study.hpp"
-#include "experiments/study_variants.hpp"
+#include "experiments/report/comparison_formats.hpp"
+#include "experiments/report/report_explain.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/report/report_html.hpp"
+#include "experiments/report/report_preview.hpp"
+#include "experiments/study/study.hpp"
+#include "experiments/study/study_variants.hpp"
 
 namespace ridgeline {
 namespace {

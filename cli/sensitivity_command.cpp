@@ -14,7 +14,7 @@
 #include "cli/train_options.hpp"
 #include "experiments/quantization/post_training.hpp"
 #include "experiments/quantization/sensitivity_file.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/report_units.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/executable.hpp"

@@ -6,9 +6,9 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
-#include "experiments/evolved_space.hpp"
-#include "experiments/report.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/evolved_space.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

@@ -6,7 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "experiments/device_costs.hpp"
-#include "experiments/spiking_report.hpp"
+#include "experiments/report/spiking_report.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cli/command_line.hpp"
-#include "experiments/study_config.hpp"
+#include "experiments/study/study_config.hpp"
 
 namespace ridgeline {
 

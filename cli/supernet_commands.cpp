@@ -10,7 +10,7 @@
 #include "cli/progress.hpp"
 #include "cli/train_options.hpp"
 #include "cli/version.hpp"
-#include "experiments/report_formats.hpp"
+#include "experiments/report/report_formats.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/ranking.hpp"
 #include "experiments/training/trained_model.hpp"

@@ -10,7 +10,7 @@
 #include "cli/progress.hpp"
 #include "cli/version.hpp"
 #include "experiments/quantization/format_sweep.hpp"
-#include "experiments/report_html.hpp"
+#include "experiments/report/report_html.hpp"
 
 namespace ridgeline {
 namespace {

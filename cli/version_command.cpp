@@ -3,9 +3,9 @@
 
 #include "cli/command_line.hpp"
 #include "cli/version.hpp"
-#include "experiments/environment_json.hpp"
-#include "experiments/report_formats.hpp"
-#include "experiments/store.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/store/environment_json.hpp"
+#include "experiments/store/store.hpp"
 #include "revision.hpp"
 
 namespace ridgeline {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/resources.hpp"
-#include "search/allocation.hpp"
+#include "search/allocation/allocation.hpp"
 
 namespace ridgeline {
 

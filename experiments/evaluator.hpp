@@ -4,7 +4,7 @@
 // ...}. It fills natural values (not sign-flipped); the study flips, checks for finiteness, applies limits and sets the
 // status.
 //
-//   table     {"table": NAME, "column": VALUE}                     a published table, experiments/table.hpp
+//   table     {"table": NAME, "column": VALUE}                     a published table, experiments/evaluators/table.hpp
 //   cost      {"device": NAME, "quantity": "latency_s"}            a hardware model; latency_s, energy_j, peak_bytes,
 //                                                                  weight_bytes, and what else it lists as its
 //                                                                  resources: luts, dsps, brams; sram_bytes,

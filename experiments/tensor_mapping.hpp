@@ -1,4 +1,5 @@
-// The memory mapping of a network on a described device: its tensors as search/memory_mapping.hpp wants them.
+// The memory mapping of a network on a described device: its tensors as search/allocation/memory_mapping.hpp wants
+// them.
 //
 // Activations live from the step that makes them (inputs: the first that reads them) to their last reader, weights all
 // the time, as the next inference reads them again. Each is moved once where it is made and once a reader. A byte costs
@@ -8,7 +9,7 @@
 
 #include "hwmodels/roofline.hpp"
 #include "hwmodels/scratchpad/problem.hpp"
-#include "search/memory_mapping.hpp"
+#include "search/allocation/memory_mapping.hpp"
 
 namespace ridgeline {
 

@@ -8,8 +8,8 @@
 #include <cmath>
 
 #include "experiments/bench/report.hpp"
-#include "experiments/report_markup.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/report_markup.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include "experiments/bench/report.hpp"
-#include "experiments/report_assets.hpp"
-#include "experiments/report_markup.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/report_assets.hpp"
+#include "experiments/report/report_markup.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

@@ -7,8 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "experiments/evaluator_function.hpp"
-#include "experiments/study_impl.hpp"
+#include "experiments/evaluators/evaluator_function.hpp"
+#include "experiments/study/study_impl.hpp"
 
 namespace ridgeline {
 namespace {

@@ -23,8 +23,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "experiments/study_parts.hpp"
-#include "search/pareto.hpp"
+#include "experiments/study/study_parts.hpp"
+#include "search/fronts/pareto.hpp"
 
 namespace ridgeline {
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "experiments/report_markup.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/report_markup.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

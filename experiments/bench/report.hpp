@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "experiments/bench/figures.hpp"
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 
 namespace ridgeline {
 

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <utility>
 
-#include "experiments/study_impl.hpp"
-#include "search/population.hpp"
+#include "experiments/study/study_impl.hpp"
+#include "search/fronts/population.hpp"
 
 namespace ridgeline {
 namespace {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "experiments/bench/problem.hpp"
-#include "experiments/store.hpp"
+#include "experiments/store/store.hpp"
 
 namespace ridgeline {
 

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "experiments/quantization/passes.hpp"
-#include "experiments/study.hpp"
+#include "experiments/study/study.hpp"
 
 namespace ridgeline {
 

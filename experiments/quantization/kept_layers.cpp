@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "experiments/study.hpp"
+#include "experiments/study/study.hpp"
 #include "hwmodels/hardware_model.hpp"
 #include "kernels/measure.hpp"
 #include "spaces/counts.hpp"

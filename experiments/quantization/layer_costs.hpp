@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "experiments/quantization/plan_parts.hpp"
-#include "experiments/store.hpp"
+#include "experiments/store/store.hpp"
 #include "spaces/json_reader.hpp"
 
 namespace ridgeline {

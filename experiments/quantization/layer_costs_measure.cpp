@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "experiments/calibrate.hpp"
+#include "experiments/calibration/calibrate.hpp"
 #include "experiments/quantization/layer_costs.hpp"
 #include "kernels/environment.hpp"
 #include "kernels/measure.hpp"

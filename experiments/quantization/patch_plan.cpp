@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "experiments/memory_report.hpp"
 #include "experiments/quantization/patch_execution.hpp"
 #include "experiments/quantization/post_training.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/memory_report.hpp"
+#include "experiments/report/report_units.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "kernels/quantization/folded_norms.hpp"
 #include "spaces/config_error.hpp"

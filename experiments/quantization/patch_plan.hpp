@@ -11,7 +11,7 @@
 
 #include "experiments/data/dataset.hpp"
 #include "experiments/quantization/patch_values.hpp"
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "hwmodels/memory/layout.hpp"
 

@@ -7,8 +7,8 @@
 #include <map>
 #include <numeric>
 
-#include "search/exact_allocation.hpp"
-#include "search/greedy_allocation.hpp"
+#include "search/allocation/exact_allocation.hpp"
+#include "search/allocation/greedy_allocation.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 #include "spaces/rng.hpp"

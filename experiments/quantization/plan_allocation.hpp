@@ -1,5 +1,6 @@
 // Precision plans by integer programming: the costs of layers and a table of penalties as an allocation problem
-// (search/allocation.hpp), and the plans that are best at latency limits between the fastest and the most careful one.
+// (search/allocation/allocation.hpp), and the plans that are best at latency limits between the fastest and the most
+// careful one.
 //
 // The format a tensor is stored in follows from all of its readers, and additions carry it on through a whole stage of
 // a residual network; the integer program knows layers and pairs of them. So PlanLatency::predict is projected: over a
@@ -13,7 +14,7 @@
 #include <vector>
 
 #include "experiments/quantization/layer_costs.hpp"
-#include "search/allocation.hpp"
+#include "search/allocation/allocation.hpp"
 
 namespace ridgeline {
 

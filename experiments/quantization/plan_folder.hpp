@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "experiments/quantization/post_training.hpp"
-#include "experiments/store.hpp"
+#include "experiments/store/store.hpp"
 
 namespace ridgeline {
 

@@ -9,7 +9,7 @@
 
 #include "experiments/quantization/kept_layers.hpp"
 #include "experiments/quantization/layer_costs.hpp"
-#include "experiments/study.hpp"
+#include "experiments/study/study.hpp"
 
 namespace ridgeline {
 

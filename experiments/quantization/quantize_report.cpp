@@ -5,9 +5,9 @@
 
 #include <algorithm>
 
-#include "experiments/report_formats.hpp"
-#include "experiments/report_markup.hpp"
-#include "experiments/report_units.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/report/report_markup.hpp"
+#include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/quantization/quantize.hpp"
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 #include "spaces/json_reader.hpp"
 
 namespace ridgeline {

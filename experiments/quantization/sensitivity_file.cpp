@@ -12,7 +12,7 @@
 
 #include "experiments/table_reader.hpp"
 #include "experiments/whole_file.hpp"
-#include "search/greedy_allocation.hpp"
+#include "search/allocation/greedy_allocation.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "experiments/quantization/sensitivity.hpp"
-#include "search/allocation.hpp"
+#include "search/allocation/allocation.hpp"
 #include "spaces/json_reader.hpp"
 
 namespace ridgeline {
@@ -43,8 +43,9 @@ ProblemFiles write_allocation_problems(const std::string& folder, const Sensitiv
 // Throws ConfigError where no format has so few bits, or a word is no format, before anything is measured.
 void check_target_bits(const SensitivityOptions& options, double average_bits);
 
-// What greedy descent (search/greedy_allocation.hpp) makes of one method's penalties: the first of its steps that has
-// at most so many bits a weight. A lower target takes more of the same steps, so that it never raises a layer's bits.
+// What greedy descent (search/allocation/greedy_allocation.hpp) makes of one method's penalties: the first of its steps
+// that has at most so many bits a weight. A lower target takes more of the same steps, so that it never raises a
+// layer's bits.
 struct FormatPlan {
   std::string method;
   std::vector<std::string> formats;  // one a layer, in the order of Sensitivity::layers()

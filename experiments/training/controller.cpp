@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "kernels/training/shared_parameters.hpp"
-#include "search/held_front.hpp"
+#include "search/staged/held_front.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/operator_names.hpp"
 

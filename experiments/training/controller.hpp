@@ -1,10 +1,10 @@
 // Number formats, and with `all` the architecture, searched while a supernet trains and without training again after
 // it: FLIQS (Dotzel et al., 2023, arXiv:2308.03290).
 //
-// A policy (search/policy.hpp) draws one candidate a step, which is trained beside the others of that step, and learns
-// from its reward: the accuracy on the step's own images before the update, less how far its cost is from the target
-// (TuNAS's absolute reward, Bender et al., 2020, arXiv:2008.06120). Until then the supernet trains as without it. The
-// entropy bonus falls to 0 by half a cosine, so that the policy explores first and decides last.
+// A policy (search/policies/policy.hpp) draws one candidate a step, which is trained beside the others of that step,
+// and learns from its reward: the accuracy on the step's own images before the update, less how far its cost is from
+// the target (TuNAS's absolute reward, Bender et al., 2020, arXiv:2008.06120). Until then the supernet trains as
+// without it. The entropy bonus falls to 0 by half a cosine, so that the policy explores first and decides last.
 //
 // A candidate that the cost's model does not support is drawn again, as one that breaks a constraint. Costs are of one
 // image and are remembered by the function that the candidate computes. Not thread-safe.
@@ -17,7 +17,7 @@
 
 #include "experiments/evaluator.hpp"
 #include "experiments/training/train.hpp"
-#include "search/policy.hpp"
+#include "search/policies/policy.hpp"
 
 namespace ridgeline {
 

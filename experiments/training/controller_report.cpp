@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "experiments/report_markup.hpp"
+#include "experiments/report/report_markup.hpp"
 
 namespace ridgeline {
 namespace {

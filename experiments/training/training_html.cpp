@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "experiments/report_assets.hpp"
-#include "experiments/report_markup.hpp"
+#include "experiments/report/report_assets.hpp"
+#include "experiments/report/report_markup.hpp"
 #include "experiments/training/controller_report.hpp"
 #include "experiments/training/training_report.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "experiments/report_markup.hpp"
+#include "experiments/report/report_markup.hpp"
 #include "experiments/training/controller_report.hpp"
 #include "kernels/training/shared_parameters.hpp"
 #include "spaces/config_error.hpp"

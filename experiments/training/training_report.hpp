@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 #include "experiments/training/checkpoint.hpp"
 
 namespace ridgeline {

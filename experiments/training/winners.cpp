@@ -1,5 +1,5 @@
 #include "experiments/training/winners.hpp"
-#include "experiments/stored_study.hpp"
+#include "experiments/report/stored_study.hpp"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <filesystem>
 
 #include "experiments/evaluator.hpp"
-#include "experiments/stored_study.hpp"
-#include "experiments/study_config.hpp"
+#include "experiments/report/stored_study.hpp"
+#include "experiments/study/study_config.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/supernet.hpp"
 #include "experiments/training/trained_model.hpp"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "experiments/report.hpp"
+#include "experiments/report/report.hpp"
 #include "experiments/training/train.hpp"
 
 namespace ridgeline {

@@ -1,15 +1,15 @@
 # Run by the build: writes OUTPUT, a C++ file with the reports' pages, their scripts, Vega and notice as string literals.
 # SOURCE: experiments/; VEGA: folder of vega-*.min.js; MODULES: which of them.
 
-file(READ ${SOURCE}/report.html.in page)
-file(READ ${SOURCE}/report_style.css style)
-file(READ ${SOURCE}/report_drawing.js drawing)
-file(READ ${SOURCE}/report_charts.js charts)
+file(READ ${SOURCE}/report/report.html.in page)
+file(READ ${SOURCE}/report/report_style.css style)
+file(READ ${SOURCE}/report/report_drawing.js drawing)
+file(READ ${SOURCE}/report/report_charts.js charts)
 file(READ ${SOURCE}/training/training_page.html.in training_page)
 file(READ ${SOURCE}/training/training_charts.js training_charts)
-file(READ ${SOURCE}/comparison_page.html.in comparison_page)
-file(READ ${SOURCE}/comparison_charts.js comparison_charts)
-file(READ ${SOURCE}/report_notice.txt notice)
+file(READ ${SOURCE}/report/comparison_page.html.in comparison_page)
+file(READ ${SOURCE}/report/comparison_charts.js comparison_charts)
+file(READ ${SOURCE}/report/report_notice.txt notice)
 
 # Vega's files are CommonJS modules where `exports` and `module` exist, so each gets a function with its own.
 # vega-functions asks for "vega-selections", which Debian ships under the name of its source folder.
@@ -35,6 +35,6 @@ set(literals)
 foreach(name page style drawing charts training_page training_charts comparison_page comparison_charts vega)
   string(APPEND literals "const std::string_view report_${name} = R\"RIDGELINE(${${name}})RIDGELINE\";\n")
 endforeach()
-file(WRITE ${OUTPUT}.new "// Generated at build time from experiments/report*, comparison_*, training/training_* and Vega's files.\n"
-  "#include \"experiments/report_assets.hpp\"\n\nnamespace ridgeline {\n${literals}}  // namespace ridgeline\n")
+file(WRITE ${OUTPUT}.new "// Generated at build time from experiments/report/, training/training_* and Vega's files.\n"
+  "#include \"experiments/report/report_assets.hpp\"\n\nnamespace ridgeline {\n${literals}}  // namespace ridgeline\n")
 file(RENAME ${OUTPUT}.new ${OUTPUT})

@@ -15,11 +15,11 @@ foreach(module ${vega_modules})
 endforeach()
 
 set(report_assets ${CMAKE_BINARY_DIR}/generated/report_assets.cpp)
-set(report_inputs ${CMAKE_SOURCE_DIR}/experiments/report.html.in ${CMAKE_SOURCE_DIR}/experiments/report_style.css
-    ${CMAKE_SOURCE_DIR}/experiments/report_drawing.js ${CMAKE_SOURCE_DIR}/experiments/report_charts.js
-    ${CMAKE_SOURCE_DIR}/experiments/report_notice.txt ${CMAKE_SOURCE_DIR}/experiments/training/training_page.html.in
+set(report_inputs ${CMAKE_SOURCE_DIR}/experiments/report/report.html.in ${CMAKE_SOURCE_DIR}/experiments/report/report_style.css
+    ${CMAKE_SOURCE_DIR}/experiments/report/report_drawing.js ${CMAKE_SOURCE_DIR}/experiments/report/report_charts.js
+    ${CMAKE_SOURCE_DIR}/experiments/report/report_notice.txt ${CMAKE_SOURCE_DIR}/experiments/training/training_page.html.in
     ${CMAKE_SOURCE_DIR}/experiments/training/training_charts.js
-    ${CMAKE_SOURCE_DIR}/experiments/comparison_page.html.in ${CMAKE_SOURCE_DIR}/experiments/comparison_charts.js)
+    ${CMAKE_SOURCE_DIR}/experiments/report/comparison_page.html.in ${CMAKE_SOURCE_DIR}/experiments/report/comparison_charts.js)
 add_custom_command(
   OUTPUT ${report_assets}
   COMMAND ${CMAKE_COMMAND} -DOUTPUT=${report_assets} -DSOURCE=${CMAKE_SOURCE_DIR}/experiments -DVEGA=${RIDGELINE_VEGA_DIR}

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "experiments/calibrate.hpp"
+#include "experiments/calibration/calibrate.hpp"
 #include "experiments/quantization/plan_allocation.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "kernels/quantization/folded_norms.hpp"

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "search/pareto.hpp"
+#include "search/fronts/pareto.hpp"
 #include "search/searcher.hpp"
 #include "tests/search/problems.hpp"
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "experiments/store.hpp"
-#include "experiments/study.hpp"
+#include "experiments/store/store.hpp"
+#include "experiments/study/study.hpp"
 
 namespace ridgeline {
 namespace {

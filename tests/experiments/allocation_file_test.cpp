@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "search/exact_allocation.hpp"
+#include "search/allocation/exact_allocation.hpp"
 #include "tests/experiments/support.hpp"
 
 namespace ridgeline::testing {

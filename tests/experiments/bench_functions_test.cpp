@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "experiments/bench/test_functions.hpp"
+#include "experiments/evaluators/test_functions.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/rng.hpp"
 

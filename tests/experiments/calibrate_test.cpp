@@ -1,4 +1,4 @@
-#include "experiments/calibrate.hpp"
+#include "experiments/calibration/calibrate.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <set>
 #include <unordered_set>
 
-#include "experiments/calibrate_networks.hpp"
-#include "experiments/calibrate_timing.hpp"
-#include "experiments/device_check.hpp"
+#include "experiments/calibration/calibrate_networks.hpp"
+#include "experiments/calibration/calibrate_timing.hpp"
+#include "experiments/calibration/device_check.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/hash.hpp"
 #include "tests/experiments/support.hpp"

@@ -1,10 +1,10 @@
 // Stored studies compared: which are rows, which values count, and every form the result is written in.
-#include "experiments/comparison_report.hpp"
+#include "experiments/report/comparison_report.hpp"
 
 #include <gmock/gmock.h>
 
-#include "experiments/comparison_formats.hpp"
-#include "experiments/study_variants.hpp"
+#include "experiments/report/comparison_formats.hpp"
+#include "experiments/study/study_variants.hpp"
 #include "tests/experiments/html_support.hpp"
 #include "tests/experiments/support.hpp"
 

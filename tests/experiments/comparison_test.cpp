@@ -1,5 +1,5 @@
 // Fronts side by side against areas, ratios and means worked out by hand or counted cell by cell.
-#include "experiments/comparison.hpp"
+#include "experiments/report/comparison.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <cmath>
 #include <limits>
 
-#include "experiments/front_history.hpp"
+#include "experiments/report/front_history.hpp"
 #include "spaces/rng.hpp"
 
 namespace ridgeline {

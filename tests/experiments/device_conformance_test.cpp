@@ -1,4 +1,4 @@
-#include "experiments/device_conformance.hpp"
+#include "experiments/calibration/device_conformance.hpp"
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <limits>
 
-#include "experiments/conformance_networks.hpp"
+#include "experiments/calibration/conformance_networks.hpp"
 #include "hwmodels/roofline.hpp"
 #include "spaces/config_error.hpp"
 #include "tests/experiments/support.hpp"

@@ -1,5 +1,5 @@
 // What a device has only so much of is a constraint of the studies that cost candidates on it.
-#include "experiments/device_limits.hpp"
+#include "experiments/study/device_limits.hpp"
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>

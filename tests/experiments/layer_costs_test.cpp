@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "experiments/quantization/plan_allocation.hpp"
-#include "search/exact_allocation.hpp"
+#include "search/allocation/exact_allocation.hpp"
 #include "support.hpp"
 #include "tests/experiments/layer_costs_support.hpp"
 

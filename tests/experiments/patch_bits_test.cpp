@@ -8,10 +8,10 @@
 
 #include <cmath>
 
-#include "experiments/memory_report.hpp"
 #include "experiments/quantization/patch_execution.hpp"
 #include "experiments/quantization/patch_plan.hpp"
 #include "experiments/quantization/patch_values.hpp"
+#include "experiments/report/memory_report.hpp"
 #include "kernels/executable.hpp"
 #include "kernels/reference.hpp"
 #include "tests/experiments/striped_data.hpp"

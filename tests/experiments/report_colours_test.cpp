@@ -1,5 +1,5 @@
 // What points of a chart can be coloured by.
-#include "experiments/report_colours.hpp"
+#include "experiments/report/report_colours.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,12 +1,12 @@
 // Reports against a study small enough to be worked out by hand.
-#include "experiments/report.hpp"
+#include "experiments/report/report.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "experiments/report_formats.hpp"
-#include "experiments/report_html.hpp"
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_formats.hpp"
+#include "experiments/report/report_html.hpp"
+#include "experiments/report/report_text.hpp"
 #include "tests/experiments/html_support.hpp"
 
 namespace ridgeline {

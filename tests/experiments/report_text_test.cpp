@@ -1,4 +1,4 @@
-#include "experiments/report_text.hpp"
+#include "experiments/report/report_text.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "experiments/evaluator.hpp"
-#include "experiments/schedule_report.hpp"
+#include "experiments/report/schedule_report.hpp"
 #include "spaces/network_parts.hpp"
 #include "spaces/proxies.hpp"
 #include "tests/experiments/support.hpp"

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "experiments/allocation_file.hpp"
-#include "search/exact_allocation.hpp"
+#include "search/allocation/exact_allocation.hpp"
 #include "spaces/rng.hpp"
 #include "tests/experiments/support.hpp"
 

@@ -1,13 +1,13 @@
 // A network with spikes and without: the break-even rate against bisection and a closed form, sums over classes, and
 // the shipped space and study.
-#include "experiments/spiking_report.hpp"
+#include "experiments/report/spiking_report.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "experiments/device_conformance.hpp"
+#include "experiments/calibration/device_conformance.hpp"
 #include "spaces/config_error.hpp"
 #include "spaces/search_space.hpp"
 

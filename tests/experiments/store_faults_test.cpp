@@ -11,7 +11,7 @@
 
 #include <sstream>
 
-#include "experiments/store.hpp"
+#include "experiments/store/store.hpp"
 #include "tests/experiments/store_support.hpp"
 
 namespace ridgeline::testing {

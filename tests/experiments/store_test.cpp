@@ -1,11 +1,11 @@
-#include "experiments/store.hpp"
+#include "experiments/store/store.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "search/pareto.hpp"
+#include "search/fronts/pareto.hpp"
 #include "tests/experiments/store_support.hpp"
 
 namespace ridgeline::testing {

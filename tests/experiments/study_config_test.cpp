@@ -1,4 +1,4 @@
-#include "experiments/study_config.hpp"
+#include "experiments/study/study_config.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "experiments/study_variants.hpp"
+#include "experiments/study/study_variants.hpp"
 
 #include <gmock/gmock.h>
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "experiments/resources.hpp"
-#include "experiments/store.hpp"
-#include "experiments/study.hpp"
+#include "experiments/store/store.hpp"
+#include "experiments/study/study.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline::testing {

@@ -1,4 +1,4 @@
-#include "experiments/table.hpp"
+#include "experiments/evaluators/table.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

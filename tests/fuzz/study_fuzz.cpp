@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "experiments/study_config.hpp"
-#include "experiments/study_parts.hpp"
+#include "experiments/study/study_config.hpp"
+#include "experiments/study/study_parts.hpp"
 
 namespace {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "search/allocation.hpp"
+#include "search/allocation/allocation.hpp"
 #include "spaces/rng.hpp"
 
 namespace ridgeline {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "allocation_support.hpp"
-#include "search/exact_allocation.hpp"
-#include "search/greedy_allocation.hpp"
+#include "search/allocation/exact_allocation.hpp"
+#include "search/allocation/greedy_allocation.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {

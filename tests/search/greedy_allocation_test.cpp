@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "allocation_support.hpp"
-#include "search/exact_allocation.hpp"
-#include "search/greedy_allocation.hpp"
+#include "search/allocation/exact_allocation.hpp"
+#include "search/allocation/greedy_allocation.hpp"
 
 namespace ridgeline {
 namespace {

@@ -1,5 +1,5 @@
 // Expected improvements against sampling and against the definitions.
-#include "search/improvement.hpp"
+#include "search/predicted/improvement.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Predictor-assisted evolution and its parts, against brute force, refitted predictors and hand-made cases.
-#include "search/linas.hpp"
+#include "search/predicted/linas.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,11 +8,11 @@
 #include <set>
 
 #include "predictors/metrics.hpp"
-#include "search/genome_features.hpp"
-#include "search/out_of_sample.hpp"
-#include "search/pareto.hpp"
-#include "search/predicted_evolution.hpp"
-#include "search/trial_memory.hpp"
+#include "search/fronts/pareto.hpp"
+#include "search/predicted/genome_features.hpp"
+#include "search/predicted/out_of_sample.hpp"
+#include "search/predicted/predicted_evolution.hpp"
+#include "search/predicted/trial_memory.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {

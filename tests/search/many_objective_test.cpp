@@ -5,8 +5,8 @@
 #include <map>
 #include <set>
 
-#include "search/pareto.hpp"
-#include "search/reference_directions.hpp"
+#include "search/fronts/pareto.hpp"
+#include "search/fronts/reference_directions.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {

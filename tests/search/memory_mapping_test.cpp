@@ -1,5 +1,5 @@
 // Tensors in fast and slow memory: the optimum against trying everything, and how near the others come.
-#include "search/memory_mapping.hpp"
+#include "search/allocation/memory_mapping.hpp"
 
 #include <gtest/gtest.h>
 

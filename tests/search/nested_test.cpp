@@ -1,5 +1,5 @@
 // An outer search over hardware with a search over networks inside, against brute force over toy spaces.
-#include "search/nested.hpp"
+#include "search/staged/nested.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@
 #include <map>
 #include <set>
 
-#include "search/nested_quality.hpp"
+#include "search/staged/nested_quality.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {

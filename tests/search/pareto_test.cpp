@@ -1,5 +1,5 @@
 // Fronts, hypervolume and distance against hand cases, closed forms and brute force.
-#include "search/pareto.hpp"
+#include "search/fronts/pareto.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // The policy over a space's choices, against closed forms: its distribution, gradients, what it learns on bandits.
-#include "search/policy.hpp"
+#include "search/policies/policy.hpp"
 
 #include <gtest/gtest.h>
 

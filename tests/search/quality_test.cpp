@@ -11,7 +11,7 @@
 #include <sstream>
 #include <string_view>
 
-#include "search/pareto.hpp"
+#include "search/fronts/pareto.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {

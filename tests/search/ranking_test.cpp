@@ -1,5 +1,5 @@
 // Fronts and crowding against their definitions, and the changes that searchers make to candidates.
-#include "search/ranking.hpp"
+#include "search/fronts/ranking.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <map>
 #include <set>
 
-#include "search/pareto.hpp"
-#include "search/variation.hpp"
+#include "search/evolution/variation.hpp"
+#include "search/fronts/pareto.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {
@@ -37,7 +37,7 @@ Population population_of(const SearchSpace& space, const std::vector<Point>& poi
   return population;
 }
 
-// Front by front as the definition has it, the rules of search/ranking.hpp for copies and violations included.
+// Front by front as the definition has it, the rules of search/fronts/ranking.hpp for copies and violations included.
 std::vector<std::uint32_t> brute_ranks(const std::vector<Point>& points, const std::vector<double>& violations) {
   const std::size_t n = points.size();
   std::vector<std::uint32_t> ranks(n, 0);

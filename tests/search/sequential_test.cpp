@@ -1,5 +1,5 @@
 // First the architecture, then the precision: the stages against brute force over a toy space.
-#include "search/sequential.hpp"
+#include "search/staged/sequential.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <set>
 
-#include "search/pareto.hpp"
+#include "search/fronts/pareto.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {

@@ -1,5 +1,5 @@
 // Evolution of spaces against all sub-spaces of toy spaces, with true values that are sums over the dimensions.
-#include "search/space_evolution.hpp"
+#include "search/sub_spaces/space_evolution.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-#include "search/cross_validation.hpp"
+#include "search/predicted/cross_validation.hpp"
 #include "tests/search/problems.hpp"
 
 namespace ridgeline {

@@ -1,4 +1,4 @@
-#include "search/value_shape.hpp"
+#include "search/predicted/value_shape.hpp"
 
 #include <gtest/gtest.h>
 

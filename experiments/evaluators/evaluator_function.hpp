@@ -1,0 +1,36 @@
+// "function": an output of an analytic test function (bench/test_functions.hpp), for spaces whose genes are its
+// variables:
+// {"function": "zdt1", "output": "f1"}, with "objectives": 3 where it is scalable. A gene of n choices is the variable
+// gene / (n - 1); outputs are f1, f2 ... and, for constraints, c1, c2 ..., which hold where they are at most 0.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "experiments/evaluators/test_functions.hpp"
+#include "experiments/genome_evaluator.hpp"
+
+namespace ridgeline {
+
+class FunctionEvaluator : public GenomeEvaluator {
+ public:
+  // `output`: of TestFunction::evaluate. Throws ConfigError as TestFunction does.
+  FunctionEvaluator(TestFunction function, const SearchSpace& space, std::size_t output);
+
+  Fidelity fidelity() const override { return Fidelity::analytic; }
+  bool tells_genomes_apart() const override { return true; }
+  std::uint64_t fingerprint() const override;
+  void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override;
+
+  const TestFunction& function() const { return function_; }
+  std::size_t output() const { return output_; }
+
+ private:
+  TestFunction function_;
+  std::size_t output_;
+  std::vector<double> values_;        // of every choice, dimension by dimension
+  std::vector<std::size_t> offsets_;  // where a dimension's begin
+};
+
+}  // namespace ridgeline

@@ -1,0 +1,45 @@
+// "predictor": what a score learnt from another study's trials says, experiments/learned_score.hpp.
+
+#include "experiments/evaluators.hpp"
+#include "experiments/report/learned_score.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+namespace {
+
+class PredictorEvaluator : public Evaluator {
+ public:
+  explicit PredictorEvaluator(LearnedScore score) : score_(std::move(score)) {
+    Hasher hash;
+    hash.add(std::string_view(score_.save().dump()));
+    fingerprint_ = hash.value();
+  }
+
+  Fidelity fidelity() const override { return Fidelity::predicted; }
+  std::uint64_t fingerprint() const override { return fingerprint_; }
+  std::string unit() const override { return score_.unit; }
+
+  void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
+    std::vector<Genome> genomes;
+    genomes.reserve(candidates.size());
+    for (const Candidate& candidate : candidates) genomes.push_back(*candidate.genome);
+    const Eigen::VectorXd values = score_.predict(genomes);
+    for (std::size_t i = 0; i < scores.size(); ++i) scores[i].value = values[static_cast<Eigen::Index>(i)];
+  }
+
+ private:
+  LearnedScore score_;
+  std::uint64_t fingerprint_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Evaluator> make_predictor_evaluator(JsonReader options, const EvaluatorSetup& setup) {
+  const std::string file = options.string("file");
+  options.finish();
+  if (file.empty() || setup.space == nullptr) return nullptr;
+  const std::shared_ptr<const SearchSpace> space(std::shared_ptr<const SearchSpace>(), setup.space);  // the study's
+  return std::make_unique<PredictorEvaluator>(LearnedScore::load(file, space));
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,218 @@
+// One batch: asked for, identified, scored, timed, stored, told.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "experiments/study/study_impl.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+
+std::uint64_t hash_of(const Genome& genome) {
+  Hasher hasher;
+  for (const std::uint16_t gene : genome.genes) hasher.add(std::uint64_t{gene});
+  return hasher.value();
+}
+
+Batch Study::Impl::ask() {
+  Timer timer(*this, "ask");
+  Batch batch;
+  // Batches after the checkpoint are asked for again on resuming and answered from the store, so a batch of mostly
+  // known candidates need not write the searcher's whole state.
+  if (!checkpointed || told >= *checkpointed + batch_size) {
+    batch.checkpoint = Checkpoint{batch_number, static_cast<std::int64_t>(told), parts.searcher->save()};
+  }
+  batch.asked = parts.searcher->ask(batch_size);
+  return batch;
+}
+
+// Finds out which of the candidates are new, by the function they compute, and numbers those in the order of asking.
+void Study::Impl::identify(Batch& batch) {
+  struct Unknown {
+    std::size_t position;
+    std::uint64_t genome_hash;
+    std::uint64_t function_hash = 0;
+    Design design{};
+    std::string problem{};
+  };
+  constexpr std::size_t later = ~std::size_t{0};
+  std::vector<Unknown> unknown;
+  std::vector<std::uint64_t> hashes;
+  FlatMap first(batch.asked.size());
+  for (std::size_t i = 0; i < batch.asked.size(); ++i) {
+    hashes.push_back(hash_of(batch.asked[i]));
+    batch.answers.push_back(by_genome.find(hashes[i]).value_or(later));
+    if (batch.answers[i] == later && first.insert(hashes[i], i)) unknown.push_back({i, hashes[i]});
+  }
+  {
+    Timer timer(*this, "decode");
+    pool.for_each(unknown.size(), [&](std::size_t i) {
+      Unknown& one = unknown[i];
+      const Genome& genome = batch.asked[one.position];
+      if (const auto broken = parts.space->violation(genome)) {
+        throw std::logic_error("searcher '" + config.searcher + "' proposed an invalid candidate: " + *broken);
+      }
+      try {
+        one.design = decode_for(config, *parts.space, genome);
+        one.function_hash = by_genomes ? one.genome_hash : function_hash(one.design);
+      } catch (const ConfigError& error) {
+        one.problem = error.problems().front().text();
+        one.function_hash = mix64(one.genome_hash);
+      }
+    });
+  }
+  pool.for_each(unknown.size(), [&](std::size_t i) {
+    if (by_function.find(unknown[i].function_hash)) const Design freed = std::move(unknown[i].design);
+  });
+  for (Unknown& one : unknown) {
+    std::optional<std::size_t> known = by_function.find(one.function_hash);
+    if (!known) {
+      known = told + batch.fresh.size();
+      by_function.insert(one.function_hash, *known);
+      BatchEvaluation fresh;
+      fresh.trial.id = static_cast<std::int64_t>(*known);
+      fresh.trial.genome = batch.asked[one.position];
+      fresh.trial.function_hash = one.function_hash;
+      fresh.design = std::move(one.design);
+      fresh.values.resize(objectives.size());
+      fresh.estimates.resize(objectives.size());
+      fresh.held_back.resize(objectives.size(), false);
+      if (!one.problem.empty()) {
+        fresh.trial.status = Status::failed;
+        fresh.trial.reason = std::move(one.problem);
+      }
+      batch.fresh.push_back(std::move(fresh));
+    }
+    by_genome.insert(one.genome_hash, *known);
+    batch.answers[one.position] = *known;
+  }
+  for (std::size_t i = 0; i < batch.asked.size(); ++i) {
+    if (batch.answers[i] == later) batch.answers[i] = batch.answers[first.find(hashes[i]).value()];
+  }
+  duplicates += static_cast<std::int64_t>(batch.asked.size() - batch.fresh.size());
+  idle = batch.fresh.empty() ? idle + batch.asked.size() : 0;
+}
+
+bool Study::Impl::run_batch() {
+  Batch batch = ask();
+  if (batch.asked.empty()) {
+    idle = ~std::size_t{0};  // exhausted
+    return true;
+  }
+  identify(batch);
+  Trial missing;
+  missing.id = -1;
+  if (trials.size() < told + batch.fresh.size()) trials.resize(told + batch.fresh.size(), missing);
+  bool any = false;
+  for (BatchEvaluation& one : batch.fresh) {
+    const Trial& stored_before = trials[static_cast<std::size_t>(one.trial.id)];
+    one.wanted = stored_before.id < 0 && one.trial.id < config.stop.trials;
+    any = any || one.wanted;
+    if (stored_before.id >= 0 && stored_before.genome != one.trial.genome) {
+      throw StoreError(
+          fmt::format("{}: study '{}' does not go on as it was begun (trial {} is another candidate); it was "
+                      "written by another version of the program",
+                      store.path(), config.name, one.trial.id));
+    }
+  }
+  if (any) {
+    {
+      Timer timer(*this, "cost");
+      score_cheap(batch);
+    }
+    std::vector<BatchEvaluation*> ready;
+    for (BatchEvaluation& one : batch.fresh) {
+      if (one.wanted && !needs_timing(one)) ready.push_back(&one);
+    }
+    // Freed where they were made, side by side: a network is many small allocations.
+    pool.for_each(ready.size(), [&](std::size_t i) { const Design freed = std::move(ready[i]->design); });
+    commit(ready, batch.checkpoint);
+    if (!time_all(batch)) return false;
+  }
+  for (std::size_t i = told; i < told + batch.fresh.size(); ++i) {
+    if (trials[i].id < 0) return false;
+  }
+  tell(batch);
+  return true;
+}
+
+void Study::Impl::tell(const Batch& batch) {
+  Timer timer(*this, "tell");
+  std::vector<Trial> answers;
+  answers.reserve(batch.asked.size());
+  for (std::size_t i = 0; i < batch.asked.size(); ++i) {
+    answers.push_back(trials[batch.answers[i]]);
+    answers.back().genome = batch.asked[i];  // of the same function as the trial's own
+  }
+  parts.searcher->tell(answers);
+  for (std::size_t i = told; i < told + batch.fresh.size(); ++i) follow(trials[i]);
+  told += batch.fresh.size();
+  ++batch_number;
+}
+
+void Study::Impl::time_one(BatchEvaluation& evaluation) {
+  Timer timer(*this, "measure");
+  BatchEvaluation* const self = &evaluation;
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    if (!needs_timing(evaluation, i)) continue;
+    Evaluator& evaluator = *parts.from[i];
+    std::optional<MeasurementRecord> earlier;
+    if (evaluator.may_reuse()) earlier = store.reusable(evaluation.trial.function_hash, evaluator.protocol());
+    if (!earlier) {
+      score(std::span(&self, 1), i, false);
+      continue;
+    }
+    evaluation.values[i] = earlier->measurement.median_s;
+    evaluation.trial.reason =
+        fmt::format("'{}' is a timing of {}, used again", objectives[i].name, earlier->measured_utc);
+    earlier->trial_id = evaluation.trial.id;
+    earlier->objective = objectives[i].name;
+    earlier->purpose = "reuse";
+    earlier->predicted = evaluation.estimates[i];
+    evaluation.measurements.push_back(std::move(*earlier));
+    ++reused;
+  }
+}
+
+bool Study::Impl::time_all(Batch& batch) {
+  std::vector<BatchEvaluation*> order;
+  for (BatchEvaluation& one : batch.fresh) {
+    if (needs_timing(one)) order.push_back(&one);
+  }
+  // A drift of the machine must not look like a trend of the search.
+  Rng rng(config.seed, "order of timing", static_cast<std::uint64_t>(batch_number));
+  rng.shuffle(std::span(order));
+  for (BatchEvaluation* const one : order) {
+    if (must_pause()) return false;
+    time_one(*one);
+    commit(std::span(&one, 1), std::nullopt);
+  }
+  return true;
+}
+
+void Study::Impl::commit(std::span<BatchEvaluation* const> done, const std::optional<Checkpoint>& checkpoint) {
+  {
+    Timer timer(*this, "store");
+    std::vector<Trial> concluded;
+    std::vector<MeasurementRecord> measurements;
+    concluded.reserve(done.size());
+    for (BatchEvaluation* const one : done) {
+      conclude(*one);
+      concluded.push_back(one->trial);
+      std::ranges::move(one->measurements, std::back_inserter(measurements));
+    }
+    store.append(id, concluded, measurements, checkpoint);
+    if (checkpoint) checkpointed = static_cast<std::size_t>(checkpoint->first_trial);
+    for (Trial& trial : concluded) {
+      const auto place = static_cast<std::size_t>(trial.id);
+      trials[place] = std::move(trial);
+      remember(trials[place]);
+    }
+    stored += static_cast<std::int64_t>(done.size());
+  }
+  progress();
+}
+
+}  // namespace ridgeline

@@ -1,0 +1,131 @@
+#include "experiments/study/study_parts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "experiments/device_costs.hpp"
+#include "experiments/genome_evaluator.hpp"
+#include "experiments/study/device_limits.hpp"
+#include "spaces/hash.hpp"
+
+namespace ridgeline {
+namespace {
+
+// Runs `make`, noting what it throws. Problems that came from inside the study keep their own file and place.
+template <typename Make>
+void noting(JsonDocument& document, const std::string& path, const Make& make) {
+  try {
+    make();
+  } catch (const ConfigError& error) {
+    for (Problem problem : error.problems()) {
+      if (problem.file.empty()) {
+        problem.file = document.origin();
+        problem.path = path;
+      } else if (problem.file == "choices") {  // the study's own, which only the space can judge
+        problem.file = document.origin();
+        problem.path = "choices." + problem.path;
+      }
+      document.note(std::move(problem));
+    }
+  }
+}
+
+void make_space(const StudyConfig& config, const Resources& resources, JsonDocument& document, StudyParts& parts) {
+  if (config.space.empty()) return;  // noted where it was read
+  noting(document, "space", [&] {
+    parts.space = std::make_unique<SearchSpace>(resources.load_space(config.space, config.space_options));
+    const auto dims = parts.space->dims();
+    const bool mixed =
+        std::ranges::any_of(dims, [](const Dimension& dim) { return dim.group == GeneGroup::precision; });
+    if (mixed && config.precision) {
+      document.note({document.origin(), "precision", "nothing, as the space has precision genes of its own",
+                     fmt::format("'{}'", *config.precision), "leave it out"});
+    }
+    // One candidate shows a space whose constraints admit nothing, or whose templates do not fit, before anything runs.
+    Rng rng(config.seed, "space check");
+    decode_for(config, *parts.space, parts.space->sample(rng));
+  });
+}
+
+}  // namespace
+
+StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
+                      const PartOptions& options) {
+  StudyParts parts;
+  make_space(config, resources, document, parts);
+  SearcherSetup search{config.seed, {}, config.searcher_options, document.origin() + ": searcher"};
+  if (search.options.is_null()) search.options = Json::object();
+  const auto costs = std::make_shared<DeviceCosts>();
+  const auto limited = limited_costs(config);
+  std::vector<Problem> problems;
+  std::size_t position = 0;
+  for (const ObjectiveConfig& one : config.objectives) {
+    search.objectives.push_back(one.objective);
+    const std::size_t constraints = static_cast<std::size_t>(std::ranges::count_if(
+        config.objectives, [](const ObjectiveConfig& other) { return !other.objective.constraint_only; }));
+    const bool constraint = one.objective.constraint_only;
+    const std::string path =
+        constraint ? fmt::format("constraints[{}]", position - constraints) : fmt::format("objectives[{}]", position);
+    ++position;
+    const EvaluatorSetup setup{
+        parts.space.get(), &resources, one.objective.name, config.seed, options.pool, options.measure, costs, limited};
+    const auto make = [&](const Json* from, const std::string& key) -> std::unique_ptr<Evaluator> {
+      std::unique_ptr<Evaluator> evaluator;
+      if (from == nullptr || from->is_null()) return evaluator;
+      noting(document, path + "." + key, [&] {
+        evaluator = make_evaluator(JsonReader(*from, path + "." + key, document.origin(), problems), setup);
+      });
+      return evaluator;
+    };
+    parts.from.push_back(make(&one.from, "from"));
+    const Evaluator* const evaluator = parts.from.back().get();
+    const std::string& unit = one.objective.unit;
+    if (evaluator != nullptr && !unit.empty() && !evaluator->unit().empty() && unit != evaluator->unit()) {
+      problems.push_back(
+          {document.origin(), path + ".unit", fmt::format("'{}', as its evaluator gives it", evaluator->unit()),
+           fmt::format("'{}'", unit),
+           fmt::format("--set {}.unit={}, or in the study; a limit is in it too, reports choose readable prefixes",
+                       path, evaluator->unit())});
+    }
+    parts.screen.push_back(make(one.screen ? &*one.screen : nullptr, "screen"));
+    if (parts.screen.back() && parts.screen.back()->exclusive()) {
+      problems.push_back({document.origin(), path + ".screen.evaluator", "a cheap evaluator", "'measured'",
+                          "a screen is given whole batches: use \"cost\" or \"count\""});
+    }
+  }
+  for (Problem& problem : problems) document.note(std::move(problem));
+  const auto known = searchers();
+  const bool named = std::ranges::find(known, config.searcher, &SearcherEntry::name) != known.end();
+  const bool counted =
+      std::ranges::any_of(config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; });
+  if (parts.space && named && counted) {
+    noting(document, "searcher", [&] { parts.searcher = make_searcher(config.searcher, *parts.space, search); });
+  }
+  return parts;
+}
+
+bool genomes_differ(const StudyConfig& config, const StudyParts& parts) {
+  return config.canonical.value("cache", "functional") == "genome" ||
+         std::ranges::any_of(parts.from, [](const std::unique_ptr<Evaluator>& from) {
+           const auto* const of_genomes = dynamic_cast<const GenomeEvaluator*>(from.get());
+           return of_genomes != nullptr && of_genomes->tells_genomes_apart();
+         });
+}
+
+std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts) {
+  Hasher identity;
+  identity.add(config.hash());
+  for (std::size_t i = 0; i < parts.from.size(); ++i) {
+    identity.add(parts.from[i]->fingerprint()).add(parts.screen[i] ? parts.screen[i]->fingerprint() : 0);
+  }
+  return identity.value();
+}
+
+std::vector<Objective> objectives_of(const StudyConfig& config) {
+  std::vector<Objective> objectives;
+  for (const ObjectiveConfig& one : config.objectives) objectives.push_back(one.objective);
+  return objectives;
+}
+
+}  // namespace ridgeline

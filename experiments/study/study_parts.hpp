@@ -1,0 +1,48 @@
+// What a study's configuration names, made: space, searcher, evaluators; and what a study does with their values that
+// does not need its store.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "experiments/evaluator.hpp"
+#include "experiments/study/study_config.hpp"
+#include "search/searcher.hpp"
+
+namespace ridgeline {
+
+struct StudyParts {
+  std::unique_ptr<SearchSpace> space;
+  std::unique_ptr<Searcher> searcher;
+  std::vector<std::unique_ptr<Evaluator>> from;    // one an objective
+  std::vector<std::unique_ptr<Evaluator>> screen;  // one an objective, null where it has none
+};
+
+// What an evaluator of the study is given beside its options.
+struct PartOptions {
+  WorkerPool* pool = nullptr;
+  MeasureFunction measure;
+};
+
+// Makes everything, noting every problem in the document (the configuration's own); what could not be made is null.
+StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
+                      const PartOptions& options = {});
+
+// Whether two candidates are told apart by their genomes and not by the function of their networks: where the
+// configuration says "cache": "genome" (the default is "functional"), for tables that give candidates of one function
+// values of their own; and where an evaluator's values differ between such candidates.
+bool genomes_differ(const StudyConfig& config, const StudyParts& parts);
+// What a stored study is known by beside its space and name: its configuration and what its evaluators read.
+std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts);
+std::vector<Objective> objectives_of(const StudyConfig& config);
+
+// Sets values (minimised), violation, reason and status of a trial that every evaluator gave an answer for, from one
+// natural value an objective; estimates (none, or one an objective) stand in for values that were not asked for because
+// the candidate breaks a limit already.
+void conclude_values(std::span<const Objective> objectives, std::span<const std::optional<double>> values,
+                     std::span<const std::optional<double>> estimates, Trial& trial);
+
+}  // namespace ridgeline
