@@ -11,6 +11,7 @@
 #include "search/searcher.hpp"
 #include "tests/search/kinds_of_space.hpp"
 #include "tests/search/problems.hpp"
+#include "tests/search/searcher_needs.hpp"
 
 namespace ridgeline {
 namespace {
@@ -26,97 +27,6 @@ std::string case_name(const testing::TestParamInfo<Case>& info) {
   std::string name = info.param.searcher + "_on_" + info.param.space;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
-}
-
-// What a searcher needs of the suite: options where its defaults would make it slow or do not exist, and a space that
-// has what it works on.
-struct Needs {
-  Json options = Json::object();
-  std::optional<GeneGroup> group{};  // that some of its dimensions are of
-  bool limits = false;               // of the objectives
-  int garbled = 3000;                // states to try
-};
-
-Needs needs_of(const std::string& searcher) {
-  if (searcher == "linas") {
-    return {{{"initial", 16}, {"round", 25}, {"population", 8}, {"generations", 2}, {"memory", 24}}, {}, false, 700};
-  }
-  if (searcher == "sequential") return {{{"formats", "f32"}, {"first_trials", 30}}, GeneGroup::precision};
-  if (searcher == "nested") {
-    const Json small = {{"name", "nsga2"}, {"population", 6}, {"offspring", 3}};
-    return {
-        {{"inner_trials", 12}, {"parallel", 2}, {"carry", 2}, {"give_up_after", 8}, {"outer", small}, {"inner", small}},
-        GeneGroup::hardware,
-        true,
-        1000};
-  }
-  if (searcher == "bayesian")
-    return {
-        {{"initial", 150}, {"pool", 12}, {"samples", 4}, {"memory", 24}, {"features", "genes"}, {"predictor", "ridge"}},
-        {},
-        false,
-        60};
-  if (searcher == "auto") return {Json::object(), {}, false, 100};
-  if (searcher == "hype") return {{{"samples", 200}}};
-  if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
-  return {};
-}
-
-bool suits(const std::string& searcher, const SearchSpace& space) {
-  if (searcher == "exhaustive") return space.enumeration_size() > 0;
-  // It is one of two others, without options that would make it quick where there is much to learn.
-  if (searcher == "auto") return space.enumeration_size() > 0 && space.enumeration_size() <= 64;
-  const std::optional<GeneGroup> group = needs_of(searcher).group;
-  return !group || std::ranges::find(space.dims(), *group, &Dimension::group) != space.dims().end();
-}
-
-SearcherSetup setup_for(std::size_t objectives, std::uint64_t seed = 1) {
-  SearcherSetup setup;
-  setup.seed = seed;
-  setup.objectives = minimised_objectives(objectives);
-  return setup;
-}
-
-SearcherSetup setup_of(const std::string& searcher, std::size_t objectives, std::uint64_t seed = 1) {
-  SearcherSetup setup = setup_for(objectives, seed);
-  const Needs needs = needs_of(searcher);
-  setup.options = needs.options;
-  for (Objective& objective : setup.objectives) {
-    if (needs.limits) objective.limit = 30.0;
-  }
-  return setup;
-}
-
-Judge values_of(std::size_t objectives) {
-  return [objectives](Trial& trial) {
-    for (std::size_t k = 0; k < objectives; ++k) {
-      double sum = noise(trial.genome, k);
-      for (std::size_t i = 0; i < trial.genome.genes.size(); ++i) {
-        sum += (k % 2 == 0 ? 1.0 : -1.0) * static_cast<double>((i + k) % 3) * trial.genome.genes[i];
-      }
-      trial.values.push_back(sum);
-    }
-  };
-}
-
-// A fifth of the candidates each: ok, infeasible with values, infeasible without, and two ways to fail.
-Judge mixed_outcomes(std::size_t objectives) {
-  return [objectives](Trial& trial) {
-    const double draw = noise(trial.genome, 99);
-    if (draw < 0.6) values_of(objectives)(trial);
-    if (draw < 0.2) return;
-    trial.reason = "made up";
-    trial.status = draw < 0.8 ? Status::infeasible : draw < 0.9 ? Status::unstable : Status::failed;
-    if (draw < 0.8) trial.violation = noise(trial.genome, 100) + 0.01;
-  };
-}
-
-Judge all_with(Status status, double violation) {
-  return [=](Trial& trial) {
-    trial.status = status;
-    trial.violation = violation;
-    trial.reason = "made up";
-  };
 }
 
 class Search {
