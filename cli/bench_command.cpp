@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <iostream>
+#include <limits>
 
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
@@ -39,6 +40,11 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
   }
   const StudyConfig config = load_study(command.study, command.overrides, cli.resources);
   options.first_seed = command.first_seed.value_or(config.seed);
+  const std::uint64_t last = std::numeric_limits<std::uint64_t>::max() - options.seeds + 1;
+  if (options.first_seed > last) {
+    throw ConfigError({"--first-seed", "", fmt::format("at most {}, so that every run has a seed of its own", last),
+                       fmt::to_string(options.first_seed), ""});
+  }
   const BenchProblem problem(config, cli.resources, cache_of(command.cache));
   const BenchSettings settings = bench_settings(problem, command.searchers, command.grids);
   check_bench_reference(problem, command.reference);

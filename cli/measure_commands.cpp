@@ -84,10 +84,12 @@ int estimate(const CommandLine& cli, const EstimateOptions& options) {
   }
   if (options.json) {
     cli.print_json(json);
-    return exit_done;
+  } else {
+    cli.print(text + operators_text(chosen.design, estimates, cli.style));
   }
-  cli.print(text + operators_text(chosen.design, estimates, cli.style));
-  return exit_done;
+  const bool any = estimates.empty() ||
+                   std::ranges::any_of(estimates, [](const DeviceEstimate& one) { return one.problem.empty(); });
+  return any ? exit_done : exit_infeasible;
 }
 
 struct TimingOptions {

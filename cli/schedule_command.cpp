@@ -80,8 +80,19 @@ std::unique_ptr<HardwareModel> device_of(const CommandLine& cli, const ScheduleC
                      "for example nasaic; 'ridgeline device list' shows which there are"});
 }
 
+bool is_page(const std::string& path) { return path.ends_with(".html") || path.ends_with(".htm"); }
+
+void check_drawing(const std::string& path) {
+  if (path.empty()) return;
+  if (!is_page(path) && !path.ends_with(".svg")) {
+    throw ConfigError(
+        {"--out", "", "a file that ends in .svg or .html", "'" + path + "'", "the ending says what to draw"});
+  }
+  check_writable(path, "--out");
+}
+
 int show_schedule(const CommandLine& cli, const ScheduleCommand& options) {
-  if (!options.out.empty()) check_writable(options.out, "--out");
+  check_drawing(options.out);
   const Subject subject = subject_of(cli, options);
   const std::unique_ptr<HardwareModel> model = device_of(cli, options, subject);
   ScheduleReportOptions schedule = options.schedule;
@@ -89,8 +100,7 @@ int show_schedule(const CommandLine& cli, const ScheduleCommand& options) {
   const auto& several = dynamic_cast<const HeterogeneousModel&>(*model);
   const ScheduleReport report = schedule_report(subject.design, subject.name, several, schedule);
   if (!options.out.empty()) {
-    const bool page = options.out.ends_with(".html") || options.out.ends_with(".htm");
-    write_file(options.out, page ? schedule_html(report) : schedule_svg(report), "--out");
+    write_file(options.out, is_page(options.out) ? schedule_html(report) : schedule_svg(report), "--out");
   }
   if (options.json) {
     cli.print_json(schedule_json(report));

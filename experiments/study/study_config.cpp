@@ -24,6 +24,9 @@ class ConfigReader {
     root_.integer("ridgeline_study", {.least = 1, .most = 1});
     config_.name = root_.string("name");
     if (root_.has("name") && root_.value()["name"] == "") root_.note("name", "a name", "an empty one");
+    if (std::ranges::any_of(config_.name, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+      root_.note("name", "a name of printable characters", Json(config_.name).dump());
+    }
     root_.string("about", "");
     config_.space = root_.string("space");
     config_.seed = static_cast<std::uint64_t>(root_.integer("seed", {.fallback = 1, .least = 0}));

@@ -54,6 +54,7 @@ TEST_F(Bench, SaysWhatIsWrong) {
   EXPECT_EQ(run({"zdt1", "--asks", "0"}).code, 2);
   EXPECT_EQ(run({"zdt1", "--at", "0"}).code, 2);
   EXPECT_EQ(run({"zdt1", "--evaluations", "5", "--at", "6"}).code, 2);
+  EXPECT_EQ(run({"zdt1", "--seeds", "3", "--first-seed", "18446744073709551614"}).code, 2);
 }
 
 }  // namespace

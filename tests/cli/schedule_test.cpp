@@ -113,6 +113,9 @@ TEST(Schedule, BadInputIsSaidWithItsRemedy) {
   EXPECT_EQ(format.code, 2);
   EXPECT_THAT(format.err, HasSubstr("choose another --format"));
   EXPECT_EQ(run_ridgeline({"schedule", "--device", "nasaic"}).code, 2);
+  const Outcome drawing = run_ridgeline({"schedule", "nasaic", "--device", "nasaic", "--out", "plan.txt"});
+  EXPECT_EQ(drawing.code, 2);
+  EXPECT_THAT(drawing.err, HasSubstr(".svg or .html"));
 }
 
 // Two networks and their accelerators under specifications that the networks alone do not look at.

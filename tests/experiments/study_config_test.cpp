@@ -171,6 +171,7 @@ TEST_F(StudyConfigTest, ProblemsOfWhatItNamesAreReportedTogetherWithItsOwn) {
 
 TEST_F(StudyConfigTest, SyntaxAndFiles) {
   EXPECT_THAT(refusal("{\"name\": }"), HasSubstr("line 1"));
+  EXPECT_THAT(refusal(good(), {"name=\"a\\nb\""}), HasSubstr("printable characters"));
   EXPECT_THAT(refusal("[1]"), HasSubstr("an object at the top level"));
   EXPECT_THAT(refusal(""), HasSubstr("study.json"));
   EXPECT_THAT(refusal(good() + "{"), HasSubstr("study.json"));
