@@ -19,7 +19,7 @@
 //
 // "cache": which candidates are one, so that the first one's values answer the others: "functional" (the default),
 // whose networks compute the same function; "genome", only equal genomes, for tables that give candidates of one
-// function values of their own (genomes_differ in study_parts.hpp).
+// function values of their own (cache_of in study_parts.hpp); "off", none: whatever is proposed is a trial of its own.
 //
 // "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
@@ -32,6 +32,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,11 @@
 #include "search/trial.hpp"
 
 namespace ridgeline {
+
+// Which candidates are one evaluation (Gillard, Jouffe et al., "Unified Functional Hashing in Automatic Machine
+// Learning", 2023, of the functional one).
+enum class StudyCache : std::uint8_t { functional, genome, off };
+std::span<const std::string> cache_names();  // "functional", "genome", "off"
 
 struct ObjectiveConfig {
   Objective objective;
@@ -75,6 +81,7 @@ struct StudyConfig {
   std::uint64_t seed = 1;
   std::string searcher;
   Json searcher_options;
+  StudyCache cache = StudyCache::functional;
   std::int64_t batch = 0;                   // candidates asked for at once; 0 = the searcher's own default
   std::vector<ObjectiveConfig> objectives;  // objectives first, then constraint-only ones
   StopRules stop;

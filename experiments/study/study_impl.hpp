@@ -25,6 +25,15 @@ struct BatchEvaluation {
   bool wanted = false;  // not stored yet and within the budget
 };
 
+// A candidate of a batch whose genome has no answer yet.
+struct Proposal {
+  std::size_t position = 0;  // in Batch::asked
+  std::uint64_t genome_hash = 0;
+  std::uint64_t function_hash = 0;
+  Design design{};
+  std::string problem{};  // why it cannot be decoded
+};
+
 // A batch as it was asked for.
 struct Batch {
   std::optional<Checkpoint> checkpoint;
@@ -60,6 +69,9 @@ struct Study::Impl {
   bool run_batch();  // false: cut short
   Batch ask();
   void identify(Batch& batch);
+  void make_functions(const Batch& batch, std::vector<Proposal>& unknown);
+  void number(Batch& batch, Proposal& proposal);
+  void count_saved(const Batch& batch);
   void tell(const Batch& batch);
   void time_one(BatchEvaluation& evaluation);
   bool time_all(Batch& batch);  // false: cut short
@@ -91,7 +103,7 @@ struct Study::Impl {
   StudyHooks hooks;
   WorkerPool pool;
   StudyParts parts;
-  bool by_genomes = false;  // genomes_differ()
+  StudyCache cache = StudyCache::functional;  // cache_of()
   std::vector<Objective> objectives;
 
   StudyId id = 0;
@@ -108,8 +120,10 @@ struct Study::Impl {
                                         // that it does not depend on the order of timing
   std::size_t improved = 0;             // trials when a front in order last changed
   std::int64_t stored = 0;              // trials in the store
-  std::int64_t resumed = 0, duplicates = 0, reused = 0;
-  std::size_t idle = 0;  // candidates asked for since the last new one
+  std::int64_t resumed = 0, reused = 0;
+  SavedEvaluations saved;   // of the whole study
+  bool saved_whole = true;  // false: `saved` begins where this run does, as what was stored before did not count
+  std::size_t idle = 0;     // candidates asked for since the last new one
   Clock::time_point begin;
   std::map<std::string, double> phases;
 };
