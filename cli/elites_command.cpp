@@ -59,7 +59,8 @@ void add_elites_command(CLI::App& app, CommandLine& cli) {
                    "ask for the filled cell nearest to this: latency_s=0.004, an axis of --by; may be repeated")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
-  command->add_option("--out", flags->out, "draw the heat map into this file: .svg, or .html with all elites")
+  command
+      ->add_option("--out,--html,--svg", flags->out, "draw the heat map into this file: .svg, or .html with all elites")
       ->type_name("FILE");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return show_elites(cli, *flags); }; });

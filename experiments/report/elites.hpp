@@ -21,13 +21,13 @@
 namespace ridgeline {
 
 struct ElitesOptions {
-  std::string study;
+  std::string study{};
   // "latency_s=0:0.02:10" (from, to and number of cells; a range that is left out is that of the candidates, in 10
   // cells), "edge[0]". None: the descriptors of the study's own searcher, which is then map-elites.
-  std::vector<std::string> by;
-  std::string score;               // an objective that is optimised; empty: the first
-  std::vector<std::string> where;  // "latency_s<0.005", "edge[0]=skip_connect": all hold
-  std::vector<std::string> near;   // "latency_s=0.004": a value on some of the axes
+  std::vector<std::string> by{};
+  std::string score{};               // an objective that is optimised; empty: the first
+  std::vector<std::string> where{};  // "latency_s<0.005", "edge[0]=skip_connect": all hold
+  std::vector<std::string> near{};   // "latency_s=0.004": a value on some of the axes
 };
 
 // One axis of the grid as it is shown: objectives in ascending order of their natural values.

@@ -160,9 +160,9 @@ class HeatMap {
     const double height = std::max(120.0, std::min(bottom_ - top, 240.0)), at = width - right + 36;
     text_ += text_at(at, top - 10, "start", 12, score_.scale.heading(score_.label));
     for (int i = 0; i < steps; ++i) {
-      const double share = 1.0 - (i + 0.5) / steps;
+      const double at_step = 1.0 - (i + 0.5) / steps;
       text_ += fmt::format("<rect x=\"{:.1f}\" y=\"{:.2f}\" width=\"16\" height=\"{:.2f}\" fill=\"{}\"/>\n", at,
-                           top + height * i / steps, height / steps + 0.3, colour_of(share).text());
+                           top + height * i / steps, height / steps + 0.3, colour_of(at_step).text());
     }
     const double sign = score_.objective.direction == Direction::maximise ? 1.0 : -1.0;
     for (int i = 0; i <= 4; ++i) {

@@ -222,6 +222,7 @@ StudyResult Study::Impl::finish(End end) {
   result.resumed = resumed;
   result.cache = cache;
   result.saved = saved;
+  result.cache_check = cache_check;
   result.reused = reused;
   result.searcher_notes = parts.searcher->notes();
   for (std::size_t f = 0; f < archives.size(); ++f) {

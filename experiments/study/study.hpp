@@ -55,6 +55,13 @@ struct Verified {
   Measurement again;                // samples of every round together
 };
 
+// What "verify_cache" found: answers of the functional cache that were evaluated all the same, by every objective
+// without a screen that is not timed.
+struct CacheCheck {
+  std::int64_t checked = 0, differing = 0;
+  std::string example;  // of one that differs: the trial, the objective, both values
+};
+
 struct StudyResult {
   enum class End : std::uint8_t { budget, wall_clock, stagnation, exhausted, interrupted, infeasible };
   End end = End::budget;
@@ -62,6 +69,7 @@ struct StudyResult {
   std::int64_t trials = 0, resumed = 0;
   StudyCache cache = StudyCache::functional;                  // that the study worked with: cache_of
   SavedEvaluations saved;                                     // by it, of the whole study
+  CacheCheck cache_check;                                     // of this run
   std::int64_t reused = 0;                                    // timings taken from the store instead of measured
   Fidelity fidelity = Fidelity::analytic;                     // of the front
   std::vector<Trial> front;                                   // of the best fidelity there is

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "experiments/study/study_impl.hpp"
@@ -68,7 +69,7 @@ void Study::Impl::make_functions(const Batch& batch, std::vector<Proposal>& unkn
       one.function_hash = mix64(one.genome_hash);
     }
   });
-  if (cache == StudyCache::off) return;
+  if (cache == StudyCache::off || config.verify_cache) return;
   pool.for_each(unknown.size(), [&](std::size_t i) {
     if (by_function.find(unknown[i].function_hash)) const Design freed = std::move(unknown[i].design);
   });
@@ -93,9 +94,36 @@ void Study::Impl::number(Batch& batch, Proposal& proposal) {
       fresh.trial.reason = std::move(proposal.problem);
     }
     batch.fresh.push_back(std::move(fresh));
+  } else if (config.verify_cache && proposal.problem.empty()) {
+    batch.hits.push_back({proposal.position, std::move(proposal.design)});
   }
   by_genome.insert(proposal.genome_hash, *known);
   batch.answers[proposal.position] = *known;
+}
+
+// Sums are over operators in the order of the genome's own network: the last bits may differ.
+void Study::Impl::check_hits(const Batch& batch) {
+  Timer timer(*this, "decode");
+  for (const CacheHit& hit : batch.hits) {
+    const Trial& answer = trials[batch.answers[hit.position]];
+    if (!answer.has_values()) continue;
+    ++cache_check.checked;
+    const Candidate candidate{answer.id, &batch.asked[hit.position], &hit.design, 0};
+    for (std::size_t i = 0; i < objectives.size(); ++i) {
+      if (parts.from[i]->exclusive() || parts.screen[i]) continue;
+      Score score;
+      parts.from[i]->evaluate({&candidate, 1}, {&score, 1});
+      const double stored = natural(answer.values[i], objectives[i].direction);
+      const double most = 1e-9 * std::max(std::abs(stored), std::abs(score.value));
+      if (score.status == Status::ok && std::abs(score.value - stored) <= most) continue;
+      if (cache_check.differing++ == 0) {
+        cache_check.example =
+            fmt::format("'{}' of trial {} is {:.9g}, of a candidate of its function {}", objectives[i].name, answer.id,
+                        stored, score.status == Status::ok ? fmt::format("{:.9g}", score.value) : score.reason);
+      }
+      break;
+    }
+  }
 }
 
 // By the genes of the trial that answers, so that the counts do not depend on what a resumed run still remembers.
@@ -149,6 +177,7 @@ bool Study::Impl::run_batch() {
   for (std::size_t i = told; i < told + batch.fresh.size(); ++i) {
     if (trials[i].id < 0) return false;
   }
+  check_hits(batch);
   tell(batch);
   return true;
 }

@@ -39,6 +39,7 @@ class ConfigReader {
     config_.batch = root_.integer("batch", {.fallback = 0, .least = 1, .most = 1'000'000});
     config_.threads = static_cast<int>(root_.integer("threads", {.fallback = 0, .least = 0, .most = 1024}));
     config_.verify_front = root_.boolean("verify_front", true);
+    config_.verify_cache = root_.boolean("verify_cache", false);
     const std::string cache = root_.word("cache", cache_names(), cache_names()[0]);
     const auto named = std::ranges::find(cache_names(), cache);
     if (named != cache_names().end()) config_.cache = static_cast<StudyCache>(named - cache_names().begin());

@@ -20,6 +20,7 @@
 // "cache": which candidates are one, so that the first one's values answer the others: "functional" (the default),
 // whose networks compute the same function; "genome", only equal genomes, for tables that give candidates of one
 // function values of their own (cache_of in study_parts.hpp); "off", none: whatever is proposed is a trial of its own.
+// "verify_cache": true evaluates also what the functional cache answers, and counts the answers that are not the same.
 //
 // "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
@@ -82,6 +83,7 @@ struct StudyConfig {
   std::string searcher;
   Json searcher_options;
   StudyCache cache = StudyCache::functional;
+  bool verify_cache = false;
   std::int64_t batch = 0;                   // candidates asked for at once; 0 = the searcher's own default
   std::vector<ObjectiveConfig> objectives;  // objectives first, then constraint-only ones
   StopRules stop;
@@ -92,8 +94,8 @@ struct StudyConfig {
 
   Json canonical;      // the merged document, keys sorted
   std::string origin;  // the file, for messages
-  // Of everything that decides which trials come out: not the name, the stop rules, the thread count, verify_front or
-  // the variants. The space is not in it either: it has a fingerprint of its own.
+  // Of everything that decides which trials come out: not the name, the stop rules, the thread count, verify_front,
+  // verify_cache or the variants. The space is not in it either: it has a fingerprint of its own.
   std::uint64_t hash() const;
 };
 

@@ -34,12 +34,19 @@ struct Proposal {
   std::string problem{};  // why it cannot be decoded
 };
 
+// A candidate that was answered by a trial with other genes.
+struct CacheHit {
+  std::size_t position = 0;  // in Batch::asked
+  Design design;
+};
+
 // A batch as it was asked for.
 struct Batch {
   std::optional<Checkpoint> checkpoint;
   std::vector<Genome> asked;
   std::vector<std::size_t> answers;    // the trial that answers each
   std::vector<BatchEvaluation> fresh;  // those not known before, in order of ids
+  std::vector<CacheHit> hits;          // of "verify_cache"
 };
 
 std::uint64_t hash_of(const Genome& genome);
@@ -72,6 +79,7 @@ struct Study::Impl {
   void make_functions(const Batch& batch, std::vector<Proposal>& unknown);
   void number(Batch& batch, Proposal& proposal);
   void count_saved(const Batch& batch);
+  void check_hits(const Batch& batch);
   void tell(const Batch& batch);
   void time_one(BatchEvaluation& evaluation);
   bool time_all(Batch& batch);  // false: cut short
@@ -121,6 +129,7 @@ struct Study::Impl {
   std::size_t improved = 0;             // trials when a front in order last changed
   std::int64_t stored = 0;              // trials in the store
   std::int64_t resumed = 0, reused = 0;
+  CacheCheck cache_check;
   SavedEvaluations saved;   // of the whole study
   bool saved_whole = true;  // false: `saved` begins where this run does, as what was stored before did not count
   std::size_t idle = 0;     // candidates asked for since the last new one
