@@ -113,13 +113,13 @@ void Study::Impl::check_hits(const Batch& batch) {
       if (parts.from[i]->exclusive() || parts.screen[i]) continue;
       Score score;
       parts.from[i]->evaluate({&candidate, 1}, {&score, 1});
-      const double stored = natural(answer.values[i], objectives[i].direction);
-      const double most = 1e-9 * std::max(std::abs(stored), std::abs(score.value));
-      if (score.status == Status::ok && std::abs(score.value - stored) <= most) continue;
+      const double known = natural(answer.values[i], objectives[i].direction);
+      const double most = 1e-9 * std::max(std::abs(known), std::abs(score.value));
+      if (score.status == Status::ok && std::abs(score.value - known) <= most) continue;
       if (cache_check.differing++ == 0) {
         cache_check.example =
             fmt::format("'{}' of trial {} is {:.9g}, of a candidate of its function {}", objectives[i].name, answer.id,
-                        stored, score.status == Status::ok ? fmt::format("{:.9g}", score.value) : score.reason);
+                        known, score.status == Status::ok ? fmt::format("{:.9g}", score.value) : score.reason);
       }
       break;
     }
