@@ -94,12 +94,13 @@ TEST_P(EveryCache, SavesWhatSetsSay) {
     EXPECT_EQ(stored(path), result.saved) << searcher;
     std::set<Genome> genomes;
     for (const Trial& trial : trials_of(path, "s")) genomes.insert(trial.genome);
-    EXPECT_LE(genomes.size(), plain.genomes.size());  // the last batch may reach beyond the budget
+    EXPECT_LE(genomes.size(), plain.genomes.size());         // the last batch may reach beyond the budget
+    const bool repeats = std::string(searcher) == "random";  // others may avoid what they know
     if (cache() == StudyCache::off) {
       EXPECT_EQ(result.saved.total(), 0);
-      EXPECT_LT(genomes.size(), 30U) << "nothing repeats: the test shows nothing";
+      EXPECT_TRUE(!repeats || genomes.size() < 30U) << "nothing repeats: the test shows nothing";
     } else {
-      EXPECT_GT(result.saved.total(), 0) << searcher;
+      EXPECT_TRUE(!repeats || result.saved.by_genome > 0);
       EXPECT_EQ(genomes.size(), 30U);
       EXPECT_EQ(result.saved.by_function > 0, cache() == StudyCache::functional) << searcher;
     }
@@ -158,7 +159,7 @@ TEST_P(EveryCache, IsPartOfAStoredStudy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Caches, EveryCache, ::testing::Values("functional", "genome", "off"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& one) { return one.param; });
 
 // Counts agree for candidates of one function; a function of the genes, which the hash knows nothing of, does not.
 TEST(Cache, AnswersCanBeVerified) {
