@@ -191,6 +191,8 @@ constexpr std::string_view page = R"(<!doctype html>
 <style>
 {{style}}
 .map svg { width: 100%; height: auto; display: block; }
+td { white-space: nowrap; }
+td.wide { white-space: normal; }
 </style>
 </head>
 <body>
