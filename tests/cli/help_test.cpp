@@ -46,12 +46,12 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 TEST(Help, EveryCommandIsThere) {
-  EXPECT_THAT(
-      subcommands(run_ridgeline({"--help"}).out),
-      UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "bench", "choices", "cross", "elites",
-                           "explain", "space", "device", "estimate", "measure", "mapping", "memory", "patches",
-                           "schedule", "scratchpad", "spiking", "allocate", "sensitivity", "quantize", "sweep", "data",
-                           "train", "predictor", "evaluate", "extract", "rank", "winners", "export", "version"));
+  EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
+              UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "bench", "choices",
+                                   "cross", "elites", "explain", "space", "device", "estimate", "measure", "mapping",
+                                   "memory", "patches", "schedule", "scratchpad", "spiking", "allocate", "sensitivity",
+                                   "quantize", "sweep", "data", "train", "predictor", "evaluate", "extract", "rank",
+                                   "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
               UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve", "shrink"));
