@@ -23,11 +23,10 @@ struct BenchCommand {
   bool markdown = false, json = false, quiet = false;
 };
 
-std::optional<BenchCache> cache_of(const std::string& word) {
-  if (word == "functional") return BenchCache::functional;
-  if (word == "genome") return BenchCache::genome;
-  if (word == "off") return BenchCache::off;
-  return std::nullopt;
+std::optional<StudyCache> cache_named(const std::string& word) {
+  const auto found = std::ranges::find(cache_names(), word);
+  if (found == cache_names().end()) return std::nullopt;
+  return static_cast<StudyCache>(found - cache_names().begin());
 }
 
 BenchReport run(const CommandLine& cli, const BenchCommand& command, const InterruptFlag& interrupt) {
@@ -45,7 +44,7 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
     throw ConfigError({"--first-seed", "", fmt::format("at most {}, so that every run has a seed of its own", last),
                        fmt::to_string(options.first_seed), ""});
   }
-  const BenchProblem problem(config, cli.resources, cache_of(command.cache));
+  const BenchProblem problem(config, cli.resources, cache_named(command.cache));
   const BenchSettings settings = bench_settings(problem, command.searchers, command.grids);
   check_bench_reference(problem, command.reference);
   std::optional<Store> store;
@@ -137,7 +136,7 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
   command
       ->add_option("--cache", options->cache,
                    "which candidates are one evaluation: functional, genome or off; default: the study's")
-      ->check(CLI::IsMember({"functional", "genome", "off"}));
+      ->check(CLI::IsMember(std::vector<std::string>(cache_names().begin(), cache_names().end())));
   command->add_option(
       "--reference", options->reference,
       "a value of the hypervolume's reference point, or a multiple of the exact front's worst: latency_s=1.1x");

@@ -168,6 +168,7 @@ void add_commands(CLI::App& app, CommandLine& cli) {
   add_bench_command(app, cli);
   add_choices_command(app, cli);
   add_cross_command(app, cli);
+  add_elites_command(app, cli);
   add_space_commands(app, cli);
   add_device_commands(app, cli);
   add_measure_commands(app, cli);

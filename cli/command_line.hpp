@@ -49,8 +49,10 @@ void add_compare_command(CLI::App& app, CommandLine& cli);          // compare
 void add_bench_command(CLI::App& app, CommandLine& cli);            // bench
 void add_choices_command(CLI::App& app, CommandLine& cli);          // choices
 void add_cross_command(CLI::App& app, CommandLine& cli);            // cross
-void add_space_commands(CLI::App& app, CommandLine& cli);           // space list|show|count|sample|check|evolve
+void add_elites_command(CLI::App& app, CommandLine& cli);           // elites
+void add_space_commands(CLI::App& app, CommandLine& cli);           // space list|show|count|sample|check|evolve|shrink
 void add_space_evolve_command(CLI::App& spaces, CommandLine& cli);  // space evolve
+void add_space_shrink_command(CLI::App& spaces, CommandLine& cli);  // space shrink
 void add_device_commands(CLI::App& app, CommandLine& cli);          // device list|show|calibrate|check
 void add_calibration_commands(CLI::App& device, CommandLine& cli);  // device calibrate, device check
 void add_measure_commands(CLI::App& app, CommandLine& cli);         // estimate, measure

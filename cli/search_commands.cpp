@@ -23,13 +23,13 @@ namespace {
 
 struct RunOptions {
   std::string study;  // file or shipped name; of resume: the stored name
-  std::string database, name, report;
+  std::string database, name, report, cache;
   std::vector<std::string> overrides;  // path=value
   std::optional<std::int64_t> trials;
   std::optional<std::uint64_t> seed;
   std::optional<int> threads;
   std::optional<double> wall_s;
-  bool dry_run = false, quiet = false, json = false, only_main = false;
+  bool verify_cache = false, dry_run = false, quiet = false, json = false, only_main = false;
 };
 
 // --set first, so that a flag wins over it.
@@ -40,6 +40,8 @@ std::vector<std::string> all_overrides(const RunOptions& options) {
   if (options.trials) overrides.push_back(fmt::format("stop.trials={}", *options.trials));
   if (options.wall_s) overrides.push_back(fmt::format("stop.wall_s={}", *options.wall_s));
   if (options.seed) overrides.push_back(fmt::format("seed={}", *options.seed));
+  if (!options.cache.empty()) overrides.push_back("cache=" + options.cache);
+  if (options.verify_cache) overrides.emplace_back("verify_cache=true");
   if (options.threads) overrides.push_back(fmt::format("threads={}", *options.threads));
   return overrides;
 }
@@ -83,18 +85,29 @@ std::string phases_text(const StudyResult& result) {
 Json result_json(const StudyResult& result, const StudyReport& report) {
   Json json = report_json(report);
   json["run"] = {{"end", end_word(result.end)},
-                 {"duplicates", result.duplicates},
+                 {"duplicates", result.saved.total()},
+                 {"cache", cache_names()[static_cast<std::size_t>(result.cache)]},
                  {"resumed_trials", result.resumed},
                  {"reused_timings", result.reused},
                  {"phases_s", Json::object()}};
+  if (result.cache_check.checked > 0) {
+    json["run"]["cache_check"] = {{"checked", result.cache_check.checked}, {"differing", result.cache_check.differing}};
+  }
   for (const PhaseTime& phase : result.phases) json["run"]["phases_s"][phase.phase] = phase.seconds;
   return json;
 }
 
+std::string check_text(const CacheCheck& check) {
+  if (check.checked == 0) return "";
+  return fmt::format("; {} of {} answers by function evaluated again differ{}{}", grouped(check.differing),
+                     grouped(check.checked), check.example.empty() ? "" : ": ", check.example);
+}
+
 std::string end_text(const StudyResult& result) {
-  return fmt::format("{}; {} duplicates answered from memory{}\n{}", end_phrase(result.end), grouped(result.duplicates),
-                     result.resumed > 0 ? fmt::format(", {} trials were there already", grouped(result.resumed)) : "",
-                     phases_text(result));
+  return fmt::format("{}{}\ncache {}: {}{}\n{}", end_phrase(result.end),
+                     result.resumed > 0 ? fmt::format("; {} trials were there already", grouped(result.resumed)) : "",
+                     cache_names()[static_cast<std::size_t>(result.cache)], saved_phrase(result.saved),
+                     check_text(result.cache_check), phases_text(result));
 }
 
 // A study and its variants, searched one after the other into one database.
@@ -310,6 +323,13 @@ void add_search_commands(CLI::App& app, CommandLine& cli) {
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false);
   search->add_option("--seed", options->seed, "seed of everything random; default: the study's");
+  search
+      ->add_option("--cache", options->cache,
+                   "which candidates are one evaluation: functional (networks that compute the same function), genome "
+                   "or off; default: the study's")
+      ->check(CLI::IsMember(std::vector<std::string>(cache_names().begin(), cache_names().end())));
+  search->add_flag("--verify-cache", options->verify_cache,
+                   "evaluate also what the functional cache answers, and say whether it is the same");
   search->add_option("--name", options->name, "name under which the study is stored; default: the study's");
   search->add_flag("--dry-run", options->dry_run,
                    "only print size of the space, range of the costs and feasibility of a sample");

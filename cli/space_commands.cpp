@@ -1,4 +1,4 @@
-// space list|show|count|sample|check; evolve is in space_evolve_command.cpp
+// space list|show|count|sample|check; evolve and shrink are in space_*_command.cpp
 #include <fmt/format.h>
 
 #include <map>
@@ -246,6 +246,7 @@ void add_space_commands(CLI::App& app, CommandLine& cli) {
   set_action(*check, cli, flags, check_space);
 
   add_space_evolve_command(*spaces, cli);
+  add_space_shrink_command(*spaces, cli);
 }
 
 }  // namespace ridgeline

@@ -7,6 +7,7 @@
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "experiments/report/evolved_space.hpp"
+#include "experiments/report/narrowed_space.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/report_units.hpp"
 

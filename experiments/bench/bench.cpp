@@ -172,8 +172,9 @@ class Runner {
 
 BenchResult run_bench(const BenchProblem& problem, std::span<const BenchSetting> settings, const BenchOptions& options,
                       Store* store, const BenchHooks& hooks) {
-  if (store != nullptr && problem.cache() == BenchCache::off) {
-    throw ConfigError({"--db", "", "distinct candidates", "--cache off", "a study holds each candidate once"});
+  if (store != nullptr && problem.cache() == StudyCache::off) {
+    throw ConfigError({"--db", "", "a cache", "--cache off",
+                       "runs of as many evaluations as asks are not kept; ridgeline search --cache off keeps one"});
   }
   const auto begin = std::chrono::steady_clock::now();
   WorkerPool pool(options.threads);

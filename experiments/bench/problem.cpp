@@ -63,15 +63,16 @@ ExactAnswer closed_form(const StudyParts& parts, std::span<const Objective> obje
 
 }  // namespace
 
-BenchProblem::BenchProblem(StudyConfig config, const Resources& resources, std::optional<BenchCache> cache)
+BenchProblem::BenchProblem(StudyConfig config, const Resources& resources, std::optional<StudyCache> cache)
     : config_(std::move(config)),
       objectives_(objectives_of(config_)),
-      cache_(BenchCache::off),
+      cache_(StudyCache::off),
       shelves_(std::make_unique<std::array<Shelf, 64>>()),
       evaluators_mutex_(std::make_unique<std::mutex>()) {
-  if (cache && *cache != BenchCache::off) {
+  if (cache) {
+    config_.cache = *cache;
     config_.canonical.erase("cache");
-    if (*cache == BenchCache::genome) config_.canonical["cache"] = "genome";
+    if (*cache != StudyCache::functional) config_.canonical["cache"] = cache_names()[static_cast<std::size_t>(*cache)];
   }
   JsonDocument document = JsonDocument::from_value(config_.canonical, config_.origin);
   parts_ = make_parts(config_, resources, document);
@@ -82,13 +83,11 @@ BenchProblem::BenchProblem(StudyConfig config, const Resources& resources, std::
     if (!objectives_[i].constraint_only) counted_.push_back(i);
     needs_design_ = needs_design_ || dynamic_cast<const GenomeEvaluator*>(parts_.from[i].get()) == nullptr;
   }
-  if (cache != BenchCache::off) {
-    cache_ = genomes_differ(config_, parts_) ? BenchCache::genome : BenchCache::functional;
-  }
+  cache_ = cache_of(config_, parts_);
 }
 
 Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
-  if (!values_alone && cache_ != BenchCache::off) {
+  if (!values_alone && cache_ != StudyCache::off) {
     if (const auto broken = space().violation(genome)) {
       throw std::logic_error("a searcher proposed an invalid candidate: " + *broken);
     }
@@ -96,10 +95,10 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
   Trial trial;
   trial.function_hash = hash_of(genome);
   std::optional<Design> design;  // costly to make even when empty
-  if (needs_design_ || (cache_ == BenchCache::functional && !values_alone)) {
+  if (needs_design_ || (cache_ == StudyCache::functional && !values_alone)) {
     try {
       design = decode_for(config_, space(), genome);
-      if (cache_ == BenchCache::functional) trial.function_hash = function_hash(*design);
+      if (cache_ == StudyCache::functional) trial.function_hash = function_hash(*design);
     } catch (const ConfigError& error) {
       trial.status = Status::failed;
       trial.reason = error.problems().front().text();
@@ -110,7 +109,7 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
   std::unique_lock<std::mutex> lock;
   if (needs_design_) lock = std::unique_lock(*evaluators_mutex_);
   const Candidate candidate{0, &genome, design ? &*design : nullptr,
-                            cache_ == BenchCache::functional ? trial.function_hash : 0};
+                            cache_ == StudyCache::functional ? trial.function_hash : 0};
   std::vector<std::optional<double>> values(objectives_.size());
   for (std::size_t i = 0; i < objectives_.size(); ++i) {
     Score score;
@@ -133,7 +132,7 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
 
 Trial BenchProblem::evaluate(const Genome& genome) const {
   // A look-up or a formula is not worth keeping.
-  if (!needs_design_ && cache_ != BenchCache::functional) return computed(genome, false);
+  if (!needs_design_ && cache_ != StudyCache::functional) return computed(genome, false);
   const std::uint64_t key = hash_of(genome);
   Shelf& shelf = (*shelves_)[mix64(key) % shelves_->size()];
   {

@@ -28,8 +28,6 @@
 
 namespace ridgeline {
 
-enum class BenchCache : std::uint8_t { functional, genome, off };
-
 // What is known of the best there is.
 struct ExactAnswer {
   enum class Source : std::uint8_t { none, enumeration, closed_form };
@@ -44,13 +42,13 @@ struct ExactAnswer {
 class BenchProblem {
  public:
   // Throws ConfigError: what make_parts refuses, a timed objective, a screen. `cache`: none takes the study's own.
-  BenchProblem(StudyConfig config, const Resources& resources, std::optional<BenchCache> cache = {});
+  BenchProblem(StudyConfig config, const Resources& resources, std::optional<StudyCache> cache = {});
 
   const StudyConfig& config() const { return config_; }
   const SearchSpace& space() const { return *parts_.space; }
   std::span<const Objective> objectives() const { return objectives_; }
   std::span<const std::size_t> counted() const { return counted_; }  // those that are optimised
-  BenchCache cache() const { return cache_; }
+  StudyCache cache() const { return cache_; }
   // study_identity of another study of this problem.
   std::uint64_t identity(const StudyConfig& config) const { return study_identity(config, parts_); }
 
@@ -69,7 +67,7 @@ class BenchProblem {
   std::vector<Objective> objectives_;
   std::vector<std::size_t> counted_;
   StudyParts parts_;
-  BenchCache cache_;
+  StudyCache cache_;
   bool needs_design_ = false;  // an evaluator looks at it
 
   struct Shelf {  // a share of what was computed, by genome

@@ -154,13 +154,13 @@ std::string rank_note(const BenchFigures& figures) {
       ranks.critical_difference);
 }
 
-const char* cache_words(BenchCache cache) {
+const char* cache_words(StudyCache cache) {
   switch (cache) {
-    case BenchCache::functional:
+    case StudyCache::functional:
       return "candidates whose networks compute the same function are one evaluation";
-    case BenchCache::genome:
+    case StudyCache::genome:
       return "equal genomes are one evaluation";
-    case BenchCache::off:
+    case StudyCache::off:
       return "every candidate asked for is an evaluation, duplicates included";
   }
   return "";
@@ -286,7 +286,6 @@ std::string bench_markdown(const BenchReport& report) {
 
 Json bench_json(const BenchReport& report) {
   static const char* const sources[] = {"runs", "enumeration", "closed_form"};
-  static const char* const caches[] = {"functional", "genome", "off"};
   const BenchFigures& figures = report.figures;
   Json json = {{"study", report.study},
                {"space", report.space},
@@ -295,7 +294,7 @@ Json bench_json(const BenchReport& report) {
                {"first_seed", report.first_seed},
                {"evaluations", report.budget.evaluations},
                {"most_asks", report.budget.asks},
-               {"cache", caches[static_cast<std::size_t>(report.cache)]},
+               {"cache", cache_names()[static_cast<std::size_t>(report.cache)]},
                {"quality", figures.hypervolume ? Json("hypervolume") : Json(figures.objectives[0].name)},
                {"ideal", sources[static_cast<std::size_t>(figures.ideal)]},
                {"optimum", optional_json(figures.optimum)},

@@ -16,7 +16,7 @@ struct BenchReport {
   double log10_size = 0;
   BenchFigures figures;
   BenchBudget budget;
-  BenchCache cache = BenchCache::functional;
+  StudyCache cache = StudyCache::functional;
   std::vector<std::pair<std::string, std::string>> skipped;
   std::size_t runs = 0, stored = 0;
   std::uint64_t first_seed = 1;

@@ -56,7 +56,7 @@ class Run {
   BenchRun run() {
     while (!ended()) {
       if (trajectory_ != nullptr && run_.evaluations + static_cast<std::int64_t>(batch_) >= budget_.evaluations) {
-        trajectory_->checkpoint = Checkpoint{batches_, run_.evaluations, searcher_->save()};
+        trajectory_->checkpoint = Checkpoint{batches_, run_.evaluations, searcher_->save(), saved_};
       }
       const Clock::time_point begin = Clock::now();
       std::vector<Genome> asked = searcher_->ask(batch_);
@@ -95,6 +95,7 @@ class Run {
     fresh_ = 0;
     bool complete = true;
     for (Genome& genome : asked) {
+      const std::int64_t before = fresh_;
       std::optional<std::size_t> known = known_by_genome(genome);
       if (!known) {
         Trial trial = problem_.evaluate(genome);
@@ -104,18 +105,19 @@ class Run {
           complete = trial.id < budget_.evaluations;
           if (!complete) break;
           ++fresh_;
-          if (problem_.cache() == BenchCache::off) {
+          if (problem_.cache() == StudyCache::off) {
             trial.genome = std::move(genome);
             answers_.push_back(std::move(trial));
             continue;
           }
           trial.genome = genome;
           known = trials_.size();
-          if (problem_.cache() == BenchCache::functional) by_function_.insert(trial.function_hash, *known);
+          if (problem_.cache() == StudyCache::functional) by_function_.insert(trial.function_hash, *known);
           trials_.push_back(std::move(trial));
         }
         by_genome_.insert(hash_genes(genome.genes), *known);
       }
+      if (fresh_ == before) ++(trials_[*known].genome == genome ? saved_.by_genome : saved_.by_function);
       answers_.push_back(trials_[*known]);
       answers_.back().genome = std::move(genome);  // of the same function as the trial's own
     }
@@ -125,18 +127,18 @@ class Run {
 
   // Those of the batch that are new.
   void record(std::size_t before) {
-    const bool all = problem_.cache() == BenchCache::off;
+    const bool all = problem_.cache() == StudyCache::off;
     const std::span<const Trial> fresh = all ? std::span<const Trial>(answers_) : std::span(trials_).subspan(before);
     for (const Trial& trial : fresh) recorder_.add(trial);
     if (trajectory_ != nullptr) trajectory_->trials.insert(trajectory_->trials.end(), fresh.begin(), fresh.end());
   }
 
   std::optional<std::size_t> known_by_genome(const Genome& genome) const {
-    if (problem_.cache() == BenchCache::off) return std::nullopt;
+    if (problem_.cache() == StudyCache::off) return std::nullopt;
     return by_genome_.find(hash_genes(genome.genes));
   }
   std::optional<std::size_t> known_by_function(const Trial& trial) const {
-    if (problem_.cache() != BenchCache::functional) return std::nullopt;
+    if (problem_.cache() != StudyCache::functional) return std::nullopt;
     return by_function_.find(trial.function_hash);
   }
 
@@ -156,7 +158,8 @@ class Run {
   std::unique_ptr<Searcher> searcher_;
   std::size_t batch_ = 1, idle_ = 0;
   std::int64_t batches_ = 0, fresh_ = 0;  // fresh_: evaluations of the batch under way
-  std::vector<Trial> trials_, answers_;   // distinct ones so far; of the batch
+  SavedEvaluations saved_;
+  std::vector<Trial> trials_, answers_;  // distinct ones so far; of the batch
   FlatMap by_genome_, by_function_;
 };
 

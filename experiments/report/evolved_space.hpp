@@ -38,8 +38,4 @@ KeptCount read_kept_count(const std::string& text);
 // to be minimised, fewer than 30 trials, a space that has changed, and what SubSpaces and evolve_space() throw.
 EvolvedSpace evolve_study_space(const Store& store, const Resources& resources, const EvolvedSpaceOptions& options);
 
-// What `kept` leaves of `start`, beyond what `file` (the same space as its file has it) has: {"width": [16]}, by
-// declared name where every element keeps the same, else by full names.
-Json choices_left(const SearchSpace& file, const SearchSpace& start, const KeptGenes& kept);
-
 }  // namespace ridgeline

@@ -246,6 +246,9 @@ Json report_json(const StudyReport& report) {
     json["objectives"].push_back(std::move(objective));
   }
   for (std::size_t i = 0; i < report.counts.size(); ++i) json["counts"][status_names()[i]] = report.counts[i];
+  if (record.saved) {
+    json["evaluations_saved"] = {{"by_genome", record.saved->by_genome}, {"by_function", record.saved->by_function}};
+  }
   json["front_fidelity"] = fidelity_names()[static_cast<std::size_t>(report.front_fidelity)];
   json["front"] = front_json(report);
   json["hypervolume"] = {

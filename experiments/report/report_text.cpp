@@ -181,10 +181,24 @@ std::string summary_text(const StudyReport& report) {
   const std::int64_t ok = report.counts[static_cast<std::size_t>(Status::ok)];
   text += fmt::format(" {} {}, {} feasible", grouped(report.record.trials),
                       report.record.trials == 1 ? "trial" : "trials", grouped(ok));
-  if (report.front.empty()) return text + ": no front.";
-  if (report.optimised.size() == 1) return text + ".";
-  return text + fmt::format(", {} on the front ({} values).", report.front.size(),
-                            fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]);
+  if (report.front.empty()) {
+    text += ": no front";
+  } else if (report.optimised.size() > 1) {
+    text += fmt::format(", {} on the front ({} values)", report.front.size(),
+                        fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]);
+  }
+  text += ".";
+  if (const auto& saved = report.record.saved; saved && saved->total() > 0) {
+    text += fmt::format(" {} in {} proposals.", saved_phrase(*saved), grouped(report.record.trials + saved->total()));
+  }
+  return text;
+}
+
+std::string saved_phrase(const SavedEvaluations& saved) {
+  if (saved.total() == 0) return "no evaluations saved";
+  return fmt::format("{} {} saved, {} by equal genes and {} by equal functions", grouped(saved.total()),
+                     saved.total() == 1 ? "evaluation" : "evaluations", grouped(saved.by_genome),
+                     grouped(saved.by_function));
 }
 
 std::string protocol_text(const std::string& protocol) {

@@ -53,7 +53,9 @@ std::string report_text(const StudyReport& report, const TextStyle& style);  // 
 
 // Phrases without markup.
 std::string genome_text(const FrontMember& member);   // "kernel 3 5 · 7, depth 2", or the gene indices
-std::string summary_text(const StudyReport& report);  // one or two sentences
+std::string summary_text(const StudyReport& report);  // one to three sentences
+// "1,200 evaluations saved, 1,000 by equal genes and 200 by equal functions"
+std::string saved_phrase(const SavedEvaluations& saved);
 // The searcher's notes, a line each: its predictors' errors, its stage; empty where it has none.
 std::string searcher_notes_text(const StudyReport& report);
 std::string protocol_text(const std::string& protocol);  // "threads 1, cache hot, ..." of a protocol's JSON

@@ -83,6 +83,7 @@ std::vector<StudyRecord> Store::Impl::read_studies(Statement& rows) {
     record.state = rows.view(11);
     record.trials = rows.integer(12);
     record.environment = parse_environment(rows.text(13));
+    record.saved = read_saved(rows, 14);
     records.push_back(std::move(record));
   }
   for (StudyRecord& record : records) {
@@ -96,7 +97,8 @@ std::vector<StudyRecord> Store::Impl::read_studies(Statement& rows) {
 std::vector<StudyRecord> Store::studies() const {
   Statement& rows = impl_->database.prepared(
       "SELECT s.id, name, space_name, config_hash, space_fingerprint, seed, config, command, program_version, "
-      "created_utc, updated_utc, state, trial_count, e.description FROM studies s JOIN environments e ON e.id = "
+      "created_utc, updated_utc, state, trial_count, e.description, saved_by_genome, saved_by_function FROM studies s "
+      "JOIN environments e ON e.id = "
       "s.environment ORDER BY s.id");
   return impl_->read_studies(rows);
 }
@@ -104,7 +106,8 @@ std::vector<StudyRecord> Store::studies() const {
 std::optional<StudyRecord> Store::find(const std::string& name) const {
   Statement& rows = impl_->database.prepared(
       "SELECT s.id, name, space_name, config_hash, space_fingerprint, seed, config, command, program_version, "
-      "created_utc, updated_utc, state, trial_count, e.description FROM studies s JOIN environments e ON e.id = "
+      "created_utc, updated_utc, state, trial_count, e.description, saved_by_genome, saved_by_function FROM studies s "
+      "JOIN environments e ON e.id = "
       "s.environment WHERE s.name = ?");
   rows.add(name);
   std::vector<StudyRecord> found = impl_->read_studies(rows);
@@ -243,6 +246,14 @@ void Store::set_state(StudyId study, const std::string& state) {
   impl_->database.prepared("UPDATE studies SET state = ?, updated_utc = ? WHERE id = ?")
       .add(state)
       .add(utc_now())
+      .add(study)
+      .run();
+}
+
+void Store::set_saved(StudyId study, const SavedEvaluations& saved) {
+  impl_->database.prepared("UPDATE studies SET saved_by_genome = ?, saved_by_function = ? WHERE id = ?")
+      .add(saved.by_genome)
+      .add(saved.by_function)
       .add(study)
       .run();
 }

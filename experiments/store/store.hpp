@@ -31,6 +31,14 @@ class StoreError : public std::runtime_error {
 
 using StudyId = std::int64_t;
 
+// Proposals of a searcher that were answered without an evaluation: those with the genes of a trial, and those with
+// other genes whose network computes the same function.
+struct SavedEvaluations {
+  std::int64_t by_genome = 0, by_function = 0;
+  std::int64_t total() const { return by_genome + by_function; }
+  friend bool operator==(const SavedEvaluations&, const SavedEvaluations&) = default;
+};
+
 struct StudyRecord {
   StudyId id = 0;
   std::string name;
@@ -46,6 +54,7 @@ struct StudyRecord {
   std::vector<Objective> objectives;
   Environment environment;  // where it was begun; what open_study is given is the environment of this run
   std::int64_t trials = 0;
+  std::optional<SavedEvaluations> saved;  // of the whole study; none where it began before they were counted
 };
 
 // One timing of one design, with everything it holds for.
@@ -66,6 +75,7 @@ struct Checkpoint {
   std::int64_t batch = 0;
   std::int64_t first_trial = 0;  // id the batch's first new trial has
   State state;
+  std::optional<SavedEvaluations> saved{};  // before the batch; none: not counted from the beginning
 };
 
 struct LayerLatency {
@@ -95,7 +105,8 @@ class Store {
   // the stored configuration or space differs (both hashes named, with the remedy).
   StudyRecord open_study(const StudyRecord& wanted);
   void set_state(StudyId study, const std::string& state);
-  void remove_study(StudyId study);  // refused while another process writes it
+  void set_saved(StudyId study, const SavedEvaluations& saved);  // append does it with every checkpoint that has them
+  void remove_study(StudyId study);                              // refused while another process writes it
 
   // One transaction: trials with their values, raw measurements, and the checkpoint.
   void append(StudyId study, std::span<const Trial> trials, std::span<const MeasurementRecord> measurements,

@@ -22,6 +22,11 @@ constexpr std::array outcome_words = {"ok", "unstable", "unsupported"};  // in t
 
 }  // namespace
 
+std::optional<SavedEvaluations> read_saved(const Statement& row, int column) {
+  if (!row.maybe_number(column) || !row.maybe_number(column + 1)) return std::nullopt;
+  return SavedEvaluations{row.integer(column), row.integer(column + 1)};
+}
+
 void write_genome(const Genome& genome, std::string& text) {
   text.resize(2 + 6 * genome.genes.size());
   char* at = text.data();

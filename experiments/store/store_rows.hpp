@@ -24,6 +24,8 @@ Fidelity parse_fidelity(std::string_view word, const std::string& origin);
 
 // A row of "id, genome, function_hash, status, fidelity, violation, reason" of trials; values are left empty.
 Trial read_trial(const Statement& row, const std::string& origin);
+// The two columns from `column` on; none where they are NULL.
+std::optional<SavedEvaluations> read_saved(const Statement& row, int column);
 // A row of the view of measurements that store_measurements.cpp selects.
 MeasurementRecord read_measurement(const Statement& row);
 std::string_view outcome_word(Measurement::Outcome outcome);

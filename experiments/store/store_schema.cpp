@@ -130,6 +130,13 @@ CREATE TABLE layer_latency (
   PRIMARY KEY (device, signature, format, threads)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // How many evaluations the cache saved; NULL where a study began before they were counted.
+    R"sql(
+ALTER TABLE studies ADD COLUMN saved_by_genome INTEGER;
+ALTER TABLE studies ADD COLUMN saved_by_function INTEGER;
+ALTER TABLE checkpoints ADD COLUMN saved_by_genome INTEGER;
+ALTER TABLE checkpoints ADD COLUMN saved_by_function INTEGER;
+)sql",
 };
 
 int version(Database& database) { return static_cast<int>(database.integer("PRAGMA user_version")); }

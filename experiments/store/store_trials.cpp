@@ -105,13 +105,14 @@ void Store::append(StudyId study, std::span<const Trial> trials, std::span<const
     for (const MeasurementRecord& record : measurements) impl_->insert_measurement(held, record);
     if (checkpoint) {
       const std::string state = checkpoint->state.data.dump();
-      database.prepared("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?)")
-          .add(study)
-          .add(checkpoint->batch)
-          .add(checkpoint->first_trial)
-          .add(checkpoint->state.signature)
-          .add(state)
-          .run();
+      Statement& row = database.prepared("INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)");
+      row.add(study).add(checkpoint->batch).add(checkpoint->first_trial).add(checkpoint->state.signature).add(state);
+      if (checkpoint->saved) {
+        row.add(checkpoint->saved->by_genome).add(checkpoint->saved->by_function).run();
+        set_saved(study, *checkpoint->saved);
+      } else {
+        row.add(std::nullopt).add(std::nullopt).run();
+      }
     }
     database.prepared("UPDATE studies SET trial_count = trial_count + ?, updated_utc = ? WHERE id = ?")
         .add(static_cast<std::int64_t>(trials.size()))
@@ -130,8 +131,9 @@ void Store::append(StudyId study, std::span<const Trial> trials, std::span<const
 }
 
 std::optional<Checkpoint> Store::checkpoint(StudyId study) const {
-  Statement& row =
-      impl_->database.prepared("SELECT batch, first_trial, signature, state FROM checkpoints WHERE study = ?");
+  Statement& row = impl_->database.prepared(
+      "SELECT batch, first_trial, signature, state, saved_by_genome, saved_by_function FROM "
+      "checkpoints WHERE study = ?");
   row.add(study);
   if (!row.step()) return std::nullopt;
   Checkpoint checkpoint;
@@ -139,6 +141,7 @@ std::optional<Checkpoint> Store::checkpoint(StudyId study) const {
   checkpoint.first_trial = row.integer(1);
   checkpoint.state.signature = row.view(2);
   const std::string state = row.text(3);
+  checkpoint.saved = read_saved(row, 4);
   row.reset();
   checkpoint.state.data = Json::parse(state, nullptr, false);
   if (checkpoint.state.data.is_discarded()) {

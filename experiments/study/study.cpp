@@ -22,7 +22,7 @@ Study::Impl::Impl(StudyConfig study, const Resources& resources, Store& database
   JsonDocument document = JsonDocument::from_value(config.canonical, config.origin);
   parts = make_parts(config, resources, document, {&pool, hooks.measure});
   document.raise();
-  by_genomes = genomes_differ(config, parts);
+  cache = cache_of(config, parts);
   batch_size = config.batch > 0 ? static_cast<std::size_t>(config.batch) : find_searcher(config.searcher).batch;
 }
 
@@ -88,6 +88,8 @@ void Study::Impl::restore() {
     remember(trials.back());
   }
   const std::size_t there = std::min(told, trials.size());
+  saved = checkpoint && checkpoint->saved ? *checkpoint->saved : SavedEvaluations();
+  saved_whole = all.empty() || (checkpoint && checkpoint->saved);
   for (std::size_t i = 0; i < told; ++i) {
     if (i >= there || trials[i].id < 0) {
       throw StoreError(fmt::format("{}: trial {} of study '{}' is missing; the database was changed by another program",
@@ -133,7 +135,7 @@ void Study::Impl::progress() {
   StudyProgress now;
   now.trials = stored;
   now.budget = config.stop.trials;
-  now.duplicates = duplicates;
+  now.duplicates = saved.total();
   now.elapsed_s = std::chrono::duration<double>(Clock::now() - begin).count();
   for (std::size_t f = best.size(); f-- > 0 && now.best == nullptr;) {
     if (!best[f]) continue;
@@ -218,7 +220,9 @@ StudyResult Study::Impl::finish(End end) {
   std::ranges::stable_sort(result.reasons, [](const auto& a, const auto& b) { return a.second > b.second; });
   result.trials = stored;
   result.resumed = resumed;
-  result.duplicates = duplicates;
+  result.cache = cache;
+  result.saved = saved;
+  result.cache_check = cache_check;
   result.reused = reused;
   result.searcher_notes = parts.searcher->notes();
   for (std::size_t f = 0; f < archives.size(); ++f) {
@@ -236,6 +240,7 @@ StudyResult Study::Impl::finish(End end) {
   }
   if (config.verify_front && result.end != End::interrupted) result.verified = verify(result.front);
   const bool interrupted = result.end == End::interrupted;
+  if (saved_whole) store.set_saved(id, saved);
   store.set_state(id, interrupted ? "interrupted" : result.end == End::infeasible ? "infeasible" : "done");
   for (const char* phase : {"ask", "decode", "cost", "measure", "store", "tell", "verify"}) {
     result.phases.push_back({phase, phases[phase]});

@@ -1,9 +1,10 @@
 // One search: configuration, searcher, evaluators, store. Running and resuming are the same path.
 //
-// A batch: checkpoint of the searcher; ask; answer duplicates (by the function of the network) from what is known;
-// decode and score the rest; append trials and checkpoint in one transaction; tell all. Candidates that are timed are
-// appended one by one as they finish. A batch that a crash or a budget cut short is asked for again from its checkpoint
-// and only what is missing is evaluated, so N trials, a kill, and N more equal 2N.
+// A batch: checkpoint of the searcher; ask; answer duplicates (by the function of the network, or as the
+// configuration's "cache" says) from what is known, and count them; decode and score the rest; append trials and
+// checkpoint in one transaction; tell all. Candidates that are timed are appended one by one as they finish. A batch
+// that a crash or a budget cut short is asked for again from its checkpoint and only what is missing is evaluated, so N
+// trials, a kill, and N more equal 2N.
 //
 // A trial's fidelity: of the dearest of its evaluators where it passed every screen, else of the screen that held it
 // back. A candidate that breaks a limit by its cheap values is not timed; it is infeasible, with values where its
@@ -54,11 +55,21 @@ struct Verified {
   Measurement again;                // samples of every round together
 };
 
+// What "verify_cache" found: answers of the functional cache that were evaluated all the same, by every objective
+// without a screen that is not timed.
+struct CacheCheck {
+  std::int64_t checked = 0, differing = 0;
+  std::string example;  // of one that differs: the trial, the objective, both values
+};
+
 struct StudyResult {
   enum class End : std::uint8_t { budget, wall_clock, stagnation, exhausted, interrupted, infeasible };
   End end = End::budget;
   StudyId study = 0;
-  std::int64_t trials = 0, duplicates = 0, resumed = 0;
+  std::int64_t trials = 0, resumed = 0;
+  StudyCache cache = StudyCache::functional;                  // that the study worked with: cache_of
+  SavedEvaluations saved;                                     // by it, of the whole study
+  CacheCheck cache_check;                                     // of this run
   std::int64_t reused = 0;                                    // timings taken from the store instead of measured
   Fidelity fidelity = Fidelity::analytic;                     // of the front
   std::vector<Trial> front;                                   // of the best fidelity there is

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "experiments/study/study_impl.hpp"
@@ -23,76 +24,118 @@ Batch Study::Impl::ask() {
   // known candidates need not write the searcher's whole state.
   if (!checkpointed || told >= *checkpointed + batch_size) {
     batch.checkpoint = Checkpoint{batch_number, static_cast<std::int64_t>(told), parts.searcher->save()};
+    if (saved_whole) batch.checkpoint->saved = saved;
   }
   batch.asked = parts.searcher->ask(batch_size);
   return batch;
 }
 
-// Finds out which of the candidates are new, by the function they compute, and numbers those in the order of asking.
+// Finds out which of the candidates are new, in the sense of the cache, and numbers those in the order of asking.
 void Study::Impl::identify(Batch& batch) {
-  struct Unknown {
-    std::size_t position;
-    std::uint64_t genome_hash;
-    std::uint64_t function_hash = 0;
-    Design design{};
-    std::string problem{};
-  };
   constexpr std::size_t later = ~std::size_t{0};
-  std::vector<Unknown> unknown;
+  std::vector<Proposal> unknown;
   std::vector<std::uint64_t> hashes;
   FlatMap first(batch.asked.size());
   for (std::size_t i = 0; i < batch.asked.size(); ++i) {
     hashes.push_back(hash_of(batch.asked[i]));
-    batch.answers.push_back(by_genome.find(hashes[i]).value_or(later));
-    if (batch.answers[i] == later && first.insert(hashes[i], i)) unknown.push_back({i, hashes[i]});
-  }
-  {
-    Timer timer(*this, "decode");
-    pool.for_each(unknown.size(), [&](std::size_t i) {
-      Unknown& one = unknown[i];
-      const Genome& genome = batch.asked[one.position];
-      if (const auto broken = parts.space->violation(genome)) {
-        throw std::logic_error("searcher '" + config.searcher + "' proposed an invalid candidate: " + *broken);
-      }
-      try {
-        one.design = decode_for(config, *parts.space, genome);
-        one.function_hash = by_genomes ? one.genome_hash : function_hash(one.design);
-      } catch (const ConfigError& error) {
-        one.problem = error.problems().front().text();
-        one.function_hash = mix64(one.genome_hash);
-      }
-    });
-  }
-  pool.for_each(unknown.size(), [&](std::size_t i) {
-    if (by_function.find(unknown[i].function_hash)) const Design freed = std::move(unknown[i].design);
-  });
-  for (Unknown& one : unknown) {
-    std::optional<std::size_t> known = by_function.find(one.function_hash);
-    if (!known) {
-      known = told + batch.fresh.size();
-      by_function.insert(one.function_hash, *known);
-      BatchEvaluation fresh;
-      fresh.trial.id = static_cast<std::int64_t>(*known);
-      fresh.trial.genome = batch.asked[one.position];
-      fresh.trial.function_hash = one.function_hash;
-      fresh.design = std::move(one.design);
-      fresh.values.resize(objectives.size());
-      fresh.estimates.resize(objectives.size());
-      fresh.held_back.resize(objectives.size(), false);
-      if (!one.problem.empty()) {
-        fresh.trial.status = Status::failed;
-        fresh.trial.reason = std::move(one.problem);
-      }
-      batch.fresh.push_back(std::move(fresh));
+    const bool alone = cache == StudyCache::off;
+    batch.answers.push_back(alone ? later : by_genome.find(hashes[i]).value_or(later));
+    if (alone || (batch.answers[i] == later && first.insert(hashes[i], i))) {
+      unknown.push_back({.position = i, .genome_hash = hashes[i]});
     }
-    by_genome.insert(one.genome_hash, *known);
-    batch.answers[one.position] = *known;
   }
+  make_functions(batch, unknown);
+  for (Proposal& one : unknown) number(batch, one);
   for (std::size_t i = 0; i < batch.asked.size(); ++i) {
     if (batch.answers[i] == later) batch.answers[i] = batch.answers[first.find(hashes[i]).value()];
   }
-  duplicates += static_cast<std::int64_t>(batch.asked.size() - batch.fresh.size());
+  count_saved(batch);
   idle = batch.fresh.empty() ? idle + batch.asked.size() : 0;
+}
+
+void Study::Impl::make_functions(const Batch& batch, std::vector<Proposal>& unknown) {
+  Timer timer(*this, "decode");
+  pool.for_each(unknown.size(), [&](std::size_t i) {
+    Proposal& one = unknown[i];
+    const Genome& genome = batch.asked[one.position];
+    if (const auto broken = parts.space->violation(genome)) {
+      throw std::logic_error("searcher '" + config.searcher + "' proposed an invalid candidate: " + *broken);
+    }
+    try {
+      one.design = decode_for(config, *parts.space, genome);
+      one.function_hash = cache == StudyCache::genome ? one.genome_hash : function_hash(one.design);
+    } catch (const ConfigError& error) {
+      one.problem = error.problems().front().text();
+      one.function_hash = mix64(one.genome_hash);
+    }
+  });
+  if (cache == StudyCache::off || config.verify_cache) return;
+  pool.for_each(unknown.size(), [&](std::size_t i) {
+    if (by_function.find(unknown[i].function_hash)) const Design freed = std::move(unknown[i].design);
+  });
+}
+
+void Study::Impl::number(Batch& batch, Proposal& proposal) {
+  std::optional<std::size_t> known;
+  if (cache != StudyCache::off) known = by_function.find(proposal.function_hash);
+  if (!known) {
+    known = told + batch.fresh.size();
+    by_function.insert(proposal.function_hash, *known);
+    BatchEvaluation fresh;
+    fresh.trial.id = static_cast<std::int64_t>(*known);
+    fresh.trial.genome = batch.asked[proposal.position];
+    fresh.trial.function_hash = proposal.function_hash;
+    fresh.design = std::move(proposal.design);
+    fresh.values.resize(objectives.size());
+    fresh.estimates.resize(objectives.size());
+    fresh.held_back.resize(objectives.size(), false);
+    if (!proposal.problem.empty()) {
+      fresh.trial.status = Status::failed;
+      fresh.trial.reason = std::move(proposal.problem);
+    }
+    batch.fresh.push_back(std::move(fresh));
+  } else if (config.verify_cache && proposal.problem.empty()) {
+    batch.hits.push_back({proposal.position, std::move(proposal.design)});
+  }
+  by_genome.insert(proposal.genome_hash, *known);
+  batch.answers[proposal.position] = *known;
+}
+
+// Sums are over operators in the order of the genome's own network: the last bits may differ.
+void Study::Impl::check_hits(const Batch& batch) {
+  Timer timer(*this, "decode");
+  for (const CacheHit& hit : batch.hits) {
+    const Trial& answer = trials[batch.answers[hit.position]];
+    if (!answer.has_values()) continue;
+    ++cache_check.checked;
+    const Candidate candidate{answer.id, &batch.asked[hit.position], &hit.design, 0};
+    for (std::size_t i = 0; i < objectives.size(); ++i) {
+      if (parts.from[i]->exclusive() || parts.screen[i]) continue;
+      Score score;
+      parts.from[i]->evaluate({&candidate, 1}, {&score, 1});
+      const double known = natural(answer.values[i], objectives[i].direction);
+      const double most = 1e-9 * std::max(std::abs(known), std::abs(score.value));
+      if (score.status == Status::ok && std::abs(score.value - known) <= most) continue;
+      if (cache_check.differing++ == 0) {
+        cache_check.example =
+            fmt::format("'{}' of trial {} is {:.9g}, of a candidate of its function {}", objectives[i].name, answer.id,
+                        known, score.status == Status::ok ? fmt::format("{:.9g}", score.value) : score.reason);
+      }
+      break;
+    }
+  }
+}
+
+// By the genes of the trial that answers, so that the counts do not depend on what a resumed run still remembers.
+void Study::Impl::count_saved(const Batch& batch) {
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < batch.asked.size(); ++i) {
+    const std::size_t answer = batch.answers[i];
+    const Genome& genome = answer < told ? trials[answer].genome : batch.fresh[answer - told].trial.genome;
+    equal += genome == batch.asked[i] ? 1U : 0U;
+  }
+  saved.by_genome += static_cast<std::int64_t>(equal - batch.fresh.size());
+  saved.by_function += static_cast<std::int64_t>(batch.asked.size() - equal);
 }
 
 bool Study::Impl::run_batch() {
@@ -134,6 +177,7 @@ bool Study::Impl::run_batch() {
   for (std::size_t i = told; i < told + batch.fresh.size(); ++i) {
     if (trials[i].id < 0) return false;
   }
+  check_hits(batch);
   tell(batch);
   return true;
 }

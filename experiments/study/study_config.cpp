@@ -42,8 +42,10 @@ class ConfigReader {
     config_.batch = root_.integer("batch", {.fallback = 0, .least = 1, .most = 1'000'000});
     config_.threads = static_cast<int>(root_.integer("threads", {.fallback = 0, .least = 0, .most = 1024}));
     config_.verify_front = root_.boolean("verify_front", true);
-    static const std::vector<std::string> caches = {"functional", "genome"};
-    root_.word("cache", caches, "functional");  // genomes_differ() reads it
+    config_.verify_cache = root_.boolean("verify_cache", false);
+    const std::string cache = root_.word("cache", cache_names(), cache_names()[0]);
+    const auto named = std::ranges::find(cache_names(), cache);
+    if (named != cache_names().end()) config_.cache = static_cast<StudyCache>(named - cache_names().begin());
     read_stop();
     for (JsonReader& entry : root_.array("objectives")) read_objective(entry, false);
     if (root_.has("objectives") && root_.value()["objectives"] == Json::array()) {
@@ -173,13 +175,18 @@ void blame_overrides(std::vector<Problem>& problems, const std::vector<std::stri
 
 }  // namespace
 
+std::span<const std::string> cache_names() {
+  static const std::vector<std::string> names = {"functional", "genome", "off"};
+  return names;
+}
+
 std::uint64_t StudyConfig::hash() const {
   Json decisive = {{"precision", precision.value_or("")},
                    {"seed", seed},
                    {"searcher", searcher},
                    {"options", searcher_options},
                    {"batch", batch > 0 ? static_cast<std::size_t>(batch) : find_searcher(searcher).batch}};
-  if (canonical.value("cache", "functional") != "functional") decisive["cache"] = canonical["cache"];
+  if (cache != StudyCache::functional) decisive["cache"] = cache_names()[static_cast<std::size_t>(cache)];
   for (const ObjectiveConfig& one : objectives) {
     decisive["objectives"].push_back({{"name", one.objective.name},
                                       {"unit", one.objective.unit},

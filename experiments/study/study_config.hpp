@@ -19,7 +19,8 @@
 //
 // "cache": which candidates are one, so that the first one's values answer the others: "functional" (the default),
 // whose networks compute the same function; "genome", only equal genomes, for tables that give candidates of one
-// function values of their own (genomes_differ in study_parts.hpp).
+// function values of their own (cache_of in study_parts.hpp); "off", none: whatever is proposed is a trial of its own.
+// "verify_cache": true evaluates also what the functional cache answers, and counts the answers that are not the same.
 //
 // "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
@@ -32,6 +33,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,11 @@
 #include "search/trial.hpp"
 
 namespace ridgeline {
+
+// Which candidates are one evaluation (Gillard, Jouffe et al., "Unified Functional Hashing in Automatic Machine
+// Learning", 2023, of the functional one).
+enum class StudyCache : std::uint8_t { functional, genome, off };
+std::span<const std::string> cache_names();  // "functional", "genome", "off"
 
 struct ObjectiveConfig {
   Objective objective;
@@ -75,6 +82,8 @@ struct StudyConfig {
   std::uint64_t seed = 1;
   std::string searcher;
   Json searcher_options;
+  StudyCache cache = StudyCache::functional;
+  bool verify_cache = false;
   std::int64_t batch = 0;                   // candidates asked for at once; 0 = the searcher's own default
   std::vector<ObjectiveConfig> objectives;  // objectives first, then constraint-only ones
   StopRules stop;
@@ -85,8 +94,8 @@ struct StudyConfig {
 
   Json canonical;      // the merged document, keys sorted
   std::string origin;  // the file, for messages
-  // Of everything that decides which trials come out: not the name, the stop rules, the thread count, verify_front or
-  // the variants. The space is not in it either: it has a fingerprint of its own.
+  // Of everything that decides which trials come out: not the name, the stop rules, the thread count, verify_front,
+  // verify_cache or the variants. The space is not in it either: it has a fingerprint of its own.
   std::uint64_t hash() const;
 };
 

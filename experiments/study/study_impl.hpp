@@ -25,12 +25,28 @@ struct BatchEvaluation {
   bool wanted = false;  // not stored yet and within the budget
 };
 
+// A candidate of a batch whose genome has no answer yet.
+struct Proposal {
+  std::size_t position = 0;  // in Batch::asked
+  std::uint64_t genome_hash = 0;
+  std::uint64_t function_hash = 0;
+  Design design{};
+  std::string problem{};  // why it cannot be decoded
+};
+
+// A candidate that was answered by a trial with other genes.
+struct CacheHit {
+  std::size_t position = 0;  // in Batch::asked
+  Design design;
+};
+
 // A batch as it was asked for.
 struct Batch {
   std::optional<Checkpoint> checkpoint;
   std::vector<Genome> asked;
   std::vector<std::size_t> answers;    // the trial that answers each
   std::vector<BatchEvaluation> fresh;  // those not known before, in order of ids
+  std::vector<CacheHit> hits;          // of "verify_cache"
 };
 
 std::uint64_t hash_of(const Genome& genome);
@@ -60,6 +76,10 @@ struct Study::Impl {
   bool run_batch();  // false: cut short
   Batch ask();
   void identify(Batch& batch);
+  void make_functions(const Batch& batch, std::vector<Proposal>& unknown);
+  void number(Batch& batch, Proposal& proposal);
+  void count_saved(const Batch& batch);
+  void check_hits(const Batch& batch);
   void tell(const Batch& batch);
   void time_one(BatchEvaluation& evaluation);
   bool time_all(Batch& batch);  // false: cut short
@@ -91,7 +111,7 @@ struct Study::Impl {
   StudyHooks hooks;
   WorkerPool pool;
   StudyParts parts;
-  bool by_genomes = false;  // genomes_differ()
+  StudyCache cache = StudyCache::functional;  // cache_of()
   std::vector<Objective> objectives;
 
   StudyId id = 0;
@@ -108,8 +128,11 @@ struct Study::Impl {
                                         // that it does not depend on the order of timing
   std::size_t improved = 0;             // trials when a front in order last changed
   std::int64_t stored = 0;              // trials in the store
-  std::int64_t resumed = 0, duplicates = 0, reused = 0;
-  std::size_t idle = 0;  // candidates asked for since the last new one
+  std::int64_t resumed = 0, reused = 0;
+  CacheCheck cache_check;
+  SavedEvaluations saved;   // of the whole study
+  bool saved_whole = true;  // false: `saved` begins where this run does, as what was stored before did not count
+  std::size_t idle = 0;     // candidates asked for since the last new one
   Clock::time_point begin;
   std::map<std::string, double> phases;
 };

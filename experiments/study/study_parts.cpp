@@ -105,12 +105,13 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   return parts;
 }
 
-bool genomes_differ(const StudyConfig& config, const StudyParts& parts) {
-  return config.canonical.value("cache", "functional") == "genome" ||
-         std::ranges::any_of(parts.from, [](const std::unique_ptr<Evaluator>& from) {
-           const auto* const of_genomes = dynamic_cast<const GenomeEvaluator*>(from.get());
-           return of_genomes != nullptr && of_genomes->tells_genomes_apart();
-         });
+StudyCache cache_of(const StudyConfig& config, const StudyParts& parts) {
+  if (config.cache != StudyCache::functional) return config.cache;
+  const bool apart = std::ranges::any_of(parts.from, [](const std::unique_ptr<Evaluator>& from) {
+    const auto* const of_genomes = dynamic_cast<const GenomeEvaluator*>(from.get());
+    return of_genomes != nullptr && of_genomes->tells_genomes_apart();
+  });
+  return apart ? StudyCache::genome : StudyCache::functional;
 }
 
 std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts) {

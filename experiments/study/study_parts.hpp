@@ -31,10 +31,9 @@ struct PartOptions {
 StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
                       const PartOptions& options = {});
 
-// Whether two candidates are told apart by their genomes and not by the function of their networks: where the
-// configuration says "cache": "genome" (the default is "functional"), for tables that give candidates of one function
-// values of their own; and where an evaluator's values differ between such candidates.
-bool genomes_differ(const StudyConfig& config, const StudyParts& parts);
+// The cache that a study works with: the configured one, but candidates of one function are told apart by their genomes
+// where an evaluator's values differ between them.
+StudyCache cache_of(const StudyConfig& config, const StudyParts& parts);
 // What a stored study is known by beside its space and name: its configuration and what its evaluators read.
 std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts);
 std::vector<Objective> objectives_of(const StudyConfig& config);

@@ -88,7 +88,8 @@ void Study::Impl::score(std::span<BatchEvaluation* const> some, std::size_t obje
   for (BatchEvaluation* one : some) {
     if (one->trial.status != Status::ok) continue;
     alive.push_back(one);
-    candidates.push_back({one->trial.id, &one->trial.genome, &one->design, one->trial.function_hash});
+    const std::uint64_t function = cache == StudyCache::off ? 0 : one->trial.function_hash;
+    candidates.push_back({one->trial.id, &one->trial.genome, &one->design, function});
   }
   std::vector<Score> scores(candidates.size());
   if (!candidates.empty()) evaluator.evaluate(candidates, scores);

@@ -129,17 +129,11 @@ class Scorer {
     return genomes;
   }
 
-  Genome in_start(const Genome& genome, const KeptGenes& kept) const {
-    Genome same;
-    for (std::size_t dim = 0; dim < kept.size(); ++dim) same.genes.push_back(kept[dim][genome.genes[dim]]);
-    return start_space().normalise(std::move(same));
-  }
-
   // Candidates of the sub-space as predicted trials; `meet` sees every one that may count.
   template <typename Meet>
   std::vector<Trial> judged(const std::vector<Genome>& genomes, const KeptGenes& kept, const Meet& meet) const {
     std::vector<Genome> whole;
-    for (const Genome& genome : genomes) whole.push_back(in_start(genome, kept));
+    for (const Genome& genome : genomes) whole.push_back(in_whole_space(start_space(), kept, genome));
     std::vector<Trial> trials = (*predicted_)(whole);
     for (std::size_t i = 0; i < trials.size(); ++i) {
       Trial& trial = trials[i];
@@ -170,16 +164,6 @@ class Scorer {
     const auto searcher = make_nsga2(space, inner);
     for (std::size_t generation = 0; generation <= generations; ++generation) {
       searcher->tell(judged(searcher->ask(setup_->candidates), kept, meet));
-    }
-  }
-
-  static bool has_candidates(const SearchSpace& space, std::uint64_t seed) {
-    try {
-      Rng rng(seed, "candidate");
-      space.sample(rng);
-      return true;
-    } catch (const ConfigError&) {  // its constraints refuse everything that was drawn
-      return false;
     }
   }
 

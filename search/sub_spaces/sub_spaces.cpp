@@ -41,6 +41,22 @@ const KeptCount* count_for(const Dimension& dimension, std::span<const KeptCount
 
 }  // namespace
 
+Genome in_whole_space(const SearchSpace& space, const KeptGenes& kept, const Genome& genome) {
+  Genome same;
+  for (std::size_t dim = 0; dim < kept.size(); ++dim) same.genes.push_back(kept[dim][genome.genes[dim]]);
+  return space.normalise(std::move(same));
+}
+
+bool has_candidates(const SearchSpace& space, std::uint64_t seed) {
+  try {
+    Rng rng(seed, "candidate");
+    space.sample(rng);
+    return true;
+  } catch (const ConfigError&) {  // its constraints refuse everything that was drawn
+    return false;
+  }
+}
+
 SubSpaces::SubSpaces(const SearchSpace& space, std::span<const KeptCount> kept, const std::string& origin)
     : space_(&space) {
   std::vector<Problem> problems;

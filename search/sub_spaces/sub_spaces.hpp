@@ -21,6 +21,11 @@ struct KeptCount {
 
 using KeptGenes = std::vector<std::vector<std::uint16_t>>;  // by dimension, ascending: as SearchSpace::keeping has it
 
+// The same candidate of the sub-space that keeps `kept` in the space itself, normalised.
+Genome in_whole_space(const SearchSpace& space, const KeptGenes& kept, const Genome& genome);
+// Whether chance finds a valid candidate there.
+bool has_candidates(const SearchSpace& space, std::uint64_t seed);
+
 class SubSpaces {
  public:
   // Throws ConfigError with every problem, at the flag `origin`: an unknown name, a name twice, a count below 1 or

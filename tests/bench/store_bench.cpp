@@ -153,7 +153,7 @@ void search(benchmark::State& state, const char* searcher) {
     state.SetIterationTime(seconds);
     const auto stored = static_cast<double>(result.trials);
     state.counters["trials_a_s"] = stored / seconds;
-    state.counters["asked_a_s"] = static_cast<double>(result.trials + result.duplicates) / seconds;
+    state.counters["asked_a_s"] = static_cast<double>(result.trials + result.saved.total()) / seconds;
     for (const PhaseTime& phase : result.phases) state.counters[phase.phase + "_us"] = phase.seconds / stored * 1e6;
   }
 }

@@ -46,15 +46,15 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 TEST(Help, EveryCommandIsThere) {
-  EXPECT_THAT(
-      subcommands(run_ridgeline({"--help"}).out),
-      UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "bench", "choices", "cross",
-                           "explain", "space", "device", "estimate", "measure", "mapping", "memory", "patches",
-                           "schedule", "scratchpad", "spiking", "allocate", "sensitivity", "quantize", "sweep", "data",
-                           "train", "predictor", "evaluate", "extract", "rank", "winners", "export", "version"));
+  EXPECT_THAT(subcommands(run_ridgeline({"--help"}).out),
+              UnorderedElementsAre("search", "resume", "runs", "pareto", "report", "compare", "bench", "choices",
+                                   "cross", "elites", "explain", "space", "device", "estimate", "measure", "mapping",
+                                   "memory", "patches", "schedule", "scratchpad", "spiking", "allocate", "sensitivity",
+                                   "quantize", "sweep", "data", "train", "predictor", "evaluate", "extract", "rank",
+                                   "winners", "export", "version"));
   EXPECT_THAT(subcommands(run_ridgeline({"runs", "--help"}).out), UnorderedElementsAre("list", "show", "delete"));
   EXPECT_THAT(subcommands(run_ridgeline({"space", "--help"}).out),
-              UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve"));
+              UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve", "shrink"));
   EXPECT_THAT(subcommands(run_ridgeline({"device", "--help"}).out),
               UnorderedElementsAre("list", "show", "calibrate", "check"));
   EXPECT_THAT(subcommands(run_ridgeline({"predictor", "--help"}).out), UnorderedElementsAre("train", "eval", "list"));
@@ -70,7 +70,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 53);
+  EXPECT_EQ(commands, 55);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.

@@ -92,6 +92,32 @@ TEST_F(Search, APredictingSearcherShowsItsErrors) {
   EXPECT_LE(stored[1].at("trials"), 36);
 }
 
+TEST_F(Search, TheCacheSaysWhatItSaves) {
+  Json study = Json::parse(counting_study("tiny", "nasbench201", 40));
+  study["choices"] = {{"edge", {"none", "skip_connect", "nor_conv_3x3"}}};
+  study["searcher"] = {{"name", "random"}};
+  folder_.write("study.json", study.dump());
+  const auto search = [&](const std::string& cache) {
+    return parsed(run({"search", "./study.json", "--cache", cache, "--name", cache, "--json"}));
+  };
+  const Json functional = search("functional"), off = search("off");
+  const Json& saved = functional.at("evaluations_saved");
+  EXPECT_GT(saved.at("by_function"), 0);
+  EXPECT_EQ(functional.at("run").at("cache"), "functional");
+  EXPECT_EQ(functional.at("run").at("duplicates"),
+            saved.at("by_genome").get<int>() + saved.at("by_function").get<int>());
+  EXPECT_EQ(off.at("evaluations_saved"), (Json{{"by_genome", 0}, {"by_function", 0}}));
+  EXPECT_THAT(run({"search", "./study.json", "--cache", "genome"}).out, HasSubstr("cache genome: "));
+  EXPECT_EQ(parsed(run({"report", "functional", "--json"})).at("evaluations_saved"), saved);
+  EXPECT_THAT(run({"report", "functional"}).out, HasSubstr(" saved, "));
+  // A stored study keeps its cache.
+  const Outcome changed = run({"search", "./study.json", "--cache", "genome", "--name", "off"});
+  EXPECT_EQ(changed.code, 4);
+  EXPECT_THAT(changed.err, AllOf(HasSubstr("another configuration"), HasSubstr("another name")));
+  EXPECT_EQ(parsed(run({"resume", "off", "--trials", "60", "--json"})).at("run").at("cache"), "off");
+  EXPECT_EQ(run({"search", "./study.json", "--cache", "all"}).code, 2);
+}
+
 TEST_F(Search, InPartsAndOnOtherThreadsIsTheSameSearch) {
   folder_.write("study.json", counting_study("whole", "ofa_mobilenet_v3", 60));
   ASSERT_EQ(run({"search", "./study.json", "--threads", "1", "--db", "whole.db", "--quiet"}).code, 0);

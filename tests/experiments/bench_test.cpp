@@ -38,7 +38,7 @@ Json function_study(const std::string& function, std::size_t variables = 4, std:
   return study;
 }
 
-BenchProblem problem_of(const Json& study, std::optional<BenchCache> cache = {}) {
+BenchProblem problem_of(const Json& study, std::optional<StudyCache> cache = {}) {
   return {config_of(study), resources(), cache};
 }
 
@@ -108,7 +108,7 @@ TEST(Bench, DuplicatesCostNothingAndAsksBoundARun) {
   const BenchRun all = run_searcher(problem, {"exhaustive", Json::object(), ""}, 1, {20, 640});
   EXPECT_EQ(all.evaluations, 9);
   EXPECT_EQ(all.end, BenchRun::End::exhausted);
-  const BenchProblem off = problem_of(function_study("zdt1", 2, 3), BenchCache::off);
+  const BenchProblem off = problem_of(function_study("zdt1", 2, 3), StudyCache::off);
   EXPECT_EQ(run_searcher(off, {"random", Json::object(), ""}, 1, {200, 640}).evaluations, 200);
 }
 

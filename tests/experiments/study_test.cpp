@@ -43,7 +43,7 @@ TEST_F(StudyTest, EveryGenomeIsAnsweredAndEveryFunctionEvaluatedOnce) {
   const std::vector<Trial> all = trials();
   ASSERT_EQ(all.size(), functions.size());
   EXPECT_LT(functions.size(), 6561U);
-  EXPECT_EQ(result.duplicates, 6561 - static_cast<std::int64_t>(functions.size()));
+  EXPECT_EQ(result.saved, (SavedEvaluations{0, 6561 - static_cast<std::int64_t>(functions.size())}));
   for (std::size_t i = 0; i < all.size(); ++i) {
     ASSERT_EQ(all[i].id, static_cast<std::int64_t>(i));
     ASSERT_EQ(all[i].values[0], functions.at(all[i].function_hash).first);
