@@ -7,6 +7,8 @@
 #include "experiments/device_costs.hpp"
 #include "experiments/genome_evaluator.hpp"
 #include "experiments/study/device_limits.hpp"
+#include "experiments/study/early_exit.hpp"
+#include "experiments/study/warm_start.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
@@ -48,6 +50,15 @@ void make_space(const StudyConfig& config, const Resources& resources, JsonDocum
   });
 }
 
+// The space refuses what the rules reject. Evaluators keep the space they were made for: the object stays, and what is
+// behind it lives on in the early exit.
+void refuse_by(std::vector<EarlyExit::Rule> rules, const StudyConfig& config, StudyParts& parts) {
+  SearchSpace all = std::move(*parts.space);
+  SearchSpace copy = all.refusing({});
+  parts.early_exit = std::make_shared<EarlyExit>(config, std::move(all), std::move(rules));
+  *parts.space = copy.refusing([exit = parts.early_exit](const Genome& genome) { return (*exit)(genome); });
+}
+
 }  // namespace
 
 StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
@@ -59,6 +70,7 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   const auto costs = std::make_shared<DeviceCosts>();
   const auto limited = limited_costs(config);
   std::vector<Problem> problems;
+  std::vector<EarlyExit::Rule> rules;
   std::size_t position = 0;
   for (const ObjectiveConfig& one : config.objectives) {
     search.objectives.push_back(one.objective);
@@ -68,7 +80,7 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     const std::string path =
         constraint ? fmt::format("constraints[{}]", position - constraints) : fmt::format("objectives[{}]", position);
     ++position;
-    const EvaluatorSetup setup{
+    EvaluatorSetup setup{
         parts.space.get(), &resources, one.objective.name, config.seed, options.pool, options.measure, costs, limited};
     const auto make = [&](const Json* from, const std::string& key) -> std::unique_ptr<Evaluator> {
       std::unique_ptr<Evaluator> evaluator;
@@ -88,6 +100,15 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
            fmt::format("--set {}.unit={}, or in the study; a limit is in it too, reports choose readable prefixes",
                        path, evaluator->unit())});
     }
+    if (one.early_exit && evaluator != nullptr && evaluator->fidelity() != Fidelity::analytic) {
+      problems.push_back({document.origin(), path + ".early_exit",
+                          "an objective that is computed, not predicted or timed", one.from.value("evaluator", ""),
+                          "put the early exit on a constraint by \"count\" or \"cost\""});
+    } else if (one.early_exit && evaluator != nullptr) {
+      setup.pool = nullptr;  // it is asked from within the pool
+      rules.push_back({one.objective, make(&one.from, "from")});
+      rules.back().objective.limit = one.early_exit;
+    }
     parts.screen.push_back(make(one.screen ? &*one.screen : nullptr, "screen"));
     if (parts.screen.back() && parts.screen.back()->exclusive()) {
       problems.push_back({document.origin(), path + ".screen.evaluator", "a cheap evaluator", "'measured'",
@@ -95,6 +116,8 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     }
   }
   for (Problem& problem : problems) document.note(std::move(problem));
+  if (parts.space && !rules.empty()) refuse_by(std::move(rules), config, parts);
+  if (parts.space) search.warm = warm_start_of(config, *parts.space, document);
   const auto known = searchers();
   const bool named = std::ranges::find(known, config.searcher, &SearcherEntry::name) != known.end();
   const bool counted =
