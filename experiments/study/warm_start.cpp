@@ -32,10 +32,11 @@ double agreement(const Json& a, const Json& b) {
 // Over the numbers in either of two JSON values, by their place.
 double number_agreement(const Json& a, const Json& b) {
   std::map<std::string, std::pair<Json, Json>> numbers;
-  for (const auto& [place, value] : a.flatten().items()) {
+  const Json places_a = a.flatten(), places_b = b.flatten();
+  for (const auto& [place, value] : places_a.items()) {
     if (value.is_number()) numbers[place].first = value;
   }
-  for (const auto& [place, value] : b.flatten().items()) {
+  for (const auto& [place, value] : places_b.items()) {
     if (value.is_number()) numbers[place].second = value;
   }
   double sum = 0;
@@ -278,7 +279,7 @@ WarmStart warm_start_of(const StudyConfig& config, const SearchSpace& space, Jso
       Genome genome = space.from_json(config.warm->genomes[i]);
       if (const auto broken = space.violation(genome)) {
         if (!config.warm->from.empty()) continue;  // retrieved, but refused by this study
-        document.note({document.origin(), path, "a valid candidate", *broken});
+        document.note({document.origin(), path, "a valid candidate", *broken, ""});
       } else if (std::ranges::find(warm.genomes, genome) == warm.genomes.end()) {
         warm.genomes.push_back(std::move(genome));
       }

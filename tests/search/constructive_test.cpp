@@ -274,8 +274,8 @@ TEST(Mcts, SeesEveryCandidateOfASmallSpaceBeforeItRepeatsItself) {
   }
 }
 
-TEST(Constructive, TheFrontOfAToyIsFound) {
-  const SearchSpace space = uniform_space(5, 3);  // 243 candidates
+// The mean hypervolume over seeds that 60 asks find, as a share of that of all 243 candidates.
+double share_of_front(const std::string& searcher, const SearchSpace& space) {
   const auto values = [](const Genome& genome) {
     double a = 0, b = 0;
     for (std::size_t i = 0; i < genome.genes.size(); ++i) {
@@ -284,21 +284,29 @@ TEST(Constructive, TheFrontOfAToyIsFound) {
     }
     return Point{a, b};
   };
+  const Point reference = {31.0, 21.0};
   std::vector<Point> all;
   for (const Genome& genome : all_candidates(space)) all.push_back(values(genome));
-  const Point reference = {31.0, 21.0};
-  const double whole = hypervolume(all, reference);
-  for (const char* searcher : {"mcts", "ant-colony"}) {
-    const auto made = make_searcher(searcher, space, setup_with(2, 2));
+  double sum = 0;
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    const auto made = make_searcher(searcher, space, setup_with(2, seed));
     std::vector<Trial> history;
-    while (history.size() < 120) {
+    while (history.size() < 60) {
       step(
           *made, 10, [&](Trial& trial) { trial.values = values(trial.genome); }, history);
     }
     std::vector<Point> found;
     for (const Trial& trial : history) found.push_back(trial.values);
-    EXPECT_GT(hypervolume(found, reference), 0.97 * whole) << searcher;
+    sum += hypervolume(found, reference);
   }
+  return sum / 8 / hypervolume(all, reference);
+}
+
+TEST(Constructive, FrontsAreFoundSoonerThanByChance) {
+  const SearchSpace space = uniform_space(5, 3);
+  const double chance = share_of_front("random", space);
+  EXPECT_GT(share_of_front("mcts", space), chance + 0.02);
+  EXPECT_GT(share_of_front("ant-colony", space), chance + 0.02);
 }
 
 TEST(Constructive, LimitsAreKept) {
@@ -307,7 +315,7 @@ TEST(Constructive, LimitsAreKept) {
     double load = 0;
     for (const std::uint16_t gene : trial.genome.genes) load += gene;
     trial.values = {toy_cost(trial.genome)};
-    trial.violation = std::max(0.0, load - 4.0);
+    trial.violation = std::max(0.0, load / 4.0 - 1.0);
     if (trial.violation > 0) trial.status = Status::infeasible;
   };
   for (const char* searcher : {"mcts", "ant-colony"}) {
@@ -319,8 +327,8 @@ TEST(Constructive, LimitsAreKept) {
                            history.begin() + static_cast<std::ptrdiff_t>(to),
                            [](const Trial& trial) { return trial.status == Status::ok; });
     };
-    EXPECT_LT(feasible(0, 50), 15) << searcher;     // 5 in 100 at random
-    EXPECT_GT(feasible(350, 400), 25) << searcher;  // learned
+    EXPECT_LT(feasible(0, 20), 8) << searcher;
+    EXPECT_GT(feasible(200, 400), 50) << searcher;  // 10 at random
   }
 }
 
