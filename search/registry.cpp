@@ -48,7 +48,7 @@ std::span<const SearcherEntry> searchers() {
        make_bayesian},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"mcts", "upper confidence bounds on the tree of choices (Kocsis and Szepesvari, 2006)", 4, make_mcts},
-      {"ant-colony", "choices by pheromone that good candidates lay: max-min ants (Stutzle and Hoos, 2000)", 10,
+      {"ant-colony", "choices by pheromone that good candidates lay: max-min ants (Stutzle and Hoos, 2000)", 5,
        make_ant_colony},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential, true},

@@ -26,9 +26,9 @@ class AntColony final : public SearcherBase {
         round_(space, setup),
         seen_(archive_.objectives()) {
     OptionsReader options(setup);
-    ants_ = options.count("ants", 10, 1, 1'000'000);
-    evaporation_ = options->number("evaporation", {.fallback = 0.15, .least = 1e-6, .most = 1.0});
-    const double sure = options->number("sure", {.fallback = 0.05, .least = 1e-9, .most = 1.0});
+    ants_ = options.count("ants", 5, 1, 1'000'000);
+    evaporation_ = options->number("evaporation", {.fallback = 0.4, .least = 1e-6, .most = 1.0});
+    const double sure = options->number("sure", {.fallback = 0.5, .least = 1e-9, .most = 1.0});
     const std::size_t colonies = options.count("colonies", 5, 1, 1000);
     capacity_ = options.count("archive", 100, 1, 100'000);
     patience_ = options.count("patience", 20, 1, 1'000'000'000);

@@ -46,8 +46,8 @@ class Mcts final : public SearcherBase {
         by_choice_(told_one_.objectives()),
         seen_(told_one_.objectives()) {
     OptionsReader options(setup);
-    exploration_ = options->number("exploration", {.fallback = 0.3, .least = 0.0, .most = 1e6});
-    shared_ = options->number("shared", {.fallback = 5.0, .least = 0.0, .most = 1e6});
+    exploration_ = options->number("exploration", {.fallback = 0.2, .least = 0.0, .most = 1e6});
+    shared_ = options->number("shared", {.fallback = 0.0, .least = 0.0, .most = 1e6});
     static const std::vector<std::string> rollouts = {"means", "random"};
     by_means_ = options->word("rollout", rollouts, "means") == "means";
     temperature_ = options->number("temperature", {.fallback = 0.1, .least = 1e-6, .most = 1e6});
@@ -61,8 +61,7 @@ class Mcts final : public SearcherBase {
       choices_ += dimension.choices.size();
     }
     by_choice_.append(choices_);
-    prior_ = frequencies(space, warm());
-    for (double& factor : prior_) factor = std::pow(factor, warm().similarity);
+    frequencies_ = prior_ = frequencies(space, warm());
   }
 
   Json notes() const override { return {{"nodes", tree_.size()}, {"depth", tree_.depth()}}; }
@@ -72,6 +71,7 @@ class Mcts final : public SearcherBase {
 
   std::vector<Genome> propose(std::size_t n) override {
     pending_.assign(tree_.size(), 0);
+    fade_prior();
     std::vector<Genome> genomes;
     std::unordered_set<std::uint64_t> asked;
     while (genomes.size() < n) {
@@ -83,6 +83,13 @@ class Mcts final : public SearcherBase {
       genomes.push_back(std::move(genome));
     }
     return genomes;
+  }
+
+  void fade_prior() {
+    if (!prepared()) return;
+    const auto given = static_cast<double>(warm().genomes.size());
+    const double reliance = warm().similarity * given / (given + static_cast<double>(told_));
+    for (std::size_t i = 0; i < prior_.size(); ++i) prior_[i] = std::pow(frequencies_[i], reliance);
   }
 
   // From the root to a candidate.
@@ -247,7 +254,8 @@ class Mcts final : public SearcherBase {
   SeenValues seen_;
   std::vector<std::size_t> first_choice_;  // by dimension: its first row
   std::size_t choices_ = 0;                // of all dimensions
-  std::vector<double> prior_;              // by row of by_choice_: what multiplies its exploration
+  std::vector<double> frequencies_;        // by row of by_choice_: in the warm start
+  std::vector<double> prior_;              // the same, as far as it is relied on now
   std::size_t told_ = 0;
   std::vector<std::uint32_t> pending_;  // by node: walks of this batch
   std::vector<Bound> bounds_;
