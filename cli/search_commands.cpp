@@ -24,7 +24,8 @@ namespace {
 struct RunOptions {
   std::string study;  // file or shipped name; of resume: the stored name
   std::string database, name, report, cache;
-  std::vector<std::string> overrides;  // path=value
+  std::vector<std::string> overrides;   // path=value
+  std::vector<std::string> warm_start;  // stored studies
   std::optional<std::int64_t> trials;
   std::optional<std::uint64_t> seed;
   std::optional<int> threads;
@@ -35,6 +36,7 @@ struct RunOptions {
 // --set first, so that a flag wins over it.
 std::vector<std::string> all_overrides(const RunOptions& options) {
   std::vector<std::string> overrides = options.overrides;
+  if (!options.warm_start.empty()) overrides.push_back("warm_start.from=" + Json(options.warm_start).dump());
   if (options.only_main) overrides.emplace_back("compare=[]");
   if (!options.name.empty()) overrides.push_back("name=" + Json(options.name).dump());
   if (options.trials) overrides.push_back(fmt::format("stop.trials={}", *options.trials));
@@ -93,6 +95,8 @@ Json result_json(const StudyResult& result, const StudyReport& report) {
   if (result.cache_check.checked > 0) {
     json["run"]["cache_check"] = {{"checked", result.cache_check.checked}, {"differing", result.cache_check.differing}};
   }
+  for (const auto& [rule, count] : result.rejected) json["run"]["rejected"][rule] = count;
+  if (!result.begun_with.empty()) json["run"]["begun_with"] = result.begun_with;
   for (const PhaseTime& phase : result.phases) json["run"]["phases_s"][phase.phase] = phase.seconds;
   return json;
 }
@@ -103,11 +107,21 @@ std::string check_text(const CacheCheck& check) {
                      grouped(check.checked), check.example.empty() ? "" : ": ", check.example);
 }
 
+std::string rejected_text(const StudyResult& result) {
+  std::string text;
+  for (const auto& [rule, count] : result.rejected) {
+    text += fmt::format("{} candidates rejected before evaluation: {}\n", grouped(count), rule);
+  }
+  return text;
+}
+
 std::string end_text(const StudyResult& result) {
-  return fmt::format("{}{}\ncache {}: {}{}\n{}", end_phrase(result.end),
-                     result.resumed > 0 ? fmt::format("; {} trials were there already", grouped(result.resumed)) : "",
+  const std::string resumed =
+      result.resumed > 0 ? fmt::format("; {} trials were there already", grouped(result.resumed)) : "";
+  const std::string begun = result.begun_with.empty() ? "" : result.begun_with + "\n";
+  return fmt::format("{}{}\ncache {}: {}{}\n{}{}{}", end_phrase(result.end), resumed,
                      cache_names()[static_cast<std::size_t>(result.cache)], saved_phrase(result.saved),
-                     check_text(result.cache_check), phases_text(result));
+                     check_text(result.cache_check), begun, rejected_text(result), phases_text(result));
 }
 
 // A study and its variants, searched one after the other into one database.
@@ -331,6 +345,11 @@ void add_search_commands(CLI::App& app, CommandLine& cli) {
   search->add_flag("--verify-cache", options->verify_cache,
                    "evaluate also what the functional cache answers, and say whether it is the same");
   search->add_option("--name", options->name, "name under which the study is stored; default: the study's");
+  search
+      ->add_option("--warm-start", options->warm_start,
+                   "begin with the best of the nearest of these stored studies ('*': of all); may be repeated")
+      ->type_name("STUDY")
+      ->allow_extra_args(false);
   search->add_flag("--dry-run", options->dry_run,
                    "only print size of the space, range of the costs and feasibility of a sample");
   add_run_options(*search, *options);

@@ -5,6 +5,8 @@
 #include "search/baselines/local_search.hpp"
 #include "search/baselines/random_search.hpp"
 #include "search/baselines/simulated_annealing.hpp"
+#include "search/constructive/ant_colony.hpp"
+#include "search/constructive/mcts.hpp"
 #include "search/evolution/hypervolume_selection.hpp"
 #include "search/evolution/map_elites.hpp"
 #include "search/evolution/moead.hpp"
@@ -22,10 +24,10 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 17> entries = {{
+  static const std::array<SearcherEntry, 19> entries = {{
       {"auto", "what is best at 50 to 300 trials: bayesian for one objective, linas for several", 4, make_automatic},
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
-      {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
+      {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search, true},
       {"local-search", "first better neighbour, with restarts; Pareto local search (White et al., 2021)", 1,
        make_local_search},
       {"regularized-evolution", "aging evolution by mutation and tournaments (Real et al., 2019)", 1,
@@ -45,10 +47,13 @@ std::span<const SearcherEntry> searchers() {
       {"bayesian", "the most expected improvement by Gaussian processes (Jones et al., 1998; Emmerich et al., 2011)", 4,
        make_bayesian},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
+      {"mcts", "upper confidence bounds on the tree of choices (Kocsis and Szepesvari, 2006)", 4, make_mcts},
+      {"ant-colony", "choices by pheromone that good candidates lay: max-min ants (Stutzle and Hoos, 2000)", 5,
+       make_ant_colony},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
-       make_sequential},
+       make_sequential, true},
       {"nested", "an outer search over the hardware, an inner one over the networks for it (Lin et al., 2021)", 40,
-       make_nested},
+       make_nested, true},
   }};
   return entries;
 }
@@ -63,7 +68,12 @@ const SearcherEntry& find_searcher(const std::string& name, const std::string& o
 }
 
 std::unique_ptr<Searcher> make_searcher(const std::string& name, const SearchSpace& space, const SearcherSetup& setup) {
-  return find_searcher(name, setup.origin).make(space, setup);
+  const SearcherEntry& entry = find_searcher(name, setup.origin);
+  if (!setup.warm.genomes.empty() && entry.cold) {
+    throw ConfigError({setup.origin, "name", "a searcher that begins with candidates it is given", "'" + name + "'",
+                       "leave the warm start out, or use another searcher, 'mcts' or 'nsga2' say"});
+  }
+  return entry.make(space, setup);
 }
 
 }  // namespace ridgeline

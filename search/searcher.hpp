@@ -44,11 +44,18 @@ class Searcher {
   virtual void load(const State& state) = 0;
 };
 
+// What is known before a search: good candidates of searches like it.
+struct WarmStart {
+  std::vector<Genome> genomes;  // valid, normalised, different, the best first
+  double similarity = 1.0;      // of the searches they come from to this one, from 0 to 1
+};
+
 struct SearcherSetup {
   std::uint64_t seed = 0;
   std::vector<Objective> objectives;  // in the order of Trial::values, those that are only limited included
   Json options = Json::object();      // the searcher's own, e.g. {"population": 50}
   std::string origin = "searcher";    // where the options were written, for messages
+  WarmStart warm{};
 };
 
 struct SearcherEntry {
@@ -56,6 +63,9 @@ struct SearcherEntry {
   std::string about;  // one line, with the paper
   std::size_t batch;  // how many candidates a study asks for at a time where it does not say
   std::unique_ptr<Searcher> (*make)(const SearchSpace&, const SearcherSetup&);  // throws ConfigError on bad options
+  // True: has no use for SearcherSetup::warm, and is refused any. The others ask first for the genomes in it, in their
+  // order, as many as they begin with at random otherwise.
+  bool cold = false;
 };
 
 // The registry: a visible table, in search/registry.cpp.
@@ -63,7 +73,8 @@ std::span<const SearcherEntry> searchers();
 // The entry of that name. Throws ConfigError listing the known names; `origin` and `path` say where the name stood.
 const SearcherEntry& find_searcher(const std::string& name, const std::string& origin = "searcher",
                                    const std::string& path = "");
-// Throws ConfigError listing the known names. The space must outlive the searcher.
+// Throws ConfigError listing the known names, and where a searcher that begins with nothing given is given something.
+// The space must outlive the searcher.
 std::unique_ptr<Searcher> make_searcher(const std::string& name, const SearchSpace& space, const SearcherSetup& setup);
 
 }  // namespace ridgeline

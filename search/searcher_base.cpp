@@ -41,7 +41,13 @@ SearcherBase::SearcherBase(const SearchSpace& space, const SearcherSetup& setup,
       fingerprint_(hex64(space.fingerprint())),
       objectives_(setup.objectives.size()),
       seed_(setup.seed),
-      rng_(setup.seed, signature_) {}
+      rng_(setup.seed, signature_),
+      warm_(setup.warm) {}
+
+Genome SearcherBase::draw() {
+  if (begun_with_ < warm_.genomes.size()) return warm_.genomes[begun_with_++];
+  return space_->normalise(space_->sample(rng_));
+}
 
 std::vector<Genome> SearcherBase::ask(std::size_t n) {
   if (n == 0) throw std::logic_error("Searcher::ask: n is 0");
@@ -72,6 +78,7 @@ void SearcherBase::check(const Trial& trial) const {
 State SearcherBase::save() const {
   if (asked_ != 0) throw std::logic_error("Searcher::save: the last batch was not told");
   Json data = {{"space", fingerprint_}, {"rng", rng_text(rng_)}};
+  if (!warm_.genomes.empty()) data["begun_with"] = begun_with_;
   write(data);
   return {signature_, std::move(data)};
 }
@@ -89,6 +96,10 @@ void SearcherBase::load(const State& state) {
                 "resume with the space it was written for");
   }
   const Rng::State words = rng_state(reader, "rng");
+  if (!warm_.genomes.empty()) {
+    begun_with_ = static_cast<std::size_t>(reader.integer(
+        "begun_with", {.fallback = {}, .least = 0, .most = static_cast<std::int64_t>(warm_.genomes.size())}));
+  }
   document.raise();
   read(reader);
   reader.finish();

@@ -25,6 +25,10 @@ class SearcherBase : public Searcher {
   const SearchSpace& space() const { return *space_; }
   Rng& rng() { return rng_; }
   std::uint64_t seed() const { return seed_; }
+  // A candidate to begin with: the next of those that the searcher was given, then a random one.
+  Genome draw();
+  const WarmStart& warm() const { return warm_; }
+  std::size_t begun_with() const { return begun_with_; }  // how many of them were drawn
 
  private:
   virtual std::vector<Genome> propose(std::size_t n) = 0;
@@ -41,6 +45,8 @@ class SearcherBase : public Searcher {
   std::size_t objectives_;
   std::uint64_t seed_;
   Rng rng_;
+  WarmStart warm_;
+  std::size_t begun_with_ = 0;  // of warm_.genomes; saved where there are any
   std::size_t asked_ = 0;
 };
 

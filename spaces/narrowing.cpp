@@ -92,16 +92,19 @@ void SearchSpace::Impl::keep(std::span<const std::vector<std::uint16_t>> genes) 
   std::vector<Value> left;
   std::vector<std::uint32_t> first;
   kept.resize(dims.size());
+  if (refusal) refusal_genes.resize(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) {
     first.push_back(static_cast<std::uint32_t>(left.size()));
     std::vector<Json> choices;
-    std::vector<std::uint16_t> in_file;
+    std::vector<std::uint16_t> in_file, of_refusal;
     for (const std::uint16_t gene : genes[i]) {
       left.push_back(value(i, gene));
       choices.push_back(dims[i].choices[gene]);
       in_file.push_back(kept[i].empty() ? gene : kept[i][gene]);
+      of_refusal.push_back(!refusal || refusal_genes[i].empty() ? gene : refusal_genes[i][gene]);
     }
     kept[i] = std::move(in_file);
+    if (refusal) refusal_genes[i] = std::move(of_refusal);
     dims[i].choices = std::move(choices);
   }
   values = std::move(left);
@@ -151,14 +154,35 @@ SearchSpace SearchSpace::keeping(std::span<const std::vector<std::uint16_t>> lef
 
 const SearchSpace& SearchSpace::whole() const { return impl_->whole ? *impl_->whole : *this; }
 
-Genome SearchSpace::Impl::in_whole(const Genome& genome) const {
+Genome SearchSpace::Impl::renumbered(const Genome& genome, std::span<const std::vector<std::uint16_t>> genes) const {
   Genome settled = genome;
   std::vector<bool> active(dims.size(), true);
   settle(settled, &active);
-  for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (active[i]) settled.genes[i] = kept[i][settled.genes[i]];
+  for (std::size_t i = 0; i < genes.size(); ++i) {
+    if (active[i]) settled.genes[i] = genes[i][settled.genes[i]];
   }
   return settled;
+}
+
+Genome SearchSpace::Impl::in_whole(const Genome& genome) const { return renumbered(genome, kept); }
+
+std::optional<std::string> SearchSpace::Impl::refused(const Genome& genome) const {
+  if (!refusal) return std::nullopt;
+  return refusal(refusal_genes.empty() ? genome : renumbered(genome, refusal_genes));
+}
+
+SearchSpace SearchSpace::refusing(Refusal refusal) const {
+  auto impl = std::make_unique<Impl>(*impl_);
+  if (impl->refusal) {
+    impl->refusal = [outer = std::move(refusal), inner = *impl_](const Genome& genome) {
+      const std::optional<std::string> why = inner.refused(genome);
+      return why ? why : outer(genome);
+    };
+  } else {
+    impl->refusal = std::move(refusal);
+  }
+  impl->refusal_genes.clear();
+  return SearchSpace(std::move(impl));
 }
 
 Genome SearchSpace::in_whole(const Genome& genome) const { return impl_->in_whole(genome); }

@@ -100,8 +100,8 @@ std::size_t SearchSpace::Impl::broken(std::span<const Value> genes, std::string&
 }
 
 Genome SearchSpace::sample(Rng& rng) const {
-  std::vector<int> refused(impl_->constraints.size(), 0);
-  std::string why;
+  std::vector<int> refused(impl_->constraints.size() + 1, 0);  // the last: by the refusal
+  std::string why, refusal;
   Genome genome;
   for (int draw = 0; draw < most_draws; ++draw) {
     genome.genes.resize(dims().size());
@@ -110,10 +110,20 @@ Genome SearchSpace::sample(Rng& rng) const {
     }
     const std::vector<Value> genes = impl_->settle(genome);
     const std::size_t broken = impl_->broken(genes, why);
-    if (broken == impl_->constraints.size()) return genome;
+    if (broken == impl_->constraints.size()) {
+      std::optional<std::string> unwanted = impl_->refused(genome);
+      if (!unwanted) return genome;
+      refusal = std::move(*unwanted);
+    }
     ++refused[broken];
   }
   const auto worst = std::max_element(refused.begin(), refused.end());
+  if (worst == refused.end() - 1) {
+    throw ConfigError(
+        impl_->problem("", "candidates that are not refused",
+                       fmt::format("none in {} draws, {} of them refused: {}", most_draws, *worst, refusal),
+                       "relax what refuses them"));
+  }
   const Constraint& constraint = impl_->constraints[static_cast<std::size_t>(worst - refused.begin())];
   throw ConfigError(
       impl_->problem(constraint.path, "a constraint that some genome satisfies",
@@ -123,12 +133,12 @@ Genome SearchSpace::sample(Rng& rng) const {
 
 std::optional<std::string> SearchSpace::violation(const Genome& genome) const {
   if (std::string why = impl_->misfit(genome); !why.empty()) return why;
-  if (impl_->conditional.empty() && impl_->constraints.empty()) return std::nullopt;
+  if (impl_->conditional.empty() && impl_->constraints.empty()) return impl_->refused(genome);
   Genome settled = genome;
   std::string why;
   try {
     const std::vector<Value> genes = impl_->settle(settled);
-    if (impl_->broken(genes, why) == impl_->constraints.size()) return std::nullopt;
+    if (impl_->broken(genes, why) == impl_->constraints.size()) return impl_->refused(settled);
   } catch (const ConfigError& error) {  // a condition that cannot be evaluated for this genome
     why = error.what();
   }
@@ -141,6 +151,10 @@ std::vector<bool> SearchSpace::active(const Genome& genome) const {
   Genome settled = genome;
   impl_->settle(settled, &active);
   return active;
+}
+
+std::span<const std::uint32_t> SearchSpace::condition_reads(std::size_t dimension) const {
+  return impl_->reads[dimension];
 }
 
 Genome SearchSpace::normalise(Genome genome) const {
@@ -208,6 +222,7 @@ std::optional<Genome> SearchSpace::at(std::uint64_t index) const {
   const std::vector<Value> genes = impl_->settle(settled);
   std::string why;
   if (settled != genome || impl_->broken(genes, why) != impl_->constraints.size()) return std::nullopt;
+  if (impl_->refused(genome)) return std::nullopt;
   return genome;
 }
 

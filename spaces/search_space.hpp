@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -54,6 +55,14 @@ class SearchSpace {
   SearchSpace& operator=(SearchSpace&&) noexcept;
   ~SearchSpace();
 
+  // Why a candidate is not wanted, where the file's constraints cannot say it; nullopt where it is. Given normalised
+  // genomes that keep the constraints, by several threads at once; says the same of the same genome.
+  using Refusal = std::function<std::optional<std::string>(const Genome&)>;
+  // The same space, in which violation() says what `refusal` says too, so that sample() draws again and no searcher
+  // proposes what it refuses; so do the spaces made of this one, in its genes. The same fingerprint: what is refused is
+  // no part of what a genome means. whole() and log10_size() know nothing of it. An empty refusal gives a copy.
+  SearchSpace refusing(Refusal refusal) const;
+
   const std::string& name() const;
   const std::string& about() const;
   std::span<const Dimension> dims() const;
@@ -75,6 +84,8 @@ class SearchSpace {
   std::optional<std::string> violation(const Genome& genome) const;
   // Which genes matter: a dimension whose condition is false is inactive. One entry a dimension.
   std::vector<bool> active(const Genome& genome) const;
+  // The dimensions that a dimension's condition reads, ascending; none where it is always active. No circles.
+  std::span<const std::uint32_t> condition_reads(std::size_t dimension) const;
   // The same candidate with every inactive gene set to 0: equal genomes are equal candidates.
   Genome normalise(Genome genome) const;
   // The design; throws ConfigError when the file's templates do not fit this genome (shapes, unknown formats).

@@ -62,6 +62,8 @@ struct SearchSpace::Impl {
   std::vector<std::vector<std::uint32_t>> reads;  // the dimensions each condition refers to, ascending
   std::vector<std::uint32_t> conditional;         // dimensions with a condition, each after those its condition reads
   std::vector<Constraint> constraints;
+  SearchSpace::Refusal refusal;                           // empty: nothing is refused beside the constraints
+  std::vector<std::vector<std::uint16_t>> refusal_genes;  // the refusal's gene of each choice; empty: the same
   std::vector<Setting> hardware, schedule;
   NetworkTemplate network;
   std::optional<ModelSpace> model;  // instead of the template
@@ -82,6 +84,10 @@ struct SearchSpace::Impl {
   // Leaves these genes of each dimension, ascending and at least one, and nothing else.
   void keep(std::span<const std::vector<std::uint16_t>> genes);
   Genome in_whole(const Genome& genome) const;
+  // What the refusal says of a normalised genome that keeps the constraints.
+  std::optional<std::string> refused(const Genome& genome) const;
+  // Genes by those that `genes` has for each choice, inactive ones 0.
+  Genome renumbered(const Genome& genome, std::span<const std::vector<std::uint16_t>> genes) const;
   Design decode(const Genome& genome, std::vector<std::string>* places) const;
   // An object of the settings' values; null where there are none. Throws ConfigError.
   std::shared_ptr<const Json> settings(const std::vector<Setting>& templates, std::span<const Value> genes) const;

@@ -11,6 +11,7 @@
 #include "experiments/report/report_explain.hpp"
 #include "experiments/report/report_formats.hpp"
 #include "experiments/study/study_config.hpp"
+#include "experiments/study/warm_start.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
@@ -50,6 +51,9 @@ Json notes_of(const Store& store, const StudyRecord& record, const Stored& store
     const StudyConfig& config = *stored.config;
     SearcherSetup setup{config.seed, record.objectives, config.searcher_options, "stored configuration"};
     if (setup.options.is_null()) setup.options = Json::object();
+    JsonDocument document = JsonDocument::from_value(config.canonical, setup.origin);
+    setup.warm = warm_start_of(config, *stored.space, document);
+    document.raise();
     const auto searcher = make_searcher(config.searcher, *stored.space, setup);
     searcher->load(checkpoint->state);
     return searcher->notes();

@@ -6,14 +6,16 @@
 #include <cmath>
 #include <utility>
 
+#include "experiments/study/early_exit.hpp"
 #include "experiments/study/study_impl.hpp"
+#include "experiments/study/warm_start.hpp"
 
 namespace ridgeline {
 
 bool tied(const Measurement& a, const Measurement& b) { return a.ci_low_s <= b.ci_high_s && b.ci_low_s <= a.ci_high_s; }
 
 Study::Impl::Impl(StudyConfig study, const Resources& resources, Store& database, std::string typed, StudyHooks given)
-    : config(std::move(study)),
+    : config(with_warm_start(std::move(study), database, resources)),
       store(database),
       command(std::move(typed)),
       hooks(std::move(given)),
@@ -225,6 +227,8 @@ StudyResult Study::Impl::finish(End end) {
   result.cache_check = cache_check;
   result.reused = reused;
   result.searcher_notes = parts.searcher->notes();
+  result.begun_with = begun_with(config);
+  if (parts.early_exit) result.rejected = parts.early_exit->rejected();
   for (std::size_t f = 0; f < archives.size(); ++f) {
     std::vector<Trial> front = store.front(id, static_cast<Fidelity>(f));
     if (front.empty()) continue;

@@ -75,9 +75,12 @@ struct StudyResult {
   std::vector<Trial> front;                                   // of the best fidelity there is
   std::vector<std::pair<std::string, std::int64_t>> reasons;  // why candidates died, most first
   std::string infeasibility;  // End::infeasible: the tightest constraint and the nearest value reached
+  // Different candidates that this run rejected before they became trials, by the early exit that did.
+  std::vector<std::pair<std::string, std::int64_t>> rejected;
   std::vector<PhaseTime> phases;
   std::vector<Verified> verified;  // of verify_front
   Json searcher_notes;             // Searcher::notes() at the end
+  std::string begun_with;          // of a warm start, in words; empty: nothing
 };
 
 class Study {

@@ -39,6 +39,7 @@ class ConfigReader {
     }
     read_precision();
     read_searcher();
+    read_warm_start();
     config_.batch = root_.integer("batch", {.fallback = 0, .least = 1, .most = 1'000'000});
     config_.threads = static_cast<int>(root_.integer("threads", {.fallback = 0, .least = 0, .most = 1024}));
     config_.verify_front = root_.boolean("verify_front", true);
@@ -86,6 +87,25 @@ class ConfigReader {
                    known_words(config_.searcher, names));
   }
 
+  void read_warm_start() {
+    std::optional<JsonReader> warm = root_.object("warm_start", false);
+    if (!warm) return;
+    WarmStartConfig read;
+    read.from = warm->strings("from", false);
+    read.trials = warm->integer("trials", {.fallback = read.trials, .least = 1, .most = 100'000});
+    const Json* const genomes = warm->any("genomes");
+    if (genomes != nullptr && genomes->is_array()) {
+      read.genomes.assign(genomes->begin(), genomes->end());
+    } else if (genomes != nullptr || read.from.empty()) {
+      warm->note("genomes", "\"from\", a list of stored studies, or \"genomes\", a list of candidates",
+                 genomes != nullptr ? describe(*genomes) : "neither");
+    }
+    read.similarity = warm->number("similarity", {.fallback = 1.0, .least = 0.0, .most = 1.0});
+    read.of = warm->string("of", "");
+    warm->finish();
+    config_.warm = std::move(read);
+  }
+
   void read_stop() {
     std::optional<JsonReader> stop = root_.object("stop", false);
     if (!stop) return;
@@ -113,6 +133,7 @@ class ConfigReader {
     if (constraint_only || entry.has("limit")) objective.limit = entry.number("limit");
     if (const std::optional<JsonReader> from = entry.object("from")) read.from = from->value();
     read_screen(entry, read);
+    read_early_exit(entry, read);
     entry.finish();
     const auto same = [&](const ObjectiveConfig& other) { return other.objective.name == objective.name; };
     if (!objective.name.empty() && std::any_of(config_.objectives.begin(), config_.objectives.end(), same)) {
@@ -141,6 +162,16 @@ class ConfigReader {
       }
       entry.finish();
       steps.push_back(std::move(step));
+    }
+  }
+
+  static void read_early_exit(JsonReader& entry, ObjectiveConfig& read) {
+    if (!entry.has("early_exit")) return;
+    if (!entry.value()["early_exit"].is_boolean()) {
+      read.early_exit = entry.number("early_exit");
+    } else if (entry.boolean("early_exit", false)) {
+      read.early_exit = read.objective.limit;
+      if (!read.early_exit) entry.note("early_exit", "a number, as there is no \"limit\"", "true");
     }
   }
 
@@ -187,6 +218,10 @@ std::uint64_t StudyConfig::hash() const {
                    {"options", searcher_options},
                    {"batch", batch > 0 ? static_cast<std::size_t>(batch) : find_searcher(searcher).batch}};
   if (cache != StudyCache::functional) decisive["cache"] = cache_names()[static_cast<std::size_t>(cache)];
+  if (warm && !warm->from.empty()) decisive["warm_start"] = {{"from", warm->from}, {"trials", warm->trials}};
+  if (warm && warm->from.empty()) {
+    decisive["warm_start"] = {{"genomes", warm->genomes}, {"similarity", warm->similarity}};
+  }
   for (const ObjectiveConfig& one : objectives) {
     decisive["objectives"].push_back({{"name", one.objective.name},
                                       {"unit", one.objective.unit},
@@ -196,6 +231,7 @@ std::uint64_t StudyConfig::hash() const {
                                       {"from", one.from},
                                       {"screen", one.screen.value_or(Json())},
                                       {"keep", one.keep}});
+    if (one.early_exit) decisive["objectives"].back()["early_exit"] = *one.early_exit;
   }
   return Hasher().add(std::string_view(decisive.dump())).value();
 }

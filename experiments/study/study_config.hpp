@@ -22,10 +22,15 @@
 // function values of their own (cache_of in study_parts.hpp); "off", none: whatever is proposed is a trial of its own.
 // "verify_cache": true evaluates also what the functional cache answers, and counts the answers that are not the same.
 //
+// "warm_start": {"from": ["demo"], "trials": 20}: what the searcher is given to begin with, warm_start.hpp.
+//
 // "compare" lists variants, which are searched after the study and shown beside it: study_variants.hpp.
 //
 // "before" and "after" list commands of this program that `search` runs first and last, so that one command goes from
 // data to an exported model: [{"run": ["data", "make", "glyphs", "--out", "glyphs"], "makes": "glyphs/dataset.json"}].
+//
+// "early_exit": true or a number, of an objective or a constraint: candidates beyond its limit, or beyond the number,
+// are rejected and drawn or bred again before they cost a trial: early_exit.hpp.
 //
 // Tiers: an objective with "screen" is first estimated for the whole batch by the cheap evaluator; only the best `keep`
 // share by non-dominated rank is given to "from", the rest keep the estimate and its fidelity.
@@ -49,9 +54,10 @@ std::span<const std::string> cache_names();  // "functional", "genome", "off"
 
 struct ObjectiveConfig {
   Objective objective;
-  Json from;                   // {"evaluator": ...}
-  std::optional<Json> screen;  // the cheap tier
-  double keep = 1.0;           // share of a batch that passes the screen
+  Json from;                           // {"evaluator": ...}
+  std::optional<Json> screen;          // the cheap tier
+  double keep = 1.0;                   // share of a batch that passes the screen
+  std::optional<double> early_exit{};  // natural units: what is beyond it is not even tried
 };
 
 struct StopRules {
@@ -74,6 +80,15 @@ struct StudyStep {
   std::string makes;
 };
 
+// What a search begins with: warm_start.hpp.
+struct WarmStartConfig {
+  std::vector<std::string> from;  // stored studies; "*": all
+  std::int64_t trials = 20;       // at most so many of theirs
+  std::vector<Json> genomes;      // given, or retrieved when the study began
+  double similarity = 1;          // of the study they come from
+  std::string of;                 // its name; empty: given
+};
+
 struct StudyConfig {
   std::string name;
   std::string space;  // name or path, as written
@@ -84,6 +99,7 @@ struct StudyConfig {
   Json searcher_options;
   StudyCache cache = StudyCache::functional;
   bool verify_cache = false;
+  std::optional<WarmStartConfig> warm;
   std::int64_t batch = 0;                   // candidates asked for at once; 0 = the searcher's own default
   std::vector<ObjectiveConfig> objectives;  // objectives first, then constraint-only ones
   StopRules stop;

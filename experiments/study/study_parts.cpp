@@ -7,6 +7,8 @@
 #include "experiments/device_costs.hpp"
 #include "experiments/genome_evaluator.hpp"
 #include "experiments/study/device_limits.hpp"
+#include "experiments/study/early_exit.hpp"
+#include "experiments/study/warm_start.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
@@ -48,6 +50,50 @@ void make_space(const StudyConfig& config, const Resources& resources, JsonDocum
   });
 }
 
+// Where an objective stands in the study.
+std::string path_of(const StudyConfig& config, std::size_t i) {
+  const auto objectives = static_cast<std::size_t>(std::ranges::count_if(
+      config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; }));
+  return config.objectives[i].objective.constraint_only ? fmt::format("constraints[{}]", i - objectives)
+                                                        : fmt::format("objectives[{}]", i);
+}
+
+// The early exits' own evaluators, without the study's pool, from within which they are asked.
+std::vector<EarlyExit::Rule> early_exits(const StudyConfig& config, const Resources& resources, JsonDocument& document,
+                                         const StudyParts& parts) {
+  std::vector<EarlyExit::Rule> rules;
+  std::vector<Problem> problems;
+  for (std::size_t i = 0; i < config.objectives.size(); ++i) {
+    const ObjectiveConfig& one = config.objectives[i];
+    const Evaluator* const evaluator = parts.from[i].get();
+    if (!one.early_exit || evaluator == nullptr) continue;
+    const std::string path = path_of(config, i);
+    if (evaluator->fidelity() != Fidelity::analytic) {
+      document.note({document.origin(), path + ".early_exit", "an objective that is computed, not predicted or timed",
+                     fmt::format("'{}'", one.from.value("evaluator", "")),
+                     "put the early exit on a constraint by \"count\" or \"cost\""});
+      continue;
+    }
+    EvaluatorSetup setup{parts.space.get(), &resources, one.objective.name, config.seed};
+    setup.limited_costs = limited_costs(config);
+    rules.push_back(
+        {one.objective, make_evaluator(JsonReader(one.from, path + ".from", document.origin(), problems), setup)});
+    rules.back().objective.limit = one.early_exit;
+  }
+  return rules;
+}
+
+// The space refuses what the early exits reject. Evaluators keep the space they were made for: the object stays, and
+// what is behind it lives on in the early exit.
+void refuse_early(const StudyConfig& config, const Resources& resources, JsonDocument& document, StudyParts& parts) {
+  std::vector<EarlyExit::Rule> rules = early_exits(config, resources, document, parts);
+  if (rules.empty()) return;
+  SearchSpace all = std::move(*parts.space);
+  SearchSpace same = all.refusing({});
+  parts.early_exit = std::make_shared<EarlyExit>(config, std::move(all), std::move(rules));
+  *parts.space = same.refusing([exit = parts.early_exit](const Genome& genome) { return (*exit)(genome); });
+}
+
 }  // namespace
 
 StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
@@ -59,15 +105,10 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   const auto costs = std::make_shared<DeviceCosts>();
   const auto limited = limited_costs(config);
   std::vector<Problem> problems;
-  std::size_t position = 0;
-  for (const ObjectiveConfig& one : config.objectives) {
+  for (std::size_t i = 0; i < config.objectives.size(); ++i) {
+    const ObjectiveConfig& one = config.objectives[i];
+    const std::string path = path_of(config, i);
     search.objectives.push_back(one.objective);
-    const std::size_t constraints = static_cast<std::size_t>(std::ranges::count_if(
-        config.objectives, [](const ObjectiveConfig& other) { return !other.objective.constraint_only; }));
-    const bool constraint = one.objective.constraint_only;
-    const std::string path =
-        constraint ? fmt::format("constraints[{}]", position - constraints) : fmt::format("objectives[{}]", position);
-    ++position;
     const EvaluatorSetup setup{
         parts.space.get(), &resources, one.objective.name, config.seed, options.pool, options.measure, costs, limited};
     const auto make = [&](const Json* from, const std::string& key) -> std::unique_ptr<Evaluator> {
@@ -95,6 +136,8 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
     }
   }
   for (Problem& problem : problems) document.note(std::move(problem));
+  if (parts.space) refuse_early(config, resources, document, parts);
+  if (parts.space) search.warm = warm_start_of(config, *parts.space, document);
   const auto known = searchers();
   const bool named = std::ranges::find(known, config.searcher, &SearcherEntry::name) != known.end();
   const bool counted =

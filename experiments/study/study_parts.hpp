@@ -14,8 +14,11 @@
 
 namespace ridgeline {
 
+class EarlyExit;
+
 struct StudyParts {
   std::unique_ptr<SearchSpace> space;
+  std::shared_ptr<EarlyExit> early_exit;  // what the space refuses by; null: nothing
   std::unique_ptr<Searcher> searcher;
   std::vector<std::unique_ptr<Evaluator>> from;    // one an objective
   std::vector<std::unique_ptr<Evaluator>> screen;  // one an objective, null where it has none

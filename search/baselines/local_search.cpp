@@ -120,7 +120,7 @@ class LocalSearch final : public SearcherBase {
     while (genomes.empty()) {
       if (starting_) {
         n = std::min(n, initial_ - told_starts_);
-        while (genomes.size() < n) genomes.push_back(space().normalise(space().sample(rng())));
+        while (genomes.size() < n) genomes.push_back(draw());
       } else {
         next_neighbours(n, genomes);
         if (genomes.empty()) leave();

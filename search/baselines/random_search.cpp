@@ -15,7 +15,7 @@ class RandomSearch final : public SearcherBase {
   std::vector<Genome> propose(std::size_t n) override {
     std::vector<Genome> genomes;
     genomes.reserve(n);
-    while (genomes.size() < n) genomes.push_back(space().normalise(space().sample(rng())));
+    while (genomes.size() < n) genomes.push_back(draw());
     return genomes;
   }
   void learn(std::span<const Trial>) override {}

@@ -48,8 +48,6 @@ class SimulatedAnnealing final : public SearcherBase {
     return genomes;
   }
 
-  Genome draw() { return space().normalise(space().sample(rng())); }
-
   Genome step_from(const Genome& at) {
     for (int i = 0; i < attempts; ++i) {
       if (std::optional<Genome> made = variation_.mutate_one(at, rng())) return std::move(*made);

@@ -93,7 +93,7 @@ class GeneticSearch final : public SearcherBase {
   Genome draw() {
     Genome genome;
     for (int i = 0; i < attempts; ++i) {
-      genome = space().normalise(space().sample(rng()));
+      genome = SearcherBase::draw();
       if (seen_.insert(hash_genes(genome.genes))) break;
     }
     return genome;

@@ -39,8 +39,6 @@ class MapElites final : public SearcherBase {
     return genomes;
   }
 
-  Genome draw() { return space().normalise(space().sample(rng())); }
-
   Genome child() {
     for (int i = 0; i < attempts; ++i) {
       const Genome first = elites_.genome(rng().below(elites_.size()));

@@ -60,8 +60,7 @@ class Moead final : public SearcherBase {
     std::vector<Genome> genomes;
     pools_.clear();
     for (std::size_t i = 0; i < n; ++i) {
-      genomes.push_back(first_generation_ ? space().normalise(space().sample(rng()))
-                                          : child((next_ + i) % weights_.size()));
+      genomes.push_back(first_generation_ ? draw() : child((next_ + i) % weights_.size()));
     }
     return genomes;
   }
@@ -81,7 +80,7 @@ class Moead final : public SearcherBase {
       if (!is_member(*made)) return std::move(*made);
       valid = std::move(made);
     }
-    return valid ? std::move(*valid) : space().normalise(space().sample(rng()));
+    return valid ? std::move(*valid) : draw();
   }
 
   bool is_member(const Genome& genome) const {

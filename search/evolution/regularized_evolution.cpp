@@ -29,7 +29,7 @@ class RegularizedEvolution final : public SearcherBase {
     std::vector<Genome> genomes;
     genomes.reserve(n);
     while (genomes.size() < n) {
-      genomes.push_back(missing > 0 ? space().normalise(space().sample(rng())) : child());
+      genomes.push_back(missing > 0 ? draw() : child());
     }
     return genomes;
   }
@@ -42,7 +42,7 @@ class RegularizedEvolution final : public SearcherBase {
       if (!is_member(*made)) return std::move(*made);
       valid = std::move(made);
     }
-    return valid ? std::move(*valid) : space().normalise(space().sample(rng()));
+    return valid ? std::move(*valid) : draw();
   }
 
   std::size_t winner() {

@@ -102,7 +102,7 @@ class Bayesian final : public SearcherBase {
   Genome draw() {
     Genome genome;
     for (int i = 0; i < attempts; ++i) {
-      genome = space().normalise(space().sample(rng()));
+      genome = SearcherBase::draw();
       if (!memory_->knows(genome) && asked_.insert(hash_genes(genome.genes)).second) break;
     }
     return genome;

@@ -68,6 +68,7 @@ class Linas final : public SearcherBase {
     started_ = true;
     if (!predicting) {
       const bool first = memory_->size() == 0;
+      while (first && begun_with() < warm().genomes.size() && pending_.size() < wanted) add_new(draw());
       if (first) add_corners();
       add_random(wanted, first ? uniform_ : 0.0);
       return;

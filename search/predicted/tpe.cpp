@@ -114,7 +114,7 @@ class Tpe final : public SearcherBase {
     const bool known = told_ >= initial_ && fit();
     if (!known && told_ < initial_) n = std::min(n, initial_ - told_);
     while (genomes.size() < n) {
-      genomes.push_back(known ? likeliest(asked) : space().normalise(space().sample(rng())));
+      genomes.push_back(known ? likeliest(asked) : SearcherBase::draw());
       asked.insert(hash_genes(genomes.back().genes));
     }
     return genomes;

@@ -160,6 +160,36 @@ TEST_P(Conformance, GoesOnWhateverCandidatesTurnOutToBe) {
   }
 }
 
+// A warm start: what is given is asked for first, and the rest does not depend on where the search was cut.
+TEST_P(Conformance, BeginsWithWhatItIsGivenOrRefusesIt) {
+  SearcherSetup setup = setup_of(GetParam().searcher, 2);
+  Rng rng(8, "warm start");
+  std::set<Genome> different;
+  for (int i = 0; i < 200 && different.size() < 4; ++i) different.insert(space_.normalise(space_.sample(rng)));
+  setup.warm.genomes.assign(different.begin(), different.end());
+  setup.warm.similarity = 0.7;
+  if (find_searcher(GetParam().searcher).cold) {
+    EXPECT_THROW(make_searcher(GetParam().searcher, space_, setup), ConfigError);
+    return;
+  }
+  for (const std::size_t n : {1, 3}) {
+    Search whole(space_, values_of(2)), pieces(space_, values_of(2));
+    const auto searcher = make_searcher(GetParam().searcher, space_, setup);
+    State state = searcher->save();
+    whole.go(*searcher, 12, n);
+    for (int i = 0; i < 12; ++i) {
+      const auto resumed = make_searcher(GetParam().searcher, space_, setup);
+      resumed->load(through_text(state));
+      pieces.step(*resumed, n);
+      state = resumed->save();
+    }
+    EXPECT_EQ(whole.history, pieces.history);
+    const std::size_t first = std::min<std::size_t>(n, different.size());
+    EXPECT_TRUE(std::equal(whole.history.begin(), whole.history.begin() + static_cast<std::ptrdiff_t>(first),
+                           setup.warm.genomes.begin()));
+  }
+}
+
 TEST_P(Conformance, OnlyExhaustiveSearchEnds) {
   Search run(space_, values_of(1));
   const auto searcher = make(1);
@@ -353,7 +383,7 @@ TEST(Registry, HasTheSearchersByName) {
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"auto", "random", "exhaustive", "local-search", "regularized-evolution",
                                             "nsga2", "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype",
-                                            "moead", "simulated-annealing", "map-elites"}));
+                                            "moead", "simulated-annealing", "map-elites", "mcts", "ant-colony"}));
   const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
   for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
@@ -390,6 +420,13 @@ TEST(Registry, OptionsAreReadStrictly) {
       {"linas", {{"near", 1.5}}},
       {"linas", {{"memory", 1}}},
       {"linas", {{"predictor", "rigde"}}},
+      {"mcts", {{"exploration", -1}}},
+      {"mcts", {{"rollout", "best"}}},
+      {"mcts", {{"temperature", 0}}},
+      {"mcts", {{"nodes", 1}}},
+      {"ant-colony", {{"ants", 0}}},
+      {"ant-colony", {{"evaporation", 1.5}}},
+      {"ant-colony", {{"sure", 0}}},
   };
   for (const auto& [name, options] : bad) {
     SearcherSetup setup = setup_for(2);
@@ -402,7 +439,7 @@ TEST(Registry, SearchersThatCompareNeedSomethingToOptimise) {
   const SearchSpace space = spaces().at("mixed")();
   SearcherSetup setup = setup_for(1);
   setup.objectives[0].constraint_only = true;
-  for (const std::string name : {"local-search", "regularized-evolution", "nsga2", "linas"}) {
+  for (const std::string name : {"local-search", "regularized-evolution", "nsga2", "linas", "mcts", "ant-colony"}) {
     EXPECT_THROW(make_searcher(name, space, setup), ConfigError) << name;
   }
   EXPECT_NO_THROW(make_searcher("random", space, setup));

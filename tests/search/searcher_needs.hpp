@@ -38,6 +38,8 @@ inline Needs needs_of(const std::string& searcher) {
         false,
         60};
   if (searcher == "auto") return {Json::object(), {}, false, 100};
+  if (searcher == "mcts") return {{{"nodes", 20}}, {}, false, 1500};
+  if (searcher == "ant-colony") return {{{"colonies", 2}, {"archive", 20}}, {}, false, 2000};
   if (searcher == "hype") return {{{"samples", 200}}};
   if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
