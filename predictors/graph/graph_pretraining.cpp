@@ -1,0 +1,163 @@
+// GraphRegressor::pretrain(): what is learnt without labels.
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <stdexcept>
+
+#include "predictors/graph/adam_steps.hpp"
+#include "predictors/graph/graph_losses.hpp"
+#include "predictors/graph/graph_regressor.hpp"
+
+namespace ridgeline {
+namespace {
+
+// Columns of mean 0 and variance 1; constant ones are 0.
+RowMatrix standardised(const RowMatrix& rows) {
+  RowMatrix centred = rows.rowwise() - rows.colwise().mean();
+  Eigen::RowVectorXd spread = (centred.colwise().squaredNorm() / static_cast<double>(rows.rows())).cwiseSqrt();
+  spread = (spread.array() > 1e-9 * (1 + rows.array().abs().colwise().maxCoeff())).select(spread, HUGE_VAL);
+  return centred.array().rowwise() / spread.array();
+}
+
+struct Step {  // the networks of one step, of one space
+  std::size_t space;
+  std::vector<std::size_t> rows;
+};
+
+// Every network of every space once, in random company; a rest below two networks is left out.
+std::vector<Step> steps_of(std::span<const GraphSpace> spaces, std::size_t batch, Rng& rng) {
+  std::vector<Step> steps;
+  for (std::size_t s = 0; s < spaces.size(); ++s) {
+    std::vector<std::size_t> order(spaces[s].graphs.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    rng.shuffle(std::span(order));
+    for (std::size_t begin = 0; begin + 1 < order.size(); begin += batch) {
+      const std::size_t end = std::min(begin + batch, order.size());
+      steps.push_back(
+          {s, {order.begin() + static_cast<std::ptrdiff_t>(begin), order.begin() + static_cast<std::ptrdiff_t>(end)}});
+    }
+  }
+  rng.shuffle(std::span(steps));
+  return steps;
+}
+
+// Encoder, linear statistics head with a bias, and projection, in one vector of parameters.
+class Pretraining {
+ public:
+  Pretraining(const GraphRegressorOptions& options, const GraphEncoder& encoder, Eigen::Index statistics, Rng& rng)
+      : options_(options), encoder_(encoder), statistics_(statistics), parameters_(total()), adam_(total()) {
+    parameters_.head(encoder.parameters()) = encoder.initial(rng);
+    for (Eigen::Index i = encoder.parameters(); i < total(); ++i) {
+      parameters_[i] = rng.normal() / std::sqrt(static_cast<double>(size()));
+    }
+  }
+
+  void step(const EncoderScale& scale, const GraphBatch& batch, const RowMatrix& statistics, double rate) {
+    const Eigen::Index head = encoder_.parameters(), bias = head + size() * statistics_, project = bias + statistics_;
+    const Eigen::VectorXd encoder = parameters_.head(head);
+    const Eigen::Map<const RowMatrix> to_statistics(parameters_.data() + head, size(), statistics_);
+    const Eigen::Map<const RowMatrix> projection(parameters_.data() + project, size(), options_.projection);
+    GraphEncoder::Trace trace;
+    const RowMatrix z = encoder_.forward(encoder, scale, batch, &trace);
+    const RowMatrix predicted = (z * to_statistics).rowwise() + parameters_.segment(bias, statistics_).transpose();
+    const RowMatrix d_predicted = squared_loss(predicted, statistics).gradient;
+    Eigen::VectorXd gradient = Eigen::VectorXd::Zero(total());
+    Eigen::Map<RowMatrix>(gradient.data() + head, size(), statistics_) = z.transpose() * d_predicted;
+    gradient.segment(bias, statistics_) = d_predicted.colwise().sum().transpose();
+    RowMatrix d_z = d_predicted * to_statistics.transpose();
+    if (options_.similarity > 0) {
+      const RowMatrix d_projected = options_.similarity * similarity_loss(z * projection, statistics).gradient;
+      Eigen::Map<RowMatrix>(gradient.data() + project, size(), options_.projection) = z.transpose() * d_projected;
+      d_z += d_projected * projection.transpose();
+    }
+    encoder_.backward(encoder, scale, batch, trace, d_z, gradient.head(head));
+    adam_.step(parameters_, gradient, rate, options_.decay);
+  }
+
+  Eigen::VectorXd encoder() const { return parameters_.head(encoder_.parameters()); }
+
+ private:
+  Eigen::Index size() const { return options_.shape.embedding; }
+  Eigen::Index total() const {
+    return encoder_.parameters() + size() * statistics_ + statistics_ + size() * options_.projection;
+  }
+
+  const GraphRegressorOptions& options_;
+  const GraphEncoder& encoder_;
+  Eigen::Index statistics_;
+  Eigen::VectorXd parameters_;
+  AdamSteps adam_;
+};
+
+void check(std::span<const GraphSpace> spaces) {
+  if (spaces.empty()) throw std::invalid_argument("pre-training needs a space");
+  for (const GraphSpace& space : spaces) {
+    if (space.graphs.size() < 2) throw std::invalid_argument("pre-training needs two networks of every space");
+    if (space.statistics.rows() != static_cast<Eigen::Index>(space.graphs.size()) || space.statistics.cols() < 1 ||
+        space.statistics.cols() != spaces.front().statistics.cols()) {
+      throw std::invalid_argument("pre-training needs a row of statistics for every network");
+    }
+    if (!space.statistics.allFinite()) throw std::invalid_argument("a statistic is not finite");
+    for (const NetworkGraph* graph : space.graphs) check_graph(*graph);
+  }
+}
+
+}  // namespace
+
+void GraphRegressor::pretrain(std::span<const GraphSpace> spaces,
+                              const std::function<void(std::size_t, std::size_t)>& progress) {
+  check(spaces);
+  pretrained_ = fitted_ = false;
+  Rng rng(options_.seed, "graph regressor pre-training");
+  std::vector<const NetworkGraph*> all;
+  std::vector<RowMatrix> statistics;
+  for (const GraphSpace& space : spaces) {
+    all.insert(all.end(), space.graphs.begin(), space.graphs.end());
+    statistics.push_back(standardised(space.statistics));
+  }
+  scale_ = EncoderScale::of(all);
+  Pretraining training(options_, encoder_, statistics.front().cols(), rng);
+  std::size_t done = 0;
+  for (int epoch = 0; epoch < options_.pretrain_epochs; ++epoch) {
+    const std::vector<Step> steps = steps_of(spaces, options_.batch, rng);
+    const std::size_t total = steps.size() * static_cast<std::size_t>(options_.pretrain_epochs);
+    for (const Step& step : steps) {
+      std::vector<const NetworkGraph*> graphs;
+      RowMatrix truth(static_cast<Eigen::Index>(step.rows.size()), statistics[step.space].cols());
+      for (std::size_t i = 0; i < step.rows.size(); ++i) {
+        graphs.push_back(spaces[step.space].graphs[step.rows[i]]);
+        truth.row(static_cast<Eigen::Index>(i)) = statistics[step.space].row(static_cast<Eigen::Index>(step.rows[i]));
+      }
+      const double share = static_cast<double>(done) / static_cast<double>(total);
+      const double rate = options_.pretrain_rate * 0.5 * (1 + std::cos(std::numbers::pi * share));
+      training.step(scale_, GraphBatch(graphs, options_.shape.rounds), truth, rate);
+      ++done;
+      if (progress) progress(done, total);
+    }
+  }
+  parameters_ = training.encoder();
+  pretrained_ = true;
+  align(spaces, rng);
+}
+
+// Embeddings of mean 0 and variance 1 in every space, and their clusters.
+void GraphRegressor::align(std::span<const GraphSpace> spaces, Rng& rng) {
+  const Eigen::Index size = options_.shape.embedding;
+  alignments_.assign(spaces.size(), {Eigen::RowVectorXd::Zero(size), Eigen::RowVectorXd::Ones(size)});
+  RowMatrix all(0, size);
+  for (std::size_t s = 0; s < spaces.size(); ++s) {
+    const RowMatrix rows = embedding(spaces[s].graphs, s);
+    const Eigen::RowVectorXd centre = rows.colwise().mean();
+    const RowMatrix centred = rows.rowwise() - centre;
+    Eigen::RowVectorXd spread = (centred.colwise().squaredNorm() / static_cast<double>(rows.rows())).cwiseSqrt();
+    spread = (spread.array() > 1e-6).select(spread, 1.0);
+    alignments_[s] = {centre, spread};
+    all.conservativeResize(all.rows() + rows.rows(), Eigen::NoChange);
+    all.bottomRows(rows.rows()) = centred.array().rowwise() / spread.array();
+  }
+  clusters_ = FuzzyClusters(all, options_.clusters, rng);
+}
+
+}  // namespace ridgeline
