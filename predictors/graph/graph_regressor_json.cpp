@@ -18,11 +18,11 @@ std::string features_hash() {
   return hex64(hasher.value());
 }
 
-Json numbers(const Eigen::Ref<const Eigen::VectorXd>& values) {
+Json numbers(const Eigen::VectorXd& values) {
   return Json(std::vector<double>(values.data(), values.data() + values.size()));
 }
 
-Json numbers(const Eigen::RowVectorXd& values) { return numbers(Eigen::VectorXd(values.transpose())); }
+Json row_numbers(const Eigen::RowVectorXd& values) { return numbers(Eigen::VectorXd(values.transpose())); }
 
 [[noreturn]] void damaged(const std::string& path, const std::string& expected, const std::string& found) {
   throw ConfigError(Problem{"graph predictor", path, expected, found, "train it again"});
@@ -75,13 +75,13 @@ Json GraphRegressor::save() const {
   for (std::size_t s = 0; s < scales_.size(); ++s) {
     Json space{{"labelled", scales_[s].labelled}, {"mean", scales_[s].mean}, {"spread", scales_[s].spread}};
     if (pretrained_) {
-      space["embedding_centre"] = numbers(alignments_[s].centre);
-      space["embedding_spread"] = numbers(alignments_[s].spread);
+      space["embedding_centre"] = row_numbers(alignments_[s].centre);
+      space["embedding_spread"] = row_numbers(alignments_[s].spread);
     }
     spaces.push_back(std::move(space));
   }
   for (Eigen::Index k = 0; k < clusters_.centres().rows(); ++k) {
-    centres.push_back(numbers(Eigen::RowVectorXd(clusters_.centres().row(k))));
+    centres.push_back(row_numbers(clusters_.centres().row(k)));
   }
   for (const Member& member : members_) {
     Json one{{"heads", numbers(member.heads)}};
@@ -94,8 +94,8 @@ Json GraphRegressor::save() const {
              {"rounds", options_.shape.rounds},
              {"embedding", options_.shape.embedding},
              {"pretrained", pretrained_},
-             {"feature_centre", numbers(scale_.centre)},
-             {"feature_spread", numbers(scale_.spread)},
+             {"feature_centre", row_numbers(scale_.centre)},
+             {"feature_spread", row_numbers(scale_.spread)},
              {"nodes", scale_.nodes},
              {"spaces", std::move(spaces)},
              {"first_labelled", first_labelled_},
