@@ -242,7 +242,7 @@ TEST(FuzzyHeads, ClustersFindTheGroupsThereAre) {
   const FuzzyClusters clusters(rows, 3, rng);
   const RowMatrix u = clusters.memberships(rows);
   EXPECT_LT((u.rowwise().sum().array() - 1).abs().maxCoeff(), 1e-12);
-  for (const auto [begin, end] : {std::pair{0, 20}, std::pair{20, 40}, std::pair{40, 60}}) {
+  for (const auto& [begin, end] : {std::pair{0, 20}, std::pair{20, 40}, std::pair{40, 60}}) {
     Eigen::Index own = 0;
     u.row(begin).maxCoeff(&own);
     EXPECT_GT(u.col(own).segment(begin, end - begin).minCoeff(), 0.9);
