@@ -77,6 +77,12 @@ class Pretraining {
   }
 
   Eigen::VectorXd encoder() const { return parameters_.head(encoder_.parameters()); }
+  RowMatrix head() const {
+    return Eigen::Map<const RowMatrix>(parameters_.data() + encoder_.parameters(), size(), statistics_);
+  }
+  Eigen::RowVectorXd bias() const {
+    return parameters_.segment(encoder_.parameters() + size() * statistics_, statistics_).transpose();
+  }
 
  private:
   Eigen::Index size() const { return options_.shape.embedding; }
@@ -138,24 +144,31 @@ void GraphRegressor::pretrain(std::span<const GraphSpace> spaces,
     }
   }
   parameters_ = training.encoder();
+  statistics_head_ = training.head();
+  statistics_bias_ = training.bias();
   pretrained_ = true;
   align(spaces, rng);
 }
 
-// Embeddings of mean 0 and variance 1 in every space, and their clusters.
+// x of mean 0 and variance 1 in every space, and clusters by its statistics.
 void GraphRegressor::align(std::span<const GraphSpace> spaces, Rng& rng) {
-  const Eigen::Index size = options_.shape.embedding;
-  alignments_.assign(spaces.size(), {Eigen::RowVectorXd::Zero(size), Eigen::RowVectorXd::Ones(size)});
-  RowMatrix all(0, size);
+  alignments_.clear();
+  RowMatrix all(0, statistics());
   for (std::size_t s = 0; s < spaces.size(); ++s) {
-    const RowMatrix rows = embedding(spaces[s].graphs, s);
+    RowMatrix rows(static_cast<Eigen::Index>(spaces[s].graphs.size()), statistics() + options_.shape.embedding);
+    for (std::size_t begin = 0; begin < spaces[s].graphs.size(); begin += options_.batch) {
+      const std::size_t count = std::min(options_.batch, spaces[s].graphs.size() - begin);
+      const GraphBatch batch(spaces[s].graphs.subspan(begin, count), options_.shape.rounds);
+      rows.middleRows(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(count)) =
+          with_statistics(encoder_.forward(parameters_, scale_, batch));
+    }
     const Eigen::RowVectorXd centre = rows.colwise().mean();
     const RowMatrix centred = rows.rowwise() - centre;
     Eigen::RowVectorXd spread = (centred.colwise().squaredNorm() / static_cast<double>(rows.rows())).cwiseSqrt();
     spread = (spread.array() > 1e-6).select(spread, 1.0);
-    alignments_[s] = {centre, spread};
+    alignments_.push_back({centre, spread});
     all.conservativeResize(all.rows() + rows.rows(), Eigen::NoChange);
-    all.bottomRows(rows.rows()) = centred.array().rowwise() / spread.array();
+    all.bottomRows(rows.rows()) = centred.leftCols(statistics()).array().rowwise() / spread.head(statistics()).array();
   }
   clusters_ = FuzzyClusters(all, options_.clusters, rng);
 }

@@ -20,6 +20,20 @@ double falling(double rate, int step, int steps) {
   return rate * 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(steps)));
 }
 
+double median(Eigen::VectorXd values) {
+  double* const middle = values.data() + values.size() / 2;
+  std::nth_element(values.data(), middle, values.data() + values.size());
+  return *middle;
+}
+
+// No further than three deviations from the median, by the median deviation; as they are where most are equal.
+Eigen::VectorXd without_outliers(const Eigen::VectorXd& values) {
+  const double centre = median(values);
+  const double deviation = 1.4826 * median((values.array() - centre).abs());
+  if (!(deviation > 0)) return values;
+  return values.cwiseMax(centre - 3 * deviation).cwiseMin(centre + 3 * deviation);
+}
+
 // The heads of least leave-one-out error; all coefficients are drawn to 0, so that a cluster without labels adds none.
 Eigen::VectorXd ridge_heads(const RowMatrix& inputs, const Eigen::VectorXd& values) {
   Eigen::VectorXd best;
@@ -65,7 +79,7 @@ GraphRegressor::GraphRegressor(const GraphRegressorOptions& options)
   const bool counts = options.pretrain_epochs >= 1 && options.batch >= 2 && options.projection >= 1 &&
                       options.clusters >= 1 && options.members >= 1 && options.tune_steps >= 0 && options.steps >= 1;
   if (!counts || !positive(options.pretrain_rate) || !positive(options.similarity) || !positive(options.tune_rate) ||
-      !positive(options.rate) || !positive(options.decay)) {
+      !positive(options.rate) || !positive(options.decay) || !positive(options.embedding_share)) {
     throw std::invalid_argument("a graph regressor has counts of 1 and more and rates of 0 and more");
   }
 }
@@ -75,29 +89,76 @@ const GraphRegressor::Alignment& GraphRegressor::alignment(std::size_t space) co
   return alignments_[space];
 }
 
+Eigen::Index GraphRegressor::shared() const { return pretrained_ ? statistics() : options_.shape.embedding; }
+
+RowMatrix GraphRegressor::with_statistics(const RowMatrix& z) const {
+  RowMatrix x(z.rows(), statistics() + z.cols());
+  x.leftCols(statistics()) = (z * statistics_head_).rowwise() + statistics_bias_;
+  x.rightCols(z.cols()) = z;
+  return x;
+}
+
 RowMatrix GraphRegressor::embedded(const Eigen::VectorXd& encoder, const GraphBatch& batch,
                                    std::span<const std::size_t> spaces, GraphEncoder::Trace* trace) const {
-  RowMatrix rows = encoder_.forward(encoder, scale_, batch, trace);
-  if (!pretrained_) return rows;
-  for (Eigen::Index i = 0; i < rows.rows(); ++i) {
+  const RowMatrix z = encoder_.forward(encoder, scale_, batch, trace);
+  if (!pretrained_) return z;
+  RowMatrix x = with_statistics(z);
+  for (Eigen::Index i = 0; i < x.rows(); ++i) {
     const Alignment& aligned = alignment(spaces[static_cast<std::size_t>(i)]);
-    rows.row(i) = (rows.row(i) - aligned.centre).array() / aligned.spread.array();
+    x.row(i) = (x.row(i) - aligned.centre).array() / aligned.spread.array();
   }
-  return rows;
+  x.rightCols(z.cols()) *= options_.embedding_share;
+  return x;
+}
+
+RowMatrix GraphRegressor::embedded(const Eigen::VectorXd& encoder, GraphSpan graphs,
+                                   std::span<const std::size_t> spaces) const {
+  RowMatrix x(static_cast<Eigen::Index>(graphs.size()), statistics() + options_.shape.embedding);
+  for (std::size_t begin = 0; begin < graphs.size(); begin += graphs_at_once) {
+    const std::size_t count = std::min(graphs_at_once, graphs.size() - begin);
+    const GraphBatch batch(graphs.subspan(begin, count), options_.shape.rounds);
+    x.middleRows(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(count)) =
+        embedded(encoder, batch, spaces.subspan(begin, count));
+  }
+  return x;
 }
 
 RowMatrix GraphRegressor::embedding(GraphSpan graphs, std::size_t space) const {
   if (!pretrained_) throw std::logic_error("a graph regressor has no embedding before it is pre-trained");
   alignment(space);
-  RowMatrix rows(static_cast<Eigen::Index>(graphs.size()), options_.shape.embedding);
-  const std::vector<std::size_t> spaces(graphs_at_once, space);
-  for (std::size_t begin = 0; begin < graphs.size(); begin += graphs_at_once) {
-    const std::size_t count = std::min(graphs_at_once, graphs.size() - begin);
-    const GraphBatch batch(graphs.subspan(begin, count), options_.shape.rounds);
-    rows.middleRows(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(count)) =
-        embedded(parameters_, batch, spaces);
+  return embedded(parameters_, graphs, std::vector<std::size_t>(graphs.size(), space));
+}
+
+RowMatrix GraphRegressor::inputs(const RowMatrix& x, const RowMatrix& memberships,
+                                 std::span<const std::size_t> spaces) const {
+  const RowMatrix heads = head_inputs(x.leftCols(shared()), memberships);
+  if (!pretrained_) return heads;
+  const Eigen::Index size = options_.shape.embedding;
+  RowMatrix all = RowMatrix::Zero(x.rows(), heads.cols() + static_cast<Eigen::Index>(alignments_.size()) * size);
+  all.leftCols(heads.cols()) = heads;
+  for (Eigen::Index i = 0; i < x.rows(); ++i) {
+    const auto space = static_cast<Eigen::Index>(spaces[static_cast<std::size_t>(i)]);
+    all.row(i).segment(heads.cols() + space * size, size) = x.row(i).tail(size);
   }
-  return rows;
+  return all;
+}
+
+RowMatrix GraphRegressor::backward(const Eigen::VectorXd& heads, const RowMatrix& x, const RowMatrix& memberships,
+                                   std::span<const std::size_t> spaces, const Eigen::VectorXd& d_values) const {
+  const Eigen::Index head_size = memberships.cols() * (shared() + 1), size = options_.shape.embedding;
+  const RowMatrix d_shared =
+      heads_backward(clusters_, x.leftCols(shared()), memberships, heads.head(head_size), d_values);
+  if (!pretrained_) return d_shared;
+  RowMatrix d_z(x.rows(), size);
+  for (Eigen::Index i = 0; i < x.rows(); ++i) {
+    const std::size_t space = spaces[static_cast<std::size_t>(i)];
+    const Eigen::RowVectorXd& spread = alignment(space).spread;
+    const auto adapter = heads.segment(head_size + static_cast<Eigen::Index>(space) * size, size).transpose();
+    d_z.row(i) = options_.embedding_share * d_values[i] * adapter.array() / spread.tail(size).array();
+    const Eigen::RowVectorXd d_statistics = d_shared.row(i).array() / spread.head(shared()).array();
+    d_z.row(i) += d_statistics * statistics_head_.transpose();
+  }
+  return d_z;
 }
 
 GraphRegressor::Rows GraphRegressor::rows_of(std::span<const GraphTask> tasks) {
@@ -114,14 +175,15 @@ GraphRegressor::Rows GraphRegressor::rows_of(std::span<const GraphTask> tasks) {
     if (scale.labelled) throw std::invalid_argument("a space has one task");
     if (rows.graphs.empty()) first_labelled_ = task.space;
     scale.labelled = true;
-    scale.mean = task.values.mean();
-    scale.spread = std::sqrt((task.values.array() - scale.mean).square().mean());
+    const Eigen::VectorXd drawn_in = without_outliers(task.values);
+    scale.mean = drawn_in.mean();
+    scale.spread = std::sqrt((drawn_in.array() - scale.mean).square().mean());
     if (!(scale.spread > 1e-12 * (1 + std::abs(scale.mean)))) scale.spread = 1;
     for (std::size_t i = 0; i < task.graphs.size(); ++i) {
       check_graph(*task.graphs[i]);
       rows.graphs.push_back(task.graphs[i]);
       rows.spaces.push_back(task.space);
-      rows.values.push_back((task.values[static_cast<Eigen::Index>(i)] - scale.mean) / scale.spread);
+      rows.values.push_back((drawn_in[static_cast<Eigen::Index>(i)] - scale.mean) / scale.spread);
     }
   }
   if (rows.graphs.empty()) throw std::invalid_argument("a graph regressor needs a label");
@@ -140,18 +202,13 @@ void GraphRegressor::descend(const Rows& rows, int steps, double rate, Member& m
     member.encoder = parameters.head(encoder_size);
     member.heads = parameters.tail(member.heads.size());
     GraphEncoder::Trace trace;
-    const RowMatrix z = embedded(member.encoder, batch, rows.spaces, &trace);
-    const RowMatrix u = clusters_.memberships(z);
-    const RowMatrix inputs = head_inputs(z, u);
-    const Eigen::VectorXd d_values = (inputs * member.heads - truth) * (2.0 / static_cast<double>(truth.size()));
+    const RowMatrix x = embedded(member.encoder, batch, rows.spaces, &trace);
+    const RowMatrix u = clusters_.memberships(x.leftCols(shared()));
+    const RowMatrix seen = inputs(x, u, rows.spaces);
+    const Eigen::VectorXd d_values = (seen * member.heads - truth) * (2.0 / static_cast<double>(truth.size()));
     Eigen::VectorXd gradient = Eigen::VectorXd::Zero(parameters.size());
-    gradient.tail(member.heads.size()) = inputs.transpose() * d_values;
-    RowMatrix d_z = heads_backward(clusters_, z, u, member.heads, d_values);
-    if (pretrained_) {
-      for (Eigen::Index i = 0; i < d_z.rows(); ++i) {
-        d_z.row(i).array() /= alignment(rows.spaces[static_cast<std::size_t>(i)]).spread.array();
-      }
-    }
+    gradient.tail(member.heads.size()) = seen.transpose() * d_values;
+    const RowMatrix d_z = backward(member.heads, x, u, rows.spaces, d_values);
     encoder_.backward(member.encoder, scale_, batch, trace, d_z, gradient.head(encoder_size));
     adam.step(parameters, gradient, falling(rate, step, steps), options_.decay);
   }
@@ -171,14 +228,8 @@ GraphRegressor::Member GraphRegressor::fitted(const Rows& rows, std::uint64_t nu
     descend(rows, options_.steps, options_.rate, member);
     return member;
   }
-  RowMatrix z(static_cast<Eigen::Index>(rows.graphs.size()), options_.shape.embedding);
-  for (std::size_t begin = 0; begin < rows.graphs.size(); begin += graphs_at_once) {
-    const std::size_t count = std::min(graphs_at_once, rows.graphs.size() - begin);
-    const GraphBatch batch(GraphSpan(rows.graphs).subspan(begin, count), options_.shape.rounds);
-    z.middleRows(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(count)) =
-        embedded(parameters_, batch, std::span(rows.spaces).subspan(begin, count));
-  }
-  member.heads = ridge_heads(head_inputs(z, clusters_.memberships(z)), rows.vector());
+  const RowMatrix x = embedded(parameters_, rows.graphs, rows.spaces);
+  member.heads = ridge_heads(inputs(x, clusters_.memberships(x.leftCols(shared())), rows.spaces), rows.vector());
   if (options_.tune_steps > 0) {
     member.encoder = parameters_;
     descend(rows, options_.tune_steps, options_.tune_rate, member);
@@ -188,16 +239,8 @@ GraphRegressor::Member GraphRegressor::fitted(const Rows& rows, std::uint64_t nu
 
 Eigen::VectorXd GraphRegressor::values(const Member& member, GraphSpan graphs,
                                        std::span<const std::size_t> spaces) const {
-  Eigen::VectorXd result(static_cast<Eigen::Index>(graphs.size()));
-  for (std::size_t begin = 0; begin < graphs.size(); begin += graphs_at_once) {
-    const std::size_t count = std::min(graphs_at_once, graphs.size() - begin);
-    const GraphBatch batch(graphs.subspan(begin, count), options_.shape.rounds);
-    const RowMatrix z =
-        embedded(member.encoder.size() > 0 ? member.encoder : parameters_, batch, spaces.subspan(begin, count));
-    result.segment(static_cast<Eigen::Index>(begin), static_cast<Eigen::Index>(count)) =
-        head_inputs(z, clusters_.memberships(z)) * member.heads;
-  }
-  return result;
+  const RowMatrix x = embedded(member.encoder.size() > 0 ? member.encoder : parameters_, graphs, spaces);
+  return inputs(x, clusters_.memberships(x.leftCols(shared())), spaces) * member.heads;
 }
 
 void GraphRegressor::fit(std::span<const GraphTask> tasks) {

@@ -2,15 +2,19 @@
 //
 // pretrain() trains one encoder (graph_encoder.hpp) for all spaces: to predict the statistics of a network,
 // standardised within its space (FBNetV3: Dai et al., CVPR 2021), and to make networks alike that are alike in them
-// (contrastive, as GENNAPE: Mills et al., AAAI 2023). Embeddings are then standardised within each space, so that what
-// is large, deep or slow for its space is so in the same direction in all: labels of one space say something of
-// another (AIO-P: Mills et al., AAAI 2023, with standardised labels). They are clustered, and each cluster has a linear
-// head (fuzzy_heads.hpp).
+// (contrastive, as GENNAPE: Mills et al., AAAI 2023). What labels are learnt from is
+//
+//   x = (s, share z), s the predicted statistics, z the embedding, each standardised within its space,
+//
+// so that what is large, deep or slow for its space is so in the same direction in all. Networks are clustered by s,
+// and each cluster has a linear head on it (fuzzy_heads.hpp), which all spaces share; z has an adapter a space, so that
+// what only holds in one space is not carried to another (AIO-P: Mills et al., AAAI 2023, with standardised labels).
 //
 // fit() is an ensemble; member m does not see every members-th label, which gives the left-out error. A member's heads
-// are a ridge regression on the pre-trained embedding, its penalty by leave-one-out error; then encoder and heads are
-// tuned together for some steps. Without pretrain() a member's encoder begins at random, with one cluster, and all of
-// it is trained. Labels are standardised. One thread computes everything.
+// and adapters are a ridge regression, its penalty by leave-one-out error; then encoder and heads are tuned together
+// for some steps. Without pretrain() a member's encoder begins at random, with one head on z, and all of it is trained.
+// Labels are standardised; those further than three robust deviations from the median are drawn in to there, so that
+// the few networks that did not train at all do not decide everything. One thread computes everything.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +37,7 @@ struct GraphRegressorOptions {
   double similarity = 0.1;       // weight of similarity_loss beside the statistics
   Eigen::Index projection = 16;  // what it compares
   std::size_t clusters = 3;
+  double embedding_share = 0.3;  // of z beside s: how much less the ridge trusts it
   // Labels. Each step looks at all of them.
   std::size_t members = 3;
   int tune_steps = 20;  // after pre-training; 0 leaves the encoder as it is
@@ -55,14 +60,13 @@ class GraphRegressor final : public GraphPredictor {
   Json save() const override;
   void load(const Json& state) override;
 
-  // The pre-trained embedding, standardised within its space: graphs x embedding. Throws std::logic_error before
-  // pretrain().
+  // The pre-trained x: graphs x (statistics + embedding). Throws std::logic_error before pretrain().
   RowMatrix embedding(GraphSpan graphs, std::size_t space = 0) const;
   const FuzzyClusters& clusters() const { return clusters_; }
   bool pretrained() const { return pretrained_; }
 
  private:
-  struct Alignment {  // of embeddings within a space
+  struct Alignment {  // of x within a space, before z's share
     Eigen::RowVectorXd centre, spread;
   };
   struct Scale {  // of a space's labels
@@ -71,14 +75,23 @@ class GraphRegressor final : public GraphPredictor {
   };
   struct Member {
     Eigen::VectorXd encoder;  // empty: the pre-trained one
-    Eigen::VectorXd heads;    // clusters (1 + embedding)
+    Eigen::VectorXd heads;    // of the columns of inputs()
   };
   struct Rows;  // labels of all tasks, in standard units
 
   void align(std::span<const GraphSpace> spaces, Rng& rng);
   const Alignment& alignment(std::size_t space) const;
+  Eigen::Index statistics() const { return statistics_bias_.size(); }  // 0 without pre-training
+  Eigen::Index shared() const;                                         // columns of x that the clusters' heads look at
+  RowMatrix with_statistics(const RowMatrix& z) const;                 // (s, z)
   RowMatrix embedded(const Eigen::VectorXd& encoder, const GraphBatch& batch, std::span<const std::size_t> spaces,
                      GraphEncoder::Trace* trace = nullptr) const;
+  RowMatrix embedded(const Eigen::VectorXd& encoder, GraphSpan graphs, std::span<const std::size_t> spaces) const;
+  // What a member's values are linear in: the heads' inputs, then every space's adapter.
+  RowMatrix inputs(const RowMatrix& x, const RowMatrix& memberships, std::span<const std::size_t> spaces) const;
+  // The gradient for z, from that for a member's values.
+  RowMatrix backward(const Eigen::VectorXd& heads, const RowMatrix& x, const RowMatrix& memberships,
+                     std::span<const std::size_t> spaces, const Eigen::VectorXd& d_values) const;
   Rows rows_of(std::span<const GraphTask> tasks);
   Member fitted(const Rows& rows, std::uint64_t number) const;
   void descend(const Rows& rows, int steps, double rate, Member& member) const;
@@ -88,8 +101,10 @@ class GraphRegressor final : public GraphPredictor {
   GraphEncoder encoder_;
   EncoderScale scale_;
   bool pretrained_ = false, fitted_ = false;
-  Eigen::VectorXd parameters_;         // of the pre-trained encoder
-  std::vector<Alignment> alignments_;  // one a space
+  Eigen::VectorXd parameters_;          // of the pre-trained encoder
+  RowMatrix statistics_head_;           // embedding x statistics
+  Eigen::RowVectorXd statistics_bias_;  // statistics
+  std::vector<Alignment> alignments_;   // one a space
   FuzzyClusters clusters_;
   std::vector<Scale> scales_;  // one a space
   std::size_t first_labelled_ = 0;

@@ -102,7 +102,14 @@ Json GraphRegressor::save() const {
              {"centres", std::move(centres)},
              {"members", std::move(members)},
              {"left_out_error", left_out_}};
-  if (pretrained_) state["encoder"] = numbers(parameters_);
+  if (pretrained_) {
+    state["encoder"] = numbers(parameters_);
+    state["embedding_share"] = options_.embedding_share;
+    state["statistics"] = statistics();
+    state["statistics_bias"] = row_numbers(statistics_bias_);
+    const Eigen::Map<const Eigen::VectorXd> head(statistics_head_.data(), statistics_head_.size());
+    state["statistics_head"] = numbers(head);  // embedding x statistics, row by row
+  }
   return state;
 }
 
@@ -127,29 +134,39 @@ void GraphRegressor::load(const Json& state) {
   other.scale_ = {read_numbers(state, "feature_centre", features).transpose(),
                   read_numbers(state, "feature_spread", features).transpose(), read_number(state, "nodes", 1)};
   if (other.scale_.spread.minCoeff() <= 0) damaged("feature_spread", "numbers above 0", "others");
-  if (other.pretrained_) other.parameters_ = read_numbers(state, "encoder", other.encoder_.parameters());
+  Eigen::Index statistics = 0;
+  if (other.pretrained_) {
+    other.parameters_ = read_numbers(state, "encoder", other.encoder_.parameters());
+    other.options_.embedding_share = read_number(state, "embedding_share", 0);
+    statistics = read_count(state, "statistics", 1, 4096);
+    other.statistics_bias_ = read_numbers(state, "statistics_bias", statistics).transpose();
+    const Eigen::VectorXd head = read_numbers(state, "statistics_head", size * statistics);
+    other.statistics_head_ = Eigen::Map<const RowMatrix>(head.data(), size, statistics);
+  }
   for (const Json& space : read_list(state, "spaces", 1)) {
     const Json labelled = space.is_object() ? space.value("labelled", Json()) : Json();
     if (!labelled.is_boolean()) damaged("spaces", "\"labelled\": true or false", labelled.dump());
     other.scales_.push_back(
         {labelled.get<bool>(), read_number(space, "mean", -1e300), read_number(space, "spread", 0)});
     if (!other.pretrained_) continue;
-    other.alignments_.push_back({read_numbers(space, "embedding_centre", size).transpose(),
-                                 read_numbers(space, "embedding_spread", size).transpose()});
+    other.alignments_.push_back({read_numbers(space, "embedding_centre", statistics + size).transpose(),
+                                 read_numbers(space, "embedding_spread", statistics + size).transpose()});
     if (other.alignments_.back().spread.minCoeff() <= 0) damaged("embedding_spread", "numbers above 0", "others");
   }
   other.first_labelled_ =
       static_cast<std::size_t>(read_count(state, "first_labelled", 0, static_cast<double>(other.scales_.size()) - 1));
   const Json& centres = read_list(state, "centres", 0);
-  RowMatrix rows(static_cast<Eigen::Index>(centres.size()), size);
+  const Eigen::Index shared = other.shared();
+  RowMatrix rows(static_cast<Eigen::Index>(centres.size()), shared);
   for (std::size_t k = 0; k < centres.size(); ++k) {
-    rows.row(static_cast<Eigen::Index>(k)) = read_numbers({{"centres", centres[k]}}, "centres", size).transpose();
+    rows.row(static_cast<Eigen::Index>(k)) = read_numbers({{"centres", centres[k]}}, "centres", shared).transpose();
   }
   other.clusters_ = FuzzyClusters(std::move(rows));
   for (const Json& member : read_list(state, "members", 1)) {
     if (!member.is_object()) damaged("members", "objects", member.dump());
     Member one;
-    one.heads = read_numbers(member, "heads", other.clusters_.count() * (size + 1));
+    const auto adapters = static_cast<Eigen::Index>(other.alignments_.size()) * size;
+    one.heads = read_numbers(member, "heads", other.clusters_.count() * (shared + 1) + adapters);
     if (member.contains("encoder") || !other.pretrained_) {
       one.encoder = read_numbers(member, "encoder", other.encoder_.parameters());
     }
