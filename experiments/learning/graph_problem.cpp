@@ -14,7 +14,7 @@
 namespace ridgeline {
 namespace {
 
-constexpr std::size_t draws_a_network = 20;  // of a space that has fewer networks than asked for
+constexpr std::size_t least_misses = 1000;  // in a row, before a space is taken to have no more networks
 
 double log_of(double value) { return std::log(std::max(value, 1e-12)); }
 
@@ -31,9 +31,11 @@ std::vector<Genome> drawn(const SearchSpace& space, std::size_t count, std::uint
   Rng rng(seed, purpose);
   std::set<Genome> known;
   std::vector<Genome> genomes;
-  for (std::size_t draw = 0; draw < draws_a_network * count && genomes.size() < count; ++draw) {
+  for (std::size_t misses = 0; genomes.size() < count && misses < least_misses + genomes.size(); ++misses) {
     Genome genome = space.sample(rng);
-    if (known.insert(genome).second) genomes.push_back(std::move(genome));
+    if (!known.insert(genome).second) continue;
+    genomes.push_back(std::move(genome));
+    misses = 0;
   }
   return genomes;
 }

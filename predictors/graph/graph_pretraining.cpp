@@ -1,4 +1,4 @@
-// GraphRegressor::pretrain(): what is learnt without labels.
+#include "predictors/graph/graph_pretraining.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -43,60 +43,6 @@ std::vector<Step> steps_of(std::span<const GraphSpace> spaces, std::size_t batch
   return steps;
 }
 
-// Encoder, linear statistics head with a bias, and projection, in one vector of parameters.
-class Pretraining {
- public:
-  Pretraining(const GraphRegressorOptions& options, const GraphEncoder& encoder, Eigen::Index statistics, Rng& rng)
-      : options_(options), encoder_(encoder), statistics_(statistics), parameters_(total()), adam_(total()) {
-    parameters_.head(encoder.parameters()) = encoder.initial(rng);
-    for (Eigen::Index i = encoder.parameters(); i < total(); ++i) {
-      parameters_[i] = rng.normal() / std::sqrt(static_cast<double>(size()));
-    }
-  }
-
-  void step(const EncoderScale& scale, const GraphBatch& batch, const RowMatrix& statistics, double rate) {
-    const Eigen::Index head = encoder_.parameters(), bias = head + size() * statistics_, project = bias + statistics_;
-    const Eigen::VectorXd encoder = parameters_.head(head);
-    const Eigen::Map<const RowMatrix> to_statistics(parameters_.data() + head, size(), statistics_);
-    const Eigen::Map<const RowMatrix> projection(parameters_.data() + project, size(), options_.projection);
-    GraphEncoder::Trace trace;
-    const RowMatrix z = encoder_.forward(encoder, scale, batch, &trace);
-    const RowMatrix predicted = (z * to_statistics).rowwise() + parameters_.segment(bias, statistics_).transpose();
-    const RowMatrix d_predicted = squared_loss(predicted, statistics).gradient;
-    Eigen::VectorXd gradient = Eigen::VectorXd::Zero(total());
-    Eigen::Map<RowMatrix>(gradient.data() + head, size(), statistics_) = z.transpose() * d_predicted;
-    gradient.segment(bias, statistics_) = d_predicted.colwise().sum().transpose();
-    RowMatrix d_z = d_predicted * to_statistics.transpose();
-    if (options_.similarity > 0) {
-      const RowMatrix d_projected = options_.similarity * similarity_loss(z * projection, statistics).gradient;
-      Eigen::Map<RowMatrix>(gradient.data() + project, size(), options_.projection) = z.transpose() * d_projected;
-      d_z += d_projected * projection.transpose();
-    }
-    encoder_.backward(encoder, scale, batch, trace, d_z, gradient.head(head));
-    adam_.step(parameters_, gradient, rate, options_.decay);
-  }
-
-  Eigen::VectorXd encoder() const { return parameters_.head(encoder_.parameters()); }
-  RowMatrix head() const {
-    return Eigen::Map<const RowMatrix>(parameters_.data() + encoder_.parameters(), size(), statistics_);
-  }
-  Eigen::RowVectorXd bias() const {
-    return parameters_.segment(encoder_.parameters() + size() * statistics_, statistics_).transpose();
-  }
-
- private:
-  Eigen::Index size() const { return options_.shape.embedding; }
-  Eigen::Index total() const {
-    return encoder_.parameters() + size() * statistics_ + statistics_ + size() * options_.projection;
-  }
-
-  const GraphRegressorOptions& options_;
-  const GraphEncoder& encoder_;
-  Eigen::Index statistics_;
-  Eigen::VectorXd parameters_;
-  AdamSteps adam_;
-};
-
 void check(std::span<const GraphSpace> spaces) {
   if (spaces.empty()) throw std::invalid_argument("pre-training needs a space");
   for (const GraphSpace& space : spaces) {
@@ -112,6 +58,49 @@ void check(std::span<const GraphSpace> spaces) {
 
 }  // namespace
 
+Eigen::VectorXd GraphPretraining::initial(Rng& rng) const {
+  Eigen::VectorXd parameters(total());
+  parameters.head(encoder_.parameters()) = encoder_.initial(rng);
+  for (Eigen::Index i = encoder_.parameters(); i < total(); ++i) {
+    parameters[i] = rng.normal() / std::sqrt(static_cast<double>(size()));
+  }
+  return parameters;
+}
+
+double GraphPretraining::loss(const Eigen::VectorXd& parameters, const EncoderScale& scale, const GraphBatch& batch,
+                              const RowMatrix& statistics, Eigen::VectorXd& gradient) const {
+  const Eigen::Index begin = encoder_.parameters(), project = begin + (size() + 1) * statistics_;
+  const Eigen::VectorXd encoder = parameters.head(begin);
+  const RowMatrix to_statistics = head(parameters);
+  const Eigen::Map<const RowMatrix> projection(parameters.data() + project, size(), projection_);
+  GraphEncoder::Trace trace;
+  const RowMatrix z = encoder_.forward(encoder, scale, batch, &trace);
+  const RowMatrix predicted = (z * to_statistics).rowwise() + bias(parameters);
+  const LossAndGradient off = squared_loss(predicted, statistics);
+  gradient = Eigen::VectorXd::Zero(total());
+  Eigen::Map<RowMatrix>(gradient.data() + begin, size(), statistics_) = z.transpose() * off.gradient;
+  gradient.segment(begin + size() * statistics_, statistics_) = off.gradient.colwise().sum().transpose();
+  RowMatrix d_z = off.gradient * to_statistics.transpose();
+  double loss = off.loss;
+  if (similarity_ > 0) {
+    const LossAndGradient unlike = similarity_loss(z * projection, statistics);
+    const RowMatrix d_projected = similarity_ * unlike.gradient;
+    Eigen::Map<RowMatrix>(gradient.data() + project, size(), projection_) = z.transpose() * d_projected;
+    d_z += d_projected * projection.transpose();
+    loss += similarity_ * unlike.loss;
+  }
+  encoder_.backward(encoder, scale, batch, trace, d_z, gradient.head(begin));
+  return loss;
+}
+
+RowMatrix GraphPretraining::head(const Eigen::VectorXd& parameters) const {
+  return Eigen::Map<const RowMatrix>(parameters.data() + encoder_.parameters(), size(), statistics_);
+}
+
+Eigen::RowVectorXd GraphPretraining::bias(const Eigen::VectorXd& parameters) const {
+  return parameters.segment(encoder_.parameters() + size() * statistics_, statistics_).transpose();
+}
+
 void GraphRegressor::pretrain(std::span<const GraphSpace> spaces,
                               const std::function<void(std::size_t, std::size_t)>& progress) {
   check(spaces);
@@ -124,7 +113,9 @@ void GraphRegressor::pretrain(std::span<const GraphSpace> spaces,
     statistics.push_back(standardised(space.statistics));
   }
   scale_ = EncoderScale::of(all);
-  Pretraining training(options_, encoder_, statistics.front().cols(), rng);
+  const GraphPretraining training(encoder_, statistics.front().cols(), options_.projection, options_.similarity);
+  Eigen::VectorXd parameters = training.initial(rng), gradient;
+  AdamSteps adam(parameters.size());
   std::size_t done = 0;
   for (int epoch = 0; epoch < options_.pretrain_epochs; ++epoch) {
     const std::vector<Step> steps = steps_of(spaces, options_.batch, rng);
@@ -138,14 +129,15 @@ void GraphRegressor::pretrain(std::span<const GraphSpace> spaces,
       }
       const double share = static_cast<double>(done) / static_cast<double>(total);
       const double rate = options_.pretrain_rate * 0.5 * (1 + std::cos(std::numbers::pi * share));
-      training.step(scale_, GraphBatch(graphs, options_.shape.rounds), truth, rate);
+      training.loss(parameters, scale_, GraphBatch(graphs, options_.shape.rounds), truth, gradient);
+      adam.step(parameters, gradient, rate, options_.decay);
       ++done;
       if (progress) progress(done, total);
     }
   }
-  parameters_ = training.encoder();
-  statistics_head_ = training.head();
-  statistics_bias_ = training.bias();
+  parameters_ = parameters.head(encoder_.parameters());
+  statistics_head_ = training.head(parameters);
+  statistics_bias_ = training.bias(parameters);
   pretrained_ = true;
   align(spaces, rng);
 }

@@ -8,6 +8,7 @@
 #include "predictors/graph/fuzzy_heads.hpp"
 #include "predictors/graph/graph_encoder.hpp"
 #include "predictors/graph/graph_losses.hpp"
+#include "predictors/graph/graph_pretraining.hpp"
 #include "spaces/counts.hpp"
 #include "tests/predictors/random_networks.hpp"
 
@@ -196,6 +197,25 @@ TEST(GraphEncoder, GradientsOfEveryLayerAgreeWithFiniteDifferences) {
                                               [&](const Eigen::VectorXd& at) {
                                                 return encoder.forward(at, scale, batch).cwiseProduct(weights).sum();
                                               }),
+            1e-7);
+}
+
+// Statistics head, bias and projection too.
+TEST(GraphPretraining, GradientsOfAllParametersAgreeWithFiniteDifferences) {
+  const GraphEncoder encoder(static_cast<Eigen::Index>(graph_feature_names().size()), {3, 1, 4});
+  const std::vector<NetworkGraph> graphs = random_graphs(5, 21);
+  const EncoderScale scale = EncoderScale::of(pointers(graphs));
+  const GraphBatch batch(pointers(graphs), 1);
+  const RowMatrix statistics = random_matrix(5, 2, 22);
+  const GraphPretraining training(encoder, 2, 3, 0.7);
+  Rng rng(23);
+  const Eigen::VectorXd parameters = training.initial(rng);
+  Eigen::VectorXd gradient, other;
+  EXPECT_GT(training.loss(parameters, scale, batch, statistics, gradient), 0.0);
+  EXPECT_GT(gradient.tail(4 * 3 + 2).cwiseAbs().minCoeff(), 0.0);  // projection and bias
+  EXPECT_LT(worst_difference<Eigen::VectorXd>(
+                parameters, gradient,
+                [&](const Eigen::VectorXd& at) { return training.loss(at, scale, batch, statistics, other); }),
             1e-7);
 }
 

@@ -22,7 +22,7 @@ struct Sample {
   RowMatrix statistics;
   Eigen::VectorXd score;
 
-  Sample(std::size_t count, std::uint64_t seed) : statistics(count, 2), score(count) {
+  Sample(std::size_t count, std::uint64_t seed) : statistics(count, 3), score(count) {
     Rng rng(seed);
     for (Eigen::Index i = 0; i < static_cast<Eigen::Index>(count); ++i) {
       const Network network = random_network(rng);
@@ -35,6 +35,7 @@ struct Sample {
       }
       score[i] = 70 + 3 * convolutions + 2 * sums;
       graphs.push_back(network_graph(network));
+      statistics(i, 2) = static_cast<double>(graphs.back().size());
     }
   }
   std::vector<const NetworkGraph*> all() const { return pointers(graphs); }
@@ -43,7 +44,7 @@ struct Sample {
 GraphRegressorOptions small() {
   GraphRegressorOptions options;
   options.shape = {8, 2, 8};
-  options.pretrain_epochs = 4;
+  options.pretrain_epochs = 12;
   options.batch = 16;
   options.members = 2;
   options.clusters = 2;
