@@ -67,6 +67,14 @@ const Json& read_list(const Json& state, const std::string& key, std::size_t lea
   return *found;
 }
 
+EncoderScale read_scale(const Json& state) {
+  const auto features = static_cast<Eigen::Index>(graph_feature_names().size());
+  EncoderScale scale{read_numbers(state, "feature_centre", features).transpose(),
+                     read_numbers(state, "feature_spread", features).transpose(), read_number(state, "nodes", 1)};
+  if (scale.spread.minCoeff() <= 0) damaged("feature_spread", "numbers above 0", "others");
+  return scale;
+}
+
 }  // namespace
 
 Json GraphRegressor::save() const {
@@ -126,14 +134,11 @@ void GraphRegressor::load(const Json& state) {
   options.shape.rounds = static_cast<int>(read_count(state, "rounds", 0, 64));
   options.shape.embedding = read_count(state, "embedding", 1, 4096);
   GraphRegressor other(options);
-  const auto features = static_cast<Eigen::Index>(graph_feature_names().size());
   const Eigen::Index size = options.shape.embedding;
   const Json pretrained = state.value("pretrained", Json());
   if (!pretrained.is_boolean()) damaged("pretrained", "true or false", pretrained.dump());
   other.pretrained_ = pretrained.get<bool>();
-  other.scale_ = {read_numbers(state, "feature_centre", features).transpose(),
-                  read_numbers(state, "feature_spread", features).transpose(), read_number(state, "nodes", 1)};
-  if (other.scale_.spread.minCoeff() <= 0) damaged("feature_spread", "numbers above 0", "others");
+  other.scale_ = read_scale(state);
   Eigen::Index statistics = 0;
   if (other.pretrained_) {
     other.parameters_ = read_numbers(state, "encoder", other.encoder_.parameters());
