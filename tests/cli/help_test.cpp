@@ -57,7 +57,8 @@ TEST(Help, EveryCommandIsThere) {
               UnorderedElementsAre("list", "show", "count", "sample", "check", "evolve", "shrink"));
   EXPECT_THAT(subcommands(run_ridgeline({"device", "--help"}).out),
               UnorderedElementsAre("list", "show", "calibrate", "check"));
-  EXPECT_THAT(subcommands(run_ridgeline({"predictor", "--help"}).out), UnorderedElementsAre("train", "eval", "list"));
+  EXPECT_THAT(subcommands(run_ridgeline({"predictor", "--help"}).out),
+              UnorderedElementsAre("train", "eval", "graph", "list"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "--help"}).out), UnorderedElementsAre("make", "show"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "make", "--help"}).out), UnorderedElementsAre("glyphs"));
 }
@@ -70,7 +71,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 55);
+  EXPECT_EQ(commands, 56);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.
