@@ -141,6 +141,8 @@ void add_predictor_commands(CLI::App& app, CommandLine& cli) {
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return evaluate(cli, *flags); }; });
 
+  add_curve_command(*group, cli);
+
   command = add_command(*group, "list", "the predictors there are", "ridgeline predictor list");
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return list(cli, *flags); }; });
