@@ -1,4 +1,4 @@
-// predictor train, predictor eval, predictor list
+// predictor train, predictor eval, predictor list; predictor curve is in predictor_curve_command.cpp
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,9 +21,37 @@ struct PredictorFlags {
 };
 
 Json error_json(const LearnedError& error) {
-  return {{"trials", error.trials},    {"rmse", error.rmse}, {"mean_absolute_error", error.mean_absolute},
-          {"least", error.least},      {"most", error.most}, {"rmse_of_range", error.share()},
-          {"spearman", error.spearman}};
+  Json json{{"trials", error.trials},    {"rmse", error.rmse}, {"mean_absolute_error", error.mean_absolute},
+            {"least", error.least},      {"most", error.most}, {"rmse_of_range", error.share()},
+            {"spearman", error.spearman}};
+  if (!error.agreement) return json;
+  const Agreement& all = *error.agreement;
+  json["kendall"] = all.kendall;
+  json["recall_of_best_tenth"] = all.recall;
+  if (all.relative) {
+    json["mean_absolute_percentage_error"] = all.relative->percentage_error;
+    json["within_5_percent"] = all.relative->within_5;
+    json["within_10_percent"] = all.relative->within_10;
+  }
+  for (std::size_t i = 0; i < all.levels.size(); ++i) {
+    json[fmt::format("coverage_{:.0f}", 100 * Agreement::levels[i])] = all.coverage[i];
+  }
+  json["mean_standardised_square"] = all.standardised_square;
+  return json;
+}
+
+std::string agreement_text(const Agreement& all) {
+  std::string text =
+      fmt::format("Kendall {:.4f}, {:.0f} % of the best tenth found again\n", all.kendall, 100.0 * all.recall);
+  if (all.relative) {
+    text +=
+        fmt::format("mean percentage error {:.2f} %, {:.0f} % within +-5 %, {:.0f} % within +-10 %\n",
+                    all.relative->percentage_error, 100.0 * all.relative->within_5, 100.0 * all.relative->within_10);
+  }
+  return text + fmt::format(
+                    "deviations: {:.0f}, {:.0f} and {:.0f} % within the 50, 90 and 95 % intervals, mean squared "
+                    "error over variance {:.2f}\n",
+                    100.0 * all.coverage[0], 100.0 * all.coverage[1], 100.0 * all.coverage[2], all.standardised_square);
 }
 
 std::string error_text(const LearnedError& error, const std::string& unit) {
@@ -80,6 +108,7 @@ int evaluate(const CommandLine& cli, const PredictorFlags& flags) {
   }
   cli.print(fmt::format("{} by {}, learnt from {}, on {} trials of {}\n{}\n", plain_name(score.objective, score.unit),
                         score.form.text(), score.study, error.trials, record.name, error_text(error, score.unit)));
+  if (error.agreement) cli.print(agreement_text(*error.agreement));
   return exit_done;
 }
 
@@ -142,6 +171,7 @@ void add_predictor_commands(CLI::App& app, CommandLine& cli) {
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return evaluate(cli, *flags); }; });
 
   add_graph_command(*group, cli);
+  add_curve_command(*group, cli);
 
   command = add_command(*group, "list", "the predictors there are", "ridgeline predictor list");
   add_json_option(*command, flags->json);

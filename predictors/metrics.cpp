@@ -23,6 +23,33 @@ void check_positive(std::span<const double> measured) {
   }
 }
 
+// Pairs within runs of equal elements; `equal(i)`: is element i equal to the one before it?
+template <typename Equal>
+std::int64_t tied_pairs(std::size_t count, const Equal& equal) {
+  std::int64_t pairs = 0, run = 0;
+  for (std::size_t i = 1; i < count; ++i) {
+    run = equal(i) ? run + 1 : 0;
+    pairs += run;
+  }
+  return pairs;
+}
+
+// Sorts by merging and counts the pairs that stood the wrong way round. `room` has the size of `values`.
+std::int64_t sort_counting(std::span<double> values, std::span<double> room) {
+  if (values.size() < 2) return 0;
+  const std::size_t half = values.size() / 2;
+  std::int64_t swaps =
+      sort_counting(values.first(half), room.first(half)) + sort_counting(values.subspan(half), room.subspan(half));
+  std::size_t left = 0, right = half;
+  for (double& next : room) {
+    const bool take_left = right == values.size() || (left < half && values[left] <= values[right]);
+    if (!take_left) swaps += static_cast<std::int64_t>(half - left);
+    next = values[take_left ? left++ : right++];
+  }
+  std::ranges::copy(room, values.begin());
+  return swaps;
+}
+
 }  // namespace
 
 std::vector<double> average_ranks(std::span<const double> values) {
@@ -60,17 +87,22 @@ double spearman(std::span<const double> a, std::span<const double> b) {
 
 double kendall_tau_b(std::span<const double> a, std::span<const double> b) {
   check(a, b);
-  std::int64_t balance = 0, untied_a = 0, untied_b = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      const int sign_a = (a[i] > a[j]) - (a[i] < a[j]);
-      const int sign_b = (b[i] > b[j]) - (b[i] < b[j]);
-      balance += std::int64_t{sign_a} * sign_b;
-      untied_a += sign_a != 0;
-      untied_b += sign_b != 0;
-    }
-  }
+  std::vector<std::size_t> order(a.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t i, std::size_t j) { return a[i] != a[j] ? a[i] < a[j] : b[i] < b[j]; });
+  std::vector<double> in_order(a.size()), sorted(a.size());
+  for (std::size_t i = 0; i < order.size(); ++i) in_order[i] = b[order[i]];
+  const auto n = static_cast<std::int64_t>(a.size());
+  const std::int64_t pairs = n * (n - 1) / 2;
+  const std::int64_t tied_a = tied_pairs(a.size(), [&](std::size_t i) { return a[order[i]] == a[order[i - 1]]; });
+  const std::int64_t tied_both = tied_pairs(
+      a.size(), [&](std::size_t i) { return a[order[i]] == a[order[i - 1]] && in_order[i] == in_order[i - 1]; });
+  const std::int64_t discordant = sort_counting(in_order, sorted);
+  const std::int64_t tied_b = tied_pairs(a.size(), [&](std::size_t i) { return in_order[i] == in_order[i - 1]; });
+  const std::int64_t untied_a = pairs - tied_a, untied_b = pairs - tied_b;
   if (untied_a == 0 || untied_b == 0) return 0.0;
+  const std::int64_t balance = pairs - tied_a - tied_b + tied_both - 2 * discordant;
   return static_cast<double>(balance) / std::sqrt(static_cast<double>(untied_a) * static_cast<double>(untied_b));
 }
 

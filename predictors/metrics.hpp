@@ -17,7 +17,7 @@ double pearson(std::span<const double> a, std::span<const double> b);
 double spearman(std::span<const double> a, std::span<const double> b);
 
 // Kendall's tau-b (Kendall, 1945): (concordant - discordant) / sqrt((pairs - ties in a)(pairs - ties in b)); 0 when
-// either side is constant.
+// either side is constant. In n log n (Knight, 1966).
 double kendall_tau_b(std::span<const double> a, std::span<const double> b);
 
 // Mean of |predicted - measured| / measured, in percent; measured values must be positive.

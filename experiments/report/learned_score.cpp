@@ -26,6 +26,7 @@ constexpr double timing_budget_s = 2.0;
 struct Known {
   std::vector<Genome> genomes;
   Eigen::VectorXd values;  // natural
+  bool maximised = false;
 };
 
 std::size_t objective_of(const StudyRecord& record, const std::string& name, const std::string& origin) {
@@ -45,6 +46,7 @@ Known known_of(const Store& store, const StudyRecord& record, std::size_t object
     if (trial.has_values()) dearest = std::max(dearest, trial.fidelity);
   }
   Known known;
+  known.maximised = record.objectives[objective].direction == Direction::maximise;
   std::vector<double> values;
   for (const Trial& trial : trials) {
     if (!trial.has_values() || trial.fidelity != dearest) continue;
@@ -57,6 +59,7 @@ Known known_of(const Store& store, const StudyRecord& record, std::size_t object
 
 Known rows_of(const Known& all, std::span<const std::size_t> rows) {
   Known some;
+  some.maximised = all.maximised;
   some.values.resize(static_cast<Eigen::Index>(rows.size()));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     some.genomes.push_back(all.genomes[rows[i]]);
@@ -65,15 +68,24 @@ Known rows_of(const Known& all, std::span<const std::size_t> rows) {
   return some;
 }
 
-LearnedError error_of(const Eigen::VectorXd& predicted, const Eigen::VectorXd& truth) {
+LearnedError error_of(const LearnedScore& score, const Known& judged) {
+  const Eigen::VectorXd& truth = judged.values;
+  Prediction fitted = score.predict_fitted(judged.genomes);
+  const Eigen::VectorXd predicted = score.form.logarithm ? Eigen::VectorXd(fitted.mean.array().exp()) : fitted.mean;
   const Eigen::ArrayXd off = (predicted - truth).array();
-  return {static_cast<std::size_t>(truth.size()),
-          std::sqrt(off.square().mean()),
-          off.abs().mean(),
-          truth.minCoeff(),
-          truth.maxCoeff(),
-          spearman({predicted.data(), static_cast<std::size_t>(predicted.size())},
-                   {truth.data(), static_cast<std::size_t>(truth.size())})};
+  LearnedError error{static_cast<std::size_t>(truth.size()),
+                     std::sqrt(off.square().mean()),
+                     off.abs().mean(),
+                     truth.minCoeff(),
+                     truth.maxCoeff(),
+                     spearman({predicted.data(), static_cast<std::size_t>(predicted.size())},
+                              {truth.data(), static_cast<std::size_t>(truth.size())})};
+  if (score.form.logarithm && !(truth.minCoeff() > 0)) return error;
+  const double sign = judged.maximised ? -1.0 : 1.0;
+  const Eigen::VectorXd found = score.form.logarithm ? Eigen::VectorXd(truth.array().log()) : truth;
+  fitted.mean *= sign;
+  error.agreement = agreement_of(fitted, sign * found, predicted, truth);
+  return error;
 }
 
 [[noreturn]] void refuse_features(FeatureChoice features, const SearchSpace& space) {
@@ -158,6 +170,10 @@ Eigen::VectorXd LearnedScore::predict(std::span<const Genome> genomes) const {
   Eigen::VectorXd values = predictor_->predict_mean(features_->rows(genomes));
   if (form.logarithm) values = values.array().exp();
   return values;
+}
+
+Prediction LearnedScore::predict_fitted(std::span<const Genome> genomes) const {
+  return predictor_->predict(features_->rows(genomes));
 }
 
 Json LearnedScore::save() const {
@@ -267,7 +283,7 @@ LearnedScore learn_score(const Store& store, const Resources& resources, const L
   score.unit = record.objectives[objective].unit;
   score.form = best_form(space, learnt, options);
   score.fit(space, learnt.genomes, learnt.values);
-  score.held_out = error_of(score.predict(judged.genomes), judged.values);
+  score.held_out = error_of(score, judged);
   score.held_out.least = known.values.minCoeff();
   score.held_out.most = known.values.maxCoeff();
   score.fit(space, known.genomes, known.values);
@@ -280,7 +296,7 @@ LearnedError judge_score(const LearnedScore& score, const Store& store, const St
     throw ConfigError(
         {store.path(), study.name, "trials with values", "none", "search on: ridgeline resume " + study.name});
   }
-  return error_of(score.predict(known.genomes), known.values);
+  return error_of(score, known);
 }
 
 LearnedSpeed time_score(const LearnedScore& score, const Store& store, const Resources& resources,

@@ -13,6 +13,7 @@
 
 #include "experiments/resources.hpp"
 #include "experiments/store/store.hpp"
+#include "predictors/agreement.hpp"
 #include "search/predicted/predicted_evolution.hpp"
 
 namespace ridgeline {
@@ -23,6 +24,8 @@ struct LearnedError {
   double rmse = 0, mean_absolute = 0;
   double least = 0, most = 0;  // of the values, so that their range is most - least
   double spearman = 0;
+  // In what was fitted; none of a score read from its file, and of values that have no logarithm where it is fitted.
+  std::optional<Agreement> agreement{};
   double share() const { return most > least ? rmse / (most - least) : 0.0; }  // RMSE of the range
 };
 
@@ -48,6 +51,8 @@ class LearnedScore {
   // `values` natural, one a genome, at least one; all positive where the form is of logarithms.
   void fit(std::shared_ptr<const SearchSpace> space, std::span<const Genome> genomes, const Eigen::VectorXd& values);
   Eigen::VectorXd predict(std::span<const Genome> genomes) const;  // natural units
+  // With deviations, of the values or, where the form says so, of their logarithms.
+  Prediction predict_fitted(std::span<const Genome> genomes) const;
 
  private:
   std::shared_ptr<const SearchSpace> space_;
