@@ -11,6 +11,7 @@
 #include "search/evolution/nsga2.hpp"
 #include "search/evolution/nsga3.hpp"
 #include "search/evolution/regularized_evolution.hpp"
+#include "search/policies/policy_search.hpp"
 #include "search/predicted/automatic.hpp"
 #include "search/predicted/bayesian.hpp"
 #include "search/predicted/linas.hpp"
@@ -22,7 +23,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 17> entries = {{
+  static const std::array<SearcherEntry, 20> entries = {{
       {"auto", "what is best at 50 to 300 trials: bayesian for one objective, linas for several", 4, make_automatic},
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search},
@@ -45,6 +46,10 @@ std::span<const SearcherEntry> searchers() {
       {"bayesian", "the most expected improvement by Gaussian processes (Jones et al., 1998; Emmerich et al., 2011)", 4,
        make_bayesian},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
+      {"reinforce", "a recurrent controller that learns by policy gradient (Zoph and Le, 2017)", 4, make_reinforce},
+      {"ppo", "the same with a critic and a clipped surrogate (Schulman et al., 2017)", 4, make_ppo},
+      {"multi-agent", "an agent a group of genes or a dimension, one reward (Krishnan et al., 2022)", 4,
+       make_multi_agent},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential},
       {"nested", "an outer search over the hardware, an inner one over the networks for it (Lin et al., 2021)", 40,

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <stdexcept>
+
+#include "search/policies/categorical.hpp"
 
 namespace ridgeline {
 namespace {
@@ -12,27 +13,9 @@ namespace {
 constexpr double first_decay = 0.9, second_decay = 0.999, tiny = 1e-8;
 
 std::vector<double> softmax(std::span<const double> logits) {
-  const double most = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> shares;
-  for (const double logit : logits) shares.push_back(std::exp(logit - most));
-  const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
-  for (double& share : shares) share /= sum;
+  std::vector<double> shares(logits.size());
+  softmax(logits, {}, shares);
   return shares;
-}
-
-double log_of(double probability) { return std::log(std::max(probability, 1e-300)); }
-
-double entropy_of(std::span<const double> probabilities) {
-  double sum = 0;
-  for (const double p : probabilities) sum -= p * log_of(p);
-  return sum;
-}
-
-std::uint16_t drawn(std::span<const double> probabilities, Rng& rng) {
-  double left = rng.uniform();
-  std::size_t i = 0;
-  while (i + 1 < probabilities.size() && left >= probabilities[i]) left -= probabilities[i++];
-  return static_cast<std::uint16_t>(i);
 }
 
 bool all_finite(std::span<const double> values) {
@@ -122,10 +105,8 @@ double ChoicePolicy::log_probability(const Genome& genome) const {
 std::vector<double> ChoicePolicy::log_probability_gradient(const Genome& genome) const {
   std::vector<double> gradient(state_.logits.size(), 0.0);
   for (const std::size_t i : active(genome)) {
-    const std::vector<double> likely = softmax(of(i, state_.logits));
-    for (std::size_t k = 0; k < likely.size(); ++k) {
-      gradient[offsets_[i] + k] = (k == genome.genes[dims_[i]] ? 1.0 : 0.0) - likely[k];
-    }
+    add_log_probability_gradient(softmax(of(i, state_.logits)), genome.genes[dims_[i]], 1.0,
+                                 std::span(gradient).subspan(offsets_[i], choices(i)));
   }
   return gradient;
 }
@@ -139,11 +120,7 @@ double ChoicePolicy::entropy(const Genome& genome) const {
 std::vector<double> ChoicePolicy::entropy_gradient(const Genome& genome) const {
   std::vector<double> gradient(state_.logits.size(), 0.0);
   for (const std::size_t i : active(genome)) {
-    const std::vector<double> likely = softmax(of(i, state_.logits));
-    const double entropy = entropy_of(likely);
-    for (std::size_t k = 0; k < likely.size(); ++k) {
-      gradient[offsets_[i] + k] = -likely[k] * (log_of(likely[k]) + entropy);
-    }
+    add_entropy_gradient(softmax(of(i, state_.logits)), 1.0, std::span(gradient).subspan(offsets_[i], choices(i)));
   }
   return gradient;
 }
