@@ -12,7 +12,7 @@ namespace {
 
 constexpr double first_decay = 0.9, second_decay = 0.999, tiny = 1e-8;
 
-std::vector<double> softmax(std::span<const double> logits) {
+std::vector<double> shares_of(std::span<const double> logits) {
   std::vector<double> shares(logits.size());
   softmax(logits, {}, shares);
   return shares;
@@ -46,7 +46,7 @@ ChoicePolicy::ChoicePolicy(const SearchSpace& space, std::vector<std::size_t> di
 std::vector<double> ChoicePolicy::probabilities() const {
   std::vector<double> all;
   for (std::size_t i = 0; i < dims_.size(); ++i) {
-    const std::vector<double> own = softmax(of(i, state_.logits));
+    const std::vector<double> own = shares_of(of(i, state_.logits));
     all.insert(all.end(), own.begin(), own.end());
   }
   return all;
@@ -98,14 +98,14 @@ std::vector<std::size_t> ChoicePolicy::active(const Genome& genome) const {
 
 double ChoicePolicy::log_probability(const Genome& genome) const {
   double sum = 0;
-  for (const std::size_t i : active(genome)) sum += log_of(softmax(of(i, state_.logits))[genome.genes[dims_[i]]]);
+  for (const std::size_t i : active(genome)) sum += log_of(shares_of(of(i, state_.logits))[genome.genes[dims_[i]]]);
   return sum;
 }
 
 std::vector<double> ChoicePolicy::log_probability_gradient(const Genome& genome) const {
   std::vector<double> gradient(state_.logits.size(), 0.0);
   for (const std::size_t i : active(genome)) {
-    add_log_probability_gradient(softmax(of(i, state_.logits)), genome.genes[dims_[i]], 1.0,
+    add_log_probability_gradient(shares_of(of(i, state_.logits)), genome.genes[dims_[i]], 1.0,
                                  std::span(gradient).subspan(offsets_[i], choices(i)));
   }
   return gradient;
@@ -113,14 +113,14 @@ std::vector<double> ChoicePolicy::log_probability_gradient(const Genome& genome)
 
 double ChoicePolicy::entropy(const Genome& genome) const {
   double sum = 0;
-  for (const std::size_t i : active(genome)) sum += entropy_of(softmax(of(i, state_.logits)));
+  for (const std::size_t i : active(genome)) sum += entropy_of(shares_of(of(i, state_.logits)));
   return sum;
 }
 
 std::vector<double> ChoicePolicy::entropy_gradient(const Genome& genome) const {
   std::vector<double> gradient(state_.logits.size(), 0.0);
   for (const std::size_t i : active(genome)) {
-    add_entropy_gradient(softmax(of(i, state_.logits)), 1.0, std::span(gradient).subspan(offsets_[i], choices(i)));
+    add_entropy_gradient(shares_of(of(i, state_.logits)), 1.0, std::span(gradient).subspan(offsets_[i], choices(i)));
   }
   return gradient;
 }

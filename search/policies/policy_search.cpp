@@ -15,7 +15,8 @@
 namespace ridgeline {
 namespace {
 
-constexpr int most_draws = 8;
+constexpr int most_draws = 10;
+constexpr double warming = 1.5;  // after each draw that will not do, so that even a policy that is sure finds others
 
 enum class Kind : std::uint8_t { reinforce, ppo, multi_agent };
 
@@ -119,8 +120,8 @@ class PolicySearch final : public SearcherBase {
   Genome draw(const Episode& episode, const std::vector<Genome>& before) {
     const Genome rest = rest_of(episode.direction);
     std::optional<Genome> last;
-    for (int i = 0; i < most_draws; ++i) {
-      const double temperature = 1.0 + 0.25 * i;
+    double temperature = 1.0;
+    for (int i = 0; i < most_draws; ++i, temperature *= warming) {
       std::optional<Genome> made = team_.draw({context(episode.direction), episode.length, &rest, temperature}, rng());
       if (!made || space().violation(*made)) continue;
       last = space().normalise(std::move(*made));

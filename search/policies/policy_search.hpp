@@ -10,7 +10,7 @@
 //   several choices for each dimension, decentralised with a shared reward (Krishnan et al., "Multi-agent reinforcement
 //   learning for microprocessor design space exploration", 2022).
 // All by Adam. Rewards, directions and constraints: reward_memory.hpp. Masks, decisions: team.hpp. A candidate that is
-// remembered is drawn again, at ever higher temperature, up to 8 times; a walk that comes to a dead end as well, after
+// remembered is drawn again, at ever higher temperature, up to 10 times; a walk that comes to a dead end as well, after
 // which a random candidate takes its place.
 //
 // Options: "batch" (episodes an update, default 4), "hidden" (LSTM units, 16; 8 for multi-agent), "learning_rate"
