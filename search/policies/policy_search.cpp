@@ -55,10 +55,11 @@ Settings settings_of(Kind kind, const SearcherSetup& setup) {
   }
   settings.hidden = options.count("hidden", settings.several ? 8 : 16, 1, 1024);
   settings.batch = options.count("batch", 4, 1, 100'000);
-  settings.learning_rate = options->number("learning_rate", {.fallback = 0.02, .least = 0.0, .most = 10.0});
+  settings.learning_rate =
+      options->number("learning_rate", {.fallback = settings.clipped ? 0.02 : 0.03, .least = 0.0, .most = 10.0});
   settings.ppo.entropy_bonus = options->number("entropy", {.fallback = 0.01, .least = 0.0, .most = 1e3});
-  settings.replay = options.count("replay", 0, 0, 10'000);
-  settings.replay_weight = options->number("replay_weight", {.fallback = 0.5, .least = 0.0, .most = 1e3});
+  settings.replay = options.count("replay", 8, 0, 10'000);
+  settings.replay_weight = options->number("replay_weight", {.fallback = 1.0, .least = 0.0, .most = 1e3});
   settings.memory = {options.count("window", 100, 1, 1'000'000), std::max<std::size_t>(1, settings.replay),
                      options.count("directions", 10, 1, 10'000)};
   if (settings.several || settings.clipped) {

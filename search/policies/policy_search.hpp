@@ -14,15 +14,15 @@
 // which a random candidate takes its place.
 //
 // Options: "batch" (episodes an update, default 4), "hidden" (LSTM units, 16; 8 for multi-agent), "learning_rate"
-// "entropy", "window" (candidates that a reward compares with, 100), "directions" (10), "replay" (elites of a direction
-// that are imitated, 0: none) and "replay_weight"; of ppo "epochs", "clip" and "critic"; of reinforce "baseline" (decay
-// of the moving average). multi-agent has "update", "ppo" or "reinforce", and the options of both.
-// "replay" is priority queue training (Abolafia et al., 2018, arXiv:1801.03526): beside every episode one of the best
-// candidates of its direction is made more likely. Importance weights would do the same without a bias, but the ratio
-// of two policies over tens of decisions is either near 0 or unbounded.
-// Curriculum (curriculum.hpp): "curriculum" (stages, 1: none), "successes", "patience", "halting" (0: none),
-// "failures", and "rest": what the dimensions that are not chosen are: "best", the best candidate known, or "first",
-// the first choice of each (default where episodes are halted).
+// (0.02; 0.03 for REINFORCE), "entropy" (bonus, 0.01), "window" (candidates that a reward compares with, 100),
+// "directions" (at most, 10), "replay" (elites of a direction that are imitated, 8; 0: none) and "replay_weight" (1);
+// of ppo "epochs" (4), "clip" (0.2) and "critic" (weight of the value's error, 0.5); of reinforce "baseline" (decay of
+// the moving average, 0.9). multi-agent has "update", "ppo" (default) or "reinforce", and the options of both. "replay"
+// is priority queue training (Abolafia et al., 2018, arXiv:1801.03526): beside every episode one of the best candidates
+// of its direction is made more likely. Importance weights would do the same without a bias, but the ratio of two
+// policies over tens of decisions is either near 0 or unbounded. Curriculum (curriculum.hpp): "curriculum" (stages, 1:
+// none), "successes", "patience", "halting" (0: none), "failures", and "rest": what the dimensions that are not chosen
+// are: "best", the best candidate known, or "first", the first choice of each (default where episodes are halted).
 //
 // State: parameters and moments of the agents, baselines, curriculum, the window and the elites, episodes that wait for
 // an update. Its size does not grow with the run; it is about 60 bytes a parameter.

@@ -59,7 +59,8 @@ Needs needs_of(const std::string& searcher) {
         60};
   if (searcher == "auto") return {Json::object(), {}, false, 100};
   if (searcher == "reinforce" || searcher == "ppo" || searcher == "multi-agent") {
-    const Json small = {{"hidden", 1}, {"window", 12}, {"replay", 2}, {"directions", 3}};
+    Json small = {{"hidden", 1}, {"window", 12}, {"replay", 2}, {"directions", 3}};
+    if (searcher != "reinforce") small["epochs"] = 1;
     return {small, {}, false, 200, 131'072};
   }
   if (searcher == "hype") return {{{"samples", 200}}};
@@ -446,9 +447,10 @@ TEST(Registry, HasTheSearchersByName) {
     EXPECT_GE(entry.batch, 1U);
     EXPECT_EQ(&find_searcher(entry.name), &entry);
   }
-  EXPECT_THAT(names, testing::IsSupersetOf({"auto", "random", "exhaustive", "local-search", "regularized-evolution",
-                                            "nsga2", "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype",
-                                            "moead", "simulated-annealing", "map-elites"}));
+  EXPECT_THAT(names,
+              testing::IsSupersetOf({"auto", "random", "exhaustive", "local-search", "regularized-evolution", "nsga2",
+                                     "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype", "moead",
+                                     "simulated-annealing", "map-elites", "reinforce", "ppo", "multi-agent"}));
   const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
   for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
@@ -485,6 +487,11 @@ TEST(Registry, OptionsAreReadStrictly) {
       {"linas", {{"near", 1.5}}},
       {"linas", {{"memory", 1}}},
       {"linas", {{"predictor", "rigde"}}},
+      {"reinforce", {{"epochs", 2}}},
+      {"reinforce", {{"halting", 1.5}}},
+      {"ppo", {{"baseline", 0.5}}},
+      {"ppo", {{"rest", "last"}}},
+      {"multi-agent", {{"update", "sarsa"}}},
   };
   for (const auto& [name, options] : bad) {
     SearcherSetup setup = setup_for(2);
