@@ -16,6 +16,7 @@ namespace ridgeline {
 namespace {
 
 constexpr int most_draws = 10;
+constexpr std::size_t most_heat = 40;
 constexpr double warming = 1.5;  // after each draw that will not do, so that even a policy that is sure finds others
 
 enum class Kind : std::uint8_t { reinforce, ppo, multi_agent };
@@ -121,7 +122,7 @@ class PolicySearch final : public SearcherBase {
   Genome draw(const Episode& episode, const std::vector<Genome>& before) {
     const Genome rest = rest_of(episode.direction);
     std::optional<Genome> last;
-    double temperature = 1.0;
+    double temperature = std::pow(warming, static_cast<double>(heat_) / 4);
     for (int i = 0; i < most_draws; ++i, temperature *= warming) {
       std::optional<Genome> made = team_.draw({context(episode.direction), episode.length, &rest, temperature}, rng());
       if (!made || space().violation(*made)) continue;
@@ -137,8 +138,15 @@ class PolicySearch final : public SearcherBase {
   }
 
   void learn(std::span<const Trial> trials) override {
-    for (const Trial& trial : trials) memory_.add(trial);
+    std::vector<bool> fresh;
+    for (const Trial& trial : trials) {
+      fresh.push_back(trial.id >= next_id_);
+      next_id_ = std::max(next_id_, trial.id + 1);
+      if (fresh.back()) memory_.add(trial);
+      heat_ = fresh.back() ? std::max<std::size_t>(heat_, 1) - 1 : std::min(heat_ + 1, most_heat);
+    }
     for (std::size_t i = 0; i < trials.size(); ++i) {
+      if (!fresh[i]) continue;
       Episode& episode = asked_[i];
       episode.genome = trials[i].genome;
       episode.reward = curriculum_.judge(memory_.reward(trials[i], episode.direction));
@@ -218,6 +226,8 @@ class PolicySearch final : public SearcherBase {
     data["baselines"] = baselines_;
     data["next_direction"] = next_direction_;
     data["updates"] = updates_;
+    data["next_id"] = next_id_;
+    data["heat"] = heat_;
     data["waiting"] = write_waiting();
   }
 
@@ -241,6 +251,8 @@ class PolicySearch final : public SearcherBase {
     baselines_.assign(baselines.begin(), baselines.end());
     next_direction_ = count(data, "next_direction", memory_.directions() - 1);
     updates_ = count(data, "updates", 1ULL << 62);
+    next_id_ = data.integer("next_id", {.fallback = {}, .least = 0});
+    heat_ = count(data, "heat", most_heat);
     waiting_.clear();
     if (std::optional<JsonReader> waiting = data.object("waiting")) read_waiting(*waiting);
   }
@@ -286,6 +298,8 @@ class PolicySearch final : public SearcherBase {
   std::vector<Episode> asked_;     // without genome and reward, in the order of asking
   std::vector<Episode> waiting_;   // told, not learnt from yet
   std::size_t next_direction_ = 0, updates_ = 0;
+  std::int64_t next_id_ = 0;                                         // of a trial that is no repetition
+  std::size_t heat_ = 0;                                             // repetitions told beyond new candidates
   std::vector<std::vector<double>> log_probabilities_, advantages_;  // of the batch, by episode and decision
 };
 

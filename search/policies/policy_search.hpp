@@ -11,7 +11,8 @@
 //   learning for microprocessor design space exploration", 2022).
 // All by Adam. Rewards, directions and constraints: reward_memory.hpp. Masks, decisions: team.hpp. A candidate that is
 // remembered is drawn again, at ever higher temperature, up to 10 times; a walk that comes to a dead end as well, after
-// which a random candidate takes its place.
+// which a random candidate takes its place. A trial that is told again teaches nothing more, but raises the temperature
+// at which drawing begins until new ones come again.
 //
 // Options: "batch" (episodes an update, default 4), "hidden" (LSTM units, 16; 8 for multi-agent), "learning_rate"
 // (0.02; 0.03 for REINFORCE), "entropy" (bonus, 0.01), "window" (candidates that a reward compares with, 100),
@@ -25,7 +26,7 @@
 // are: "best", the best candidate known, or "first", the first choice of each (default where episodes are halted).
 //
 // State: parameters and moments of the agents, baselines, curriculum, the window and the elites, episodes that wait for
-// an update. Its size does not grow with the run; it is about 60 bytes a parameter.
+// an update, the next new trial's id. Its size does not grow with the run; it is about 60 bytes a parameter.
 #pragma once
 
 #include "search/searcher.hpp"

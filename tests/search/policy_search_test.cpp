@@ -102,25 +102,25 @@ TEST(PolicySearch, IsBetterThanRandom) {
   }
 }
 
-// Two sums that pull apart: the front is known in closed form, a line of 9 points.
+// Two sums that pull apart: the front is known in closed form, a line of 11 points, of which random search reaches one
+// in 1,000 trials.
 TEST(PolicySearch, LearnsAWayToEveryPartOfAFront) {
-  const SearchSpace space = uniform_space(8, 3);
+  const SearchSpace space = uniform_space(10, 4);
   const Judge judge = [](Trial& trial) {
-    double first = 0, waste = 0;
-    for (std::size_t i = 0; i < trial.genome.genes.size(); ++i) {
-      const int gene = trial.genome.genes[i];
-      if (gene == 2) waste += 1;
-      if (gene == 1) first += 1;
+    double ones = 0, waste = 0;
+    for (const std::uint16_t gene : trial.genome.genes) {
+      ones += gene == 1 ? 1 : 0;
+      waste += gene > 1 ? 1 : 0;
     }
-    trial.values = {first + waste, 8 - first + waste};
+    trial.values = {ones + waste, 10 - ones + waste};
   };
   for (const std::string& name : names) {
     const auto searcher = make(name, space, 2, 3);
     std::set<double> reached;
     for (const Trial& trial : trials_of(*searcher, 600, judge)) {
-      if (trial.values[0] + trial.values[1] == 8.0) reached.insert(trial.values[0]);
+      if (trial.values[0] + trial.values[1] == 10.0) reached.insert(trial.values[0]);
     }
-    EXPECT_GE(reached.size(), 7U) << name;  // of 9
+    EXPECT_GE(reached.size(), 6U) << name;
   }
 }
 
