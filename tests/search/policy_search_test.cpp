@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "search/fronts/pareto.hpp"
@@ -178,6 +179,62 @@ TEST(PolicySearch, HaltedEpisodesGiveShorterCandidates) {
   };
   EXPECT_GT(mean_length(Json::object()), 8.0);
   EXPECT_LT(mean_length({{"halting", 0.25}}), 5.0);
+}
+
+TEST(PolicySearch, ACurriculumBeginsWithTheFirstDimensions) {
+  const SearchSpace space = uniform_space(10, 3);
+  for (const std::string& name : names) {
+    const auto searcher =
+        make(name, space, 1, 8, {{"curriculum", 5}, {"patience", 40}, {"successes", 100}, {"rest", "first"}});
+    const std::vector<Trial> history = trials_of(*searcher, 200, separable);
+    for (std::size_t i = 0; i < 160; ++i) {
+      const std::size_t free = 2 * (1 + i / 40);
+      for (std::size_t dim = free; dim < 10; ++dim) ASSERT_EQ(history[i].genome.genes[dim], 0) << name << ": " << i;
+    }
+    EXPECT_EQ(searcher->notes().at("stage"), 5);
+    EXPECT_TRUE(std::ranges::any_of(history, [](const Trial& trial) { return trial.genome.genes[9] != 0; })) << name;
+  }
+}
+
+// What the conformance suite does for the default options.
+TEST(PolicySearch, AResumeEqualsUnderEveryOption) {
+  const SearchSpace space = spaces().at("formats")();
+  const Judge judge = [](Trial& trial) { trial.values = {noise(trial.genome, 1), noise(trial.genome, 2)}; };
+  for (const Json& options : {Json{{"curriculum", 3}, {"patience", 9}, {"halting", 0.2}, {"rest", "best"}},
+                              Json{{"replay", 0}, {"batch", 7}, {"halting", 0.4}, {"failures", 2}}}) {
+    for (const std::string& name : names) {
+      const auto whole = make(name, space, 2, 6, options);
+      std::vector<Trial> expected, history;
+      State state = make(name, space, 2, 6, options)->save();
+      for (int i = 0; i < 25; ++i) {
+        step(*whole, 3, judge, expected);
+        const auto resumed = make(name, space, 2, 6, options);
+        resumed->load(through_text(state));
+        step(*resumed, 3, judge, history);
+        state = resumed->save();
+        ASSERT_EQ(history.back().genome, expected.back().genome) << name << ": " << i;
+      }
+    }
+  }
+}
+
+// A study answers a candidate that it knows with the first one's trial: from these a policy learns nothing more.
+TEST(PolicySearch, ASmallSpaceIsExhaustedInsteadOfTheSameAskedForEver) {
+  const SearchSpace space = uniform_space(6, 2);
+  for (const std::string& name : names) {
+    const auto searcher = make(name, space, 1, 3, {{"window", 8}, {"replay", 2}, {"learning_rate", 0.2}});
+    std::map<Genome, std::int64_t> seen;
+    for (int asks = 0; asks < 400 && seen.size() < 64; ++asks) {
+      std::vector<Trial> trials;
+      for (Genome& genome : searcher->ask(4)) {
+        const std::int64_t id = seen.try_emplace(genome, static_cast<std::int64_t>(seen.size())).first->second;
+        trials.push_back(ok_trial(id, std::move(genome), {}));
+        separable(trials.back());
+      }
+      searcher->tell(trials);
+    }
+    EXPECT_EQ(seen.size(), 64U) << name;
+  }
 }
 
 TEST(PolicySearch, HasTheAgentsThatItsSpaceCallsFor) {
