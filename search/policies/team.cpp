@@ -20,8 +20,8 @@ std::uint16_t resting(std::span<const std::uint8_t> allowed, std::uint16_t wishe
 
 }  // namespace
 
-Rollout::Rollout(std::span<const Controller> agents, const Script& script, std::span<const double> context) {
-  for (const Controller& agent : agents) passes_.emplace_back(agent, context);
+Rollout::Rollout(std::span<const RecurrentPolicy> agents, const Script& script, std::span<const double> context) {
+  for (const RecurrentPolicy& agent : agents) passes_.emplace_back(agent, context);
   for (const Decision& decision : script) {
     Pass& pass = passes_[decision.agent];
     places_.push_back({decision.agent, pass.size()});
@@ -42,7 +42,7 @@ Team::Team(const SearchSpace& space, const std::vector<std::vector<std::uint32_t
            std::size_t hidden, Rng& rng)
     : walk_(space), owners_(space.dims().size()) {
   for (std::uint32_t agent = 0; agent < agents.size(); ++agent) {
-    ControllerShape shape{{}, context, hidden};
+    RecurrentShape shape{{}, context, hidden};
     for (const std::uint32_t dim : agents[agent]) {
       owners_[dim] = {agent, static_cast<std::uint32_t>(shape.choices.size())};
       shape.choices.push_back(space.dims()[dim].choices.size());
@@ -54,7 +54,7 @@ Team::Team(const SearchSpace& space, const std::vector<std::vector<std::uint32_t
 
 std::optional<Genome> Team::draw(const Draw& how, Rng& rng) {
   std::vector<Pass> passes;
-  for (const Controller& agent : controllers_) passes.emplace_back(agent, how.context);
+  for (const RecurrentPolicy& agent : controllers_) passes.emplace_back(agent, how.context);
   std::vector<std::uint8_t> one;
   walk_.begin();
   while (!walk_.done()) {
@@ -102,7 +102,7 @@ Script Team::script(const Genome& genome, std::size_t length) {
 
 std::vector<Eigen::VectorXd> Team::no_gradients() const {
   std::vector<Eigen::VectorXd> zeros;
-  for (const Controller& agent : controllers_) zeros.push_back(Eigen::VectorXd::Zero(agent.parameters().size()));
+  for (const RecurrentPolicy& agent : controllers_) zeros.push_back(Eigen::VectorXd::Zero(agent.parameters().size()));
   return zeros;
 }
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "search/policies/adam.hpp"
-#include "search/policies/controller.hpp"
+#include "search/policies/recurrent_policy.hpp"
 #include "spaces/choice_walk.hpp"
 
 namespace ridgeline {
@@ -32,7 +32,7 @@ using Script = std::vector<Decision>;  // of a candidate, in the order of choosi
 // A script gone through by the agents: what each decision's distribution was.
 class Rollout {
  public:
-  Rollout(std::span<const Controller> agents, const Script& script, std::span<const double> context);
+  Rollout(std::span<const RecurrentPolicy> agents, const Script& script, std::span<const double> context);
   std::size_t size() const { return places_.size(); }
   double log_probability(std::size_t i) const { return passes_[places_[i].agent].log_probability(places_[i].step); }
   double entropy(std::size_t i) const { return passes_[places_[i].agent].entropy(places_[i].step); }
@@ -65,7 +65,7 @@ class Team {
        std::size_t hidden, Rng& rng);
 
   std::size_t positions() const { return walk_.order().size(); }
-  std::span<const Controller> agents() const { return controllers_; }
+  std::span<const RecurrentPolicy> agents() const { return controllers_; }
 
   // A candidate, and nothing where a mask could not decide and the walk came to a dead end.
   std::optional<Genome> draw(const Draw& how, Rng& rng);
@@ -86,7 +86,7 @@ class Team {
 
   ChoiceWalk walk_;
   std::vector<Owner> owners_;  // by dimension
-  std::vector<Controller> controllers_;
+  std::vector<RecurrentPolicy> controllers_;
   std::vector<Adam> optimisers_;
 };
 

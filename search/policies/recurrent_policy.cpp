@@ -1,4 +1,4 @@
-#include "search/policies/controller.hpp"
+#include "search/policies/recurrent_policy.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +20,7 @@ double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 
 }  // namespace
 
-Controller::Controller(ControllerShape shape, Rng& rng) : shape_(std::move(shape)) {
+RecurrentPolicy::RecurrentPolicy(RecurrentShape shape, Rng& rng) : shape_(std::move(shape)) {
   if (shape_.choices.empty() || shape_.hidden == 0 || std::ranges::count(shape_.choices, 0U) > 0) {
     throw std::invalid_argument("a controller has dimensions, choices and hidden numbers");
   }
@@ -43,20 +43,20 @@ Controller::Controller(ControllerShape shape, Rng& rng) : shape_(std::move(shape
   if (recurrent()) parameters_.segment(layout_.gate_biases + h, h).setOnes();
 }
 
-void Controller::set_parameters(const Eigen::Ref<const Eigen::VectorXd>& parameters) {
+void RecurrentPolicy::set_parameters(const Eigen::Ref<const Eigen::VectorXd>& parameters) {
   if (parameters.size() != layout_.size || !parameters.allFinite()) {
     throw std::invalid_argument("parameters of another controller, or not finite");
   }
   parameters_ = parameters;
 }
 
-Pass::Pass(const Controller& controller, std::span<const double> context)
+Pass::Pass(const RecurrentPolicy& controller, std::span<const double> context)
     : controller_(&controller), context_(Eigen::Map<const Eigen::VectorXd>(context.data(), index(context.size()))) {
   if (context.size() != controller.shape_.context) throw std::invalid_argument("a context of another length");
 }
 
 Pass::Vector Pass::input() const {
-  const Controller::Layout& at = controller_->layout_;
+  const RecurrentPolicy::Layout& at = controller_->layout_;
   const Index h = index(controller_->shape_.hidden);
   const double* p = controller_->parameters_.data();
   const Step& step = steps_.back();
@@ -67,7 +67,7 @@ Pass::Vector Pass::input() const {
 }
 
 void Pass::recur(Step& step) const {
-  const Controller::Layout& at = controller_->layout_;
+  const RecurrentPolicy::Layout& at = controller_->layout_;
   const Index h = index(controller_->shape_.hidden);
   const double* p = controller_->parameters_.data();
   const Step* before = steps_.size() > 1 ? &steps_[steps_.size() - 2] : nullptr;
@@ -84,7 +84,7 @@ void Pass::recur(Step& step) const {
 }
 
 std::span<const double> Pass::decide(std::size_t dim, std::span<const std::uint8_t> allowed, double temperature) {
-  const Controller::Layout& at = controller_->layout_;
+  const RecurrentPolicy::Layout& at = controller_->layout_;
   const Index h = index(controller_->shape_.hidden), first = controller_->first_[dim];
   const Index embedding = steps_.empty() ? -1 : controller_->first_[steps_.back().dim] + steps_.back().choice;
   Step& step = steps_.emplace_back();
@@ -113,7 +113,7 @@ double Pass::log_probability(std::size_t step) const { return log_of(steps_[step
 double Pass::entropy(std::size_t step) const { return entropy_of(steps_[step].probabilities); }
 
 Pass::Vector Pass::backward_heads(const Step& step, const StepGradient& by, Eigen::Ref<Vector> gradient) const {
-  const Controller::Layout& at = controller_->layout_;
+  const RecurrentPolicy::Layout& at = controller_->layout_;
   const Index h = index(controller_->shape_.hidden), first = controller_->first_[step.dim];
   const Index count = index(step.probabilities.size());
   const double* p = controller_->parameters_.data();
@@ -133,7 +133,7 @@ Pass::Vector Pass::backward_heads(const Step& step, const StepGradient& by, Eige
 // Returns the gradient by what was read, and leaves that of the step before in `later`.
 Pass::Vector Pass::backward_gates(std::size_t t, const Vector& by_hidden, Flow& later,
                                   Eigen::Ref<Vector> gradient) const {
-  const Controller::Layout& at = controller_->layout_;
+  const RecurrentPolicy::Layout& at = controller_->layout_;
   const Index h = index(controller_->shape_.hidden);
   const Step& step = steps_[t];
   const auto in = step.gates.head(h).array(), forget = step.gates.segment(h, h).array(),
@@ -154,7 +154,7 @@ Pass::Vector Pass::backward_gates(std::size_t t, const Vector& by_hidden, Flow& 
 }
 
 void Pass::backward_input(const Step& step, const Vector& by_input, Eigen::Ref<Vector> gradient) const {
-  const Controller::Layout& at = controller_->layout_;
+  const RecurrentPolicy::Layout& at = controller_->layout_;
   const Index h = index(controller_->shape_.hidden);
   if (step.embedding >= 0) {
     gradient.segment(at.embeddings + h * step.embedding, h) += by_input;

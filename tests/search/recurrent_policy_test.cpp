@@ -1,5 +1,5 @@
 // The recurrent policy against a plain loop, and the gradients of all its objectives against finite differences.
-#include "search/policies/controller.hpp"
+#include "search/policies/recurrent_policy.hpp"
 
 #include <gtest/gtest.h>
 
@@ -17,16 +17,16 @@ namespace {
 using Vector = Eigen::VectorXd;
 
 // Parameters of a size at which nothing is nearly linear.
-Vector large_parameters(const Controller& controller, Rng& rng) {
+Vector large_parameters(const RecurrentPolicy& controller, Rng& rng) {
   Vector made = controller.parameters();
   for (double& parameter : made) parameter = 1.2 * rng.uniform() - 0.6;
   return made;
 }
 
 // One layer of LSTM and a softmax a step, number by number over the flat parameters.
-class PlainController {
+class PlainPolicy {
  public:
-  PlainController(const ControllerShape& shape, const Vector& p) : shape_(shape), p_(p), h_(shape.hidden) {
+  PlainPolicy(const RecurrentShape& shape, const Vector& p) : shape_(shape), p_(p), h_(shape.hidden) {
     all_ = std::accumulate(shape.choices.begin(), shape.choices.end(), std::size_t{0});
   }
 
@@ -86,19 +86,19 @@ class PlainController {
     return made;
   }
 
-  ControllerShape shape_;
+  RecurrentShape shape_;
   Vector p_;
   std::size_t h_, all_;
 };
 
-TEST(Controller, IsTheLstmOfAPlainLoop) {
-  const ControllerShape shape{{3, 2, 4}, 2, 5};
+TEST(RecurrentPolicy, IsTheLstmOfAPlainLoop) {
+  const RecurrentShape shape{{3, 2, 4}, 2, 5};
   Rng rng(3);
-  Controller controller(shape, rng);
+  RecurrentPolicy controller(shape, rng);
   controller.set_parameters(large_parameters(controller, rng));
   const std::vector<double> context{0.3, 0.7};
   const std::vector<std::uint16_t> choices{2, 0, 1};
-  const auto expected = PlainController(shape, controller.parameters()).go(context, choices);
+  const auto expected = PlainPolicy(shape, controller.parameters()).go(context, choices);
   Pass pass(controller, context);
   for (std::size_t t = 0; t < choices.size(); ++t) {
     const std::span<const double> likely = pass.decide(t, {});
@@ -109,9 +109,9 @@ TEST(Controller, IsTheLstmOfAPlainLoop) {
   }
 }
 
-TEST(Controller, BeginsUniformAndNeverDrawsWhatIsForbidden) {
+TEST(RecurrentPolicy, BeginsUniformAndNeverDrawsWhatIsForbidden) {
   Rng rng(4);
-  const Controller controller({{4, 4}, 0, 6}, rng);
+  const RecurrentPolicy controller({{4, 4}, 0, 6}, rng);
   Pass pass(controller, {});
   for (const double share : pass.decide(0, {})) EXPECT_DOUBLE_EQ(share, 0.25);
   pass.take(1);
@@ -121,12 +121,12 @@ TEST(Controller, BeginsUniformAndNeverDrawsWhatIsForbidden) {
   EXPECT_NEAR(pass.entropy(1), std::log(2.0), 1e-12);
 }
 
-TEST(Controller, RefusesWhatDoesNotFit) {
+TEST(RecurrentPolicy, RefusesWhatDoesNotFit) {
   Rng rng(1);
-  EXPECT_THROW(Controller({{}, 0, 4}, rng), std::invalid_argument);
-  EXPECT_THROW(Controller({{2, 0}, 0, 4}, rng), std::invalid_argument);
-  EXPECT_THROW(Controller({{2}, 0, 0}, rng), std::invalid_argument);
-  Controller controller({{2, 2}, 1, 4}, rng);
+  EXPECT_THROW(RecurrentPolicy({{}, 0, 4}, rng), std::invalid_argument);
+  EXPECT_THROW(RecurrentPolicy({{2, 0}, 0, 4}, rng), std::invalid_argument);
+  EXPECT_THROW(RecurrentPolicy({{2}, 0, 0}, rng), std::invalid_argument);
+  RecurrentPolicy controller({{2, 2}, 1, 4}, rng);
   EXPECT_THROW(controller.set_parameters(Vector::Zero(3)), std::invalid_argument);
   Vector bad = controller.parameters();
   bad[0] = std::nan("");
@@ -138,9 +138,9 @@ TEST(Controller, RefusesWhatDoesNotFit) {
 class Objectives : public testing::Test {
  protected:
   Objectives() : rng_(7) {
-    agents_.emplace_back(ControllerShape{{3, 2, 4}, 2, 4}, rng_);
-    agents_.emplace_back(ControllerShape{{3}, 2, 4}, rng_);
-    for (Controller& agent : agents_) agent.set_parameters(large_parameters(agent, rng_));
+    agents_.emplace_back(RecurrentShape{{3, 2, 4}, 2, 4}, rng_);
+    agents_.emplace_back(RecurrentShape{{3}, 2, 4}, rng_);
+    for (RecurrentPolicy& agent : agents_) agent.set_parameters(large_parameters(agent, rng_));
     script_ = {{0, 0, 2, {1, 1, 1}}, {1, 0, 1, {1, 1, 1}}, {0, 1, 0, {1, 0}}, {0, 2, 3, {1, 0, 1, 1}}};
   }
 
@@ -148,7 +148,7 @@ class Objectives : public testing::Test {
   void expect_gradient(const std::function<Gradient(const Rollout&)>& objective) {
     const Rollout rollout(agents_, script_, context_);
     std::vector<Vector> gradients;
-    for (const Controller& agent : agents_) gradients.push_back(Vector::Zero(agent.parameters().size()));
+    for (const RecurrentPolicy& agent : agents_) gradients.push_back(Vector::Zero(agent.parameters().size()));
     rollout.backward(objective(rollout).by_decision, gradients);
     double largest = 0;
     for (std::size_t agent = 0; agent < agents_.size(); ++agent) {
@@ -170,7 +170,7 @@ class Objectives : public testing::Test {
   }
 
   Rng rng_;
-  std::vector<Controller> agents_;
+  std::vector<RecurrentPolicy> agents_;
   Script script_;
   std::vector<double> context_{0.25, 0.75};
 };
@@ -210,7 +210,7 @@ TEST_F(Objectives, WhatIsAtRestHasNoGradient) {
   const Gradient made = reinforce(rollout, 1.0, 1.0);
   EXPECT_EQ(made.value, 0.0);
   std::vector<Vector> gradients;
-  for (const Controller& agent : agents_) gradients.push_back(Vector::Zero(agent.parameters().size()));
+  for (const RecurrentPolicy& agent : agents_) gradients.push_back(Vector::Zero(agent.parameters().size()));
   rollout.backward(made.by_decision, gradients);
   for (const Vector& gradient : gradients) EXPECT_EQ(gradient.norm(), 0.0);
 }

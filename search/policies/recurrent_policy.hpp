@@ -25,17 +25,17 @@
 
 namespace ridgeline {
 
-struct ControllerShape {
+struct RecurrentShape {
   std::vector<std::size_t> choices;  // by dimension, at least one of each
   std::size_t context = 0;           // numbers given at the first step
   std::size_t hidden = 16;           // H, at least 1
 };
 
-class Controller {
+class RecurrentPolicy {
  public:
-  Controller(ControllerShape shape, Rng& rng);  // throws std::invalid_argument: no dimension, or 0 of anything
+  RecurrentPolicy(RecurrentShape shape, Rng& rng);  // throws std::invalid_argument: no dimension, or 0 of anything
 
-  const ControllerShape& shape() const { return shape_; }
+  const RecurrentShape& shape() const { return shape_; }
   const Eigen::VectorXd& parameters() const { return parameters_; }
   // Throws std::invalid_argument: another number of them, or not finite.
   void set_parameters(const Eigen::Ref<const Eigen::VectorXd>& parameters);
@@ -49,7 +49,7 @@ class Controller {
   };
   bool recurrent() const { return shape_.choices.size() > 1; }
 
-  ControllerShape shape_;
+  RecurrentShape shape_;
   std::vector<Eigen::Index> first_;  // choice of each dimension; all of them at the end
   Layout layout_{};
   Eigen::VectorXd parameters_;
@@ -62,7 +62,7 @@ struct StepGradient {
 
 class Pass {
  public:
-  Pass(const Controller& controller, std::span<const double> context);
+  Pass(const RecurrentPolicy& controller, std::span<const double> context);
 
   // The next step's distribution over the choices of a dimension; `allowed` as for softmax(), whose logits are divided
   // by `temperature` (> 0) first. Only what was decided at temperature 1 may go backward.
@@ -99,7 +99,7 @@ class Pass {
   Vector backward_gates(std::size_t t, const Vector& by_hidden, Flow& later, Eigen::Ref<Vector> gradient) const;
   void backward_input(const Step& step, const Vector& by_input, Eigen::Ref<Vector> gradient) const;
 
-  const Controller* controller_;
+  const RecurrentPolicy* controller_;
   Vector context_;
   std::vector<Step> steps_;
 };
