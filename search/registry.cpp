@@ -13,6 +13,7 @@
 #include "search/evolution/nsga2.hpp"
 #include "search/evolution/nsga3.hpp"
 #include "search/evolution/regularized_evolution.hpp"
+#include "search/policies/policy_search.hpp"
 #include "search/predicted/automatic.hpp"
 #include "search/predicted/bayesian.hpp"
 #include "search/predicted/linas.hpp"
@@ -24,7 +25,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 19> entries = {{
+  static const std::array<SearcherEntry, 22> entries = {{
       {"auto", "what is best at 50 to 300 trials: bayesian for one objective, linas for several", 4, make_automatic},
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search, true},
@@ -50,6 +51,10 @@ std::span<const SearcherEntry> searchers() {
       {"mcts", "upper confidence bounds on the tree of choices (Kocsis and Szepesvari, 2006)", 4, make_mcts},
       {"ant-colony", "choices by pheromone that good candidates lay: max-min ants (Stutzle and Hoos, 2000)", 5,
        make_ant_colony},
+      {"reinforce", "a recurrent controller that learns by policy gradient (Zoph and Le, 2017)", 4, make_reinforce},
+      {"ppo", "the same with a critic and a clipped surrogate (Schulman et al., 2017)", 4, make_ppo},
+      {"multi-agent", "an agent a group of genes or a dimension, one reward (Krishnan et al., 2022)", 4,
+       make_multi_agent},
       {"sequential", "the architecture at one format, then the precision of the front (Sridhar et al., 2023)", 10,
        make_sequential, true},
       {"nested", "an outer search over the hardware, an inner one over the networks for it (Lin et al., 2021)", 40,

@@ -47,6 +47,9 @@ struct Setting {
 };
 
 struct SearchSpace::Impl {
+  // For the other files of spaces/: a nested struct may look into what it is nested in.
+  static const Impl& of(const SearchSpace& space) { return *space.impl_; }
+
   std::string origin, name, about;
   std::int64_t batch = 1;
   Expressions pool;

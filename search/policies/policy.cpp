@@ -2,37 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 #include <stdexcept>
+
+#include "search/policies/categorical.hpp"
 
 namespace ridgeline {
 namespace {
 
 constexpr double first_decay = 0.9, second_decay = 0.999, tiny = 1e-8;
 
-std::vector<double> softmax(std::span<const double> logits) {
-  const double most = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> shares;
-  for (const double logit : logits) shares.push_back(std::exp(logit - most));
-  const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
-  for (double& share : shares) share /= sum;
+std::vector<double> shares_of(std::span<const double> logits) {
+  std::vector<double> shares(logits.size());
+  softmax(logits, {}, shares);
   return shares;
-}
-
-double log_of(double probability) { return std::log(std::max(probability, 1e-300)); }
-
-double entropy_of(std::span<const double> probabilities) {
-  double sum = 0;
-  for (const double p : probabilities) sum -= p * log_of(p);
-  return sum;
-}
-
-std::uint16_t drawn(std::span<const double> probabilities, Rng& rng) {
-  double left = rng.uniform();
-  std::size_t i = 0;
-  while (i + 1 < probabilities.size() && left >= probabilities[i]) left -= probabilities[i++];
-  return static_cast<std::uint16_t>(i);
 }
 
 bool all_finite(std::span<const double> values) {
@@ -63,7 +46,7 @@ ChoicePolicy::ChoicePolicy(const SearchSpace& space, std::vector<std::size_t> di
 std::vector<double> ChoicePolicy::probabilities() const {
   std::vector<double> all;
   for (std::size_t i = 0; i < dims_.size(); ++i) {
-    const std::vector<double> own = softmax(of(i, state_.logits));
+    const std::vector<double> own = shares_of(of(i, state_.logits));
     all.insert(all.end(), own.begin(), own.end());
   }
   return all;
@@ -115,35 +98,29 @@ std::vector<std::size_t> ChoicePolicy::active(const Genome& genome) const {
 
 double ChoicePolicy::log_probability(const Genome& genome) const {
   double sum = 0;
-  for (const std::size_t i : active(genome)) sum += log_of(softmax(of(i, state_.logits))[genome.genes[dims_[i]]]);
+  for (const std::size_t i : active(genome)) sum += log_of(shares_of(of(i, state_.logits))[genome.genes[dims_[i]]]);
   return sum;
 }
 
 std::vector<double> ChoicePolicy::log_probability_gradient(const Genome& genome) const {
   std::vector<double> gradient(state_.logits.size(), 0.0);
   for (const std::size_t i : active(genome)) {
-    const std::vector<double> likely = softmax(of(i, state_.logits));
-    for (std::size_t k = 0; k < likely.size(); ++k) {
-      gradient[offsets_[i] + k] = (k == genome.genes[dims_[i]] ? 1.0 : 0.0) - likely[k];
-    }
+    add_log_probability_gradient(shares_of(of(i, state_.logits)), genome.genes[dims_[i]], 1.0,
+                                 std::span(gradient).subspan(offsets_[i], choices(i)));
   }
   return gradient;
 }
 
 double ChoicePolicy::entropy(const Genome& genome) const {
   double sum = 0;
-  for (const std::size_t i : active(genome)) sum += entropy_of(softmax(of(i, state_.logits)));
+  for (const std::size_t i : active(genome)) sum += entropy_of(shares_of(of(i, state_.logits)));
   return sum;
 }
 
 std::vector<double> ChoicePolicy::entropy_gradient(const Genome& genome) const {
   std::vector<double> gradient(state_.logits.size(), 0.0);
   for (const std::size_t i : active(genome)) {
-    const std::vector<double> likely = softmax(of(i, state_.logits));
-    const double entropy = entropy_of(likely);
-    for (std::size_t k = 0; k < likely.size(); ++k) {
-      gradient[offsets_[i] + k] = -likely[k] * (log_of(likely[k]) + entropy);
-    }
+    add_entropy_gradient(shares_of(of(i, state_.logits)), 1.0, std::span(gradient).subspan(offsets_[i], choices(i)));
   }
   return gradient;
 }

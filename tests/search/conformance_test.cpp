@@ -224,8 +224,8 @@ TEST_P(Conformance, TheStateStaysSmall) {
   const std::size_t early = searcher->save().data.dump().size();
   run.go(*searcher, 200, 20);
   const std::size_t late = searcher->save().data.dump().size();
-  EXPECT_LT(early, 16'384U);
-  EXPECT_LT(late, 16'384U);
+  EXPECT_LT(early, needs_of(GetParam().searcher).most_bytes);
+  EXPECT_LT(late, needs_of(GetParam().searcher).most_bytes);
 }
 
 TEST_P(Conformance, RefusesTheStateOfAnother) {
@@ -383,7 +383,8 @@ TEST(Registry, HasTheSearchersByName) {
   }
   EXPECT_THAT(names, testing::IsSupersetOf({"auto", "random", "exhaustive", "local-search", "regularized-evolution",
                                             "nsga2", "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype",
-                                            "moead", "simulated-annealing", "map-elites", "mcts", "ant-colony"}));
+                                            "moead", "simulated-annealing", "map-elites", "mcts", "ant-colony",
+                                            "reinforce", "ppo", "multi-agent"}));
   const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
   for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
@@ -427,6 +428,11 @@ TEST(Registry, OptionsAreReadStrictly) {
       {"ant-colony", {{"ants", 0}}},
       {"ant-colony", {{"evaporation", 1.5}}},
       {"ant-colony", {{"sure", 0}}},
+      {"reinforce", {{"epochs", 2}}},
+      {"reinforce", {{"halting", 1.5}}},
+      {"ppo", {{"baseline", 0.5}}},
+      {"ppo", {{"rest", "last"}}},
+      {"multi-agent", {{"update", "sarsa"}}},
   };
   for (const auto& [name, options] : bad) {
     SearcherSetup setup = setup_for(2);

@@ -16,6 +16,7 @@ struct Needs {
   std::optional<GeneGroup> group{};  // that some of its dimensions are of
   bool limits = false;               // of the objectives
   int garbled = 3000;                // states to try
+  std::size_t most_bytes = 16'384;   // of a saved state: its weights where there are some, not its history
 };
 
 inline Needs needs_of(const std::string& searcher) {
@@ -40,6 +41,11 @@ inline Needs needs_of(const std::string& searcher) {
   if (searcher == "auto") return {Json::object(), {}, false, 100};
   if (searcher == "mcts") return {{{"nodes", 20}}, {}, false, 1500};
   if (searcher == "ant-colony") return {{{"colonies", 2}, {"archive", 20}}, {}, false, 2000};
+  if (searcher == "reinforce" || searcher == "ppo" || searcher == "multi-agent") {
+    Json small = {{"hidden", 1}, {"window", 12}, {"replay", 2}, {"directions", 3}};
+    if (searcher != "reinforce") small["epochs"] = 1;
+    return {small, {}, false, 200, 131'072};
+  }
   if (searcher == "hype") return {{{"samples", 200}}};
   if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
