@@ -49,6 +49,7 @@ struct SearcherSetup {
   std::vector<Objective> objectives;  // in the order of Trial::values, those that are only limited included
   Json options = Json::object();      // the searcher's own, e.g. {"population": 50}
   std::string origin = "searcher";    // where the options were written, for messages
+  int threads = 0;                    // at most; 0: as many as there are. What comes out does not depend on it
 };
 
 struct SearcherEntry {
