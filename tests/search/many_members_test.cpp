@@ -267,14 +267,14 @@ struct Large {
 };
 
 std::vector<Large> large_searchers() {
-  const Json many = {{"population", 150}, {"offspring", 140}};
+  const Json many = {{"population", 600}, {"offspring", 560}};
   Json hype = many;
   hype["samples"] = 300;
   return {{"nsga2", many, 140},
           {"nsga3", many, 140},
           {"sms-emoa", many, 140},
-          {"hype", hype, 140},
-          {"moead", {{"population", 1100}}, 300}};
+          {"hype", hype, 600},
+          {"moead", {{"population", 1100}}, 600}};
 }
 
 std::vector<Genome> genomes_of(const std::vector<Trial>& history) {
@@ -293,7 +293,7 @@ TEST(ManyChildren, AreTheSameForAnyNumberOfThreadsAndAfterAResume) {
       const auto one = begin(1), three = begin(3);
       auto resumed = begin(2);
       std::vector<Trial> of_one, of_three, of_resumed;
-      while (of_one.size() < 2000) {
+      while (of_one.size() < 2500) {
         step(*one, large.generation, hard_judge(3), of_one);
         step(*three, large.generation, hard_judge(3), of_three);
         step(*resumed, large.generation, hard_judge(3), of_resumed);
@@ -315,9 +315,9 @@ TEST(ManyChildren, DoNotDependOnTheBatch) {
     const auto whole = make_searcher(large.name, space, setup_of(2, large.options, 2));
     auto parts = make_searcher(large.name, space, setup_of(2, large.options, 2));
     std::vector<Trial> of_whole, of_parts;
-    while (of_whole.size() < 900) step(*whole, 1000, hard_judge(2), of_whole);
+    while (of_whole.size() < 1200) step(*whole, 1000, hard_judge(2), of_whole);
     while (of_parts.size() < of_whole.size()) {
-      step(*parts, std::min<std::size_t>(37, of_whole.size() - of_parts.size()), hard_judge(2), of_parts);
+      step(*parts, std::min<std::size_t>(137, of_whole.size() - of_parts.size()), hard_judge(2), of_parts);
       const State state = through_text(parts->save());  // in the middle of a generation
       parts = make_searcher(large.name, space, setup_of(2, large.options, 2));
       parts->load(state);
