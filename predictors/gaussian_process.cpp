@@ -4,6 +4,7 @@
 #include <Eigen/Eigenvalues>
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <stdexcept>
 
@@ -26,6 +27,20 @@ Eigen::MatrixXd covariance(const Eigen::MatrixXd& squared, double squared_length
   return (squared.array() * (-0.5 / squared_length)).exp();
 }
 
+// The diagonal of (L L')^-1: the squared columns of L^-1, which has nothing above its diagonal either.
+Eigen::ArrayXd inverse_diagonal(const Eigen::MatrixXd& lower) {
+  constexpr Eigen::Index block = 64;
+  const Eigen::Index count = lower.rows();
+  Eigen::ArrayXd diagonal(count);
+  for (Eigen::Index begin = 0; begin < count; begin += block) {
+    const Eigen::Index width = std::min(block, count - begin), below = count - begin;
+    Eigen::MatrixXd part = Eigen::MatrixXd::Identity(below, width);
+    lower.bottomRightCorner(below, below).triangularView<Eigen::Lower>().solveInPlace(part);
+    diagonal.segment(begin, width) = part.colwise().squaredNorm().transpose();
+  }
+  return diagonal;
+}
+
 bool all_positive(const std::vector<double>& values) {
   for (const double value : values) {
     if (!(value > 0) || !std::isfinite(value)) return false;
@@ -44,6 +59,26 @@ void read_positive(JsonReader& options, const std::string& key, std::vector<doub
 }
 
 }  // namespace
+
+// K + noise I = L L' for one length and noise.
+struct GaussianProcess::Factor {
+  double squared_length = 0, noise = 0;
+  Eigen::MatrixXd lower;   // n x n: L
+  Eigen::ArrayXd inverse;  // n: the diagonal of (K + noise I)^-1
+};
+
+// What follows from the rows, whatever their values are.
+struct GaussianProcess::Known {
+  struct Spectrum {
+    double squared_length = 0;
+    Eigen::VectorXd values;
+    Eigen::MatrixXd vectors, squares;  // squares: of the vectors' elements
+  };
+  Eigen::MatrixXd rows;
+  std::vector<Spectrum> spectra;                       // of the rows that are chosen by, one a length tried
+  Eigen::MatrixXd squared;                             // n x n: distances
+  std::vector<std::shared_ptr<const Factor>> factors;  // those asked for
+};
 
 GaussianProcess::GaussianProcess(GaussianProcessOptions options) : options_(std::move(options)) {
   if (!all_positive(options_.squared_lengths) || !all_positive(options_.noises) || options_.choosing_rows == 0) {
@@ -72,8 +107,18 @@ void GaussianProcess::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eige
   for (double& range : range_) range = range > 0 ? range : 1.0;  // what never changes is no distance
   rows_ = scaled(X);
   values_ = y;
+  know_rows();
   choose(y.array() - y.mean());
   solve();
+}
+
+void GaussianProcess::know_rows() {
+  if (known_ && known_->rows.cols() == rows_.cols() && known_->rows.rows() == rows_.rows() && known_->rows == rows_) {
+    return;
+  }
+  known_ = std::make_shared<Known>();
+  known_->rows = rows_;
+  known_->squared = squared_distances(rows_, rows_);
 }
 
 // By the eigenvalues of a covariance, its inverse with any noise, and so the left-out errors (equation 5.12), cost
@@ -92,13 +137,21 @@ void GaussianProcess::choose(const Eigen::VectorXd& centred) {
   const double unit = mean > 0 ? mean : 1.0;
   double least = std::numeric_limits<double>::infinity();
   for (const double length : options_.squared_lengths) {
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance(squared, length * unit));
-    const Eigen::MatrixXd& vectors = solver.eigenvectors();
-    const Eigen::VectorXd projected = vectors.transpose() * values;
-    const Eigen::MatrixXd squares = vectors.cwiseAbs2();
+    const auto same = [&](const Known::Spectrum& one) {
+      return one.squared_length == length * unit && one.values.size() == count;
+    };
+    auto known = std::ranges::find_if(known_->spectra, same);
+    if (known == known_->spectra.end()) {
+      const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance(squared, length * unit));
+      known_->spectra.push_back(
+          {length * unit, solver.eigenvalues(), solver.eigenvectors(), solver.eigenvectors().cwiseAbs2()});
+      known = std::prev(known_->spectra.end());
+    }
+    const Eigen::VectorXd projected = known->vectors.transpose() * values;
     for (const double noise : options_.noises) {
-      const Eigen::VectorXd inverse = (solver.eigenvalues().array().max(0.0) + noise).inverse();
-      const Eigen::ArrayXd left_out = (vectors * inverse.cwiseProduct(projected)).array() / (squares * inverse).array();
+      const Eigen::VectorXd inverse = (known->values.array().max(0.0) + noise).inverse();
+      const Eigen::ArrayXd left_out =
+          (known->vectors * inverse.cwiseProduct(projected)).array() / (known->squares * inverse).array();
       const double error = left_out.square().sum();
       if (!(error < least)) continue;
       least = error;
@@ -108,20 +161,30 @@ void GaussianProcess::choose(const Eigen::VectorXd& centred) {
   }
 }
 
+std::shared_ptr<const GaussianProcess::Factor> GaussianProcess::factor() {
+  for (const auto& one : known_->factors) {
+    if (one->squared_length == squared_length_ && one->noise == noise_) return one;
+  }
+  Eigen::MatrixXd noisy = covariance(known_->squared, squared_length_);
+  noisy.diagonal().array() += noise_;
+  auto made = std::make_shared<Factor>();
+  made->squared_length = squared_length_;
+  made->noise = noise_;
+  made->lower = Eigen::LLT<Eigen::MatrixXd>(noisy).matrixL();
+  made->inverse = inverse_diagonal(made->lower);
+  known_->factors.push_back(made);
+  return made;
+}
+
 void GaussianProcess::solve() {
   const auto count = static_cast<double>(values_.size());
   mean_ = values_.mean();
   const Eigen::VectorXd centred = values_.array() - mean_;
-  Eigen::MatrixXd noisy = covariance(squared_distances(rows_, rows_), squared_length_);
-  noisy.diagonal().array() += noise_;
-  const Eigen::LLT<Eigen::MatrixXd> factor(noisy);
-  factor_ = factor.matrixL();
-  weights_ = factor.solve(centred);
+  factor_ = factor();
+  const auto lower = factor_->lower.triangularView<Eigen::Lower>();
+  weights_ = lower.transpose().solve(lower.solve(centred));
   variance_ = std::max(centred.dot(weights_) / count, std::numeric_limits<double>::min());
-  const Eigen::MatrixXd half =
-      factor_.triangularView<Eigen::Lower>().solve(Eigen::MatrixXd::Identity(values_.size(), values_.size()));
-  const Eigen::ArrayXd inverse = half.colwise().squaredNorm().transpose();  // the diagonal of the inverse
-  left_out_ = std::max((weights_.array() / inverse).square().mean(), std::numeric_limits<double>::min());
+  left_out_ = std::max((weights_.array() / factor_->inverse).square().mean(), std::numeric_limits<double>::min());
 }
 
 void GaussianProcess::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
@@ -142,7 +205,7 @@ Prediction GaussianProcess::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) 
   const Eigen::MatrixXd shared = covariance(squared_distances(scaled(X), rows_), squared_length_);
   Prediction prediction;
   prediction.mean = (shared * weights_).array() + mean_;
-  const Eigen::MatrixXd half = factor_.triangularView<Eigen::Lower>().solve(shared.transpose());
+  const Eigen::MatrixXd half = factor_->lower.triangularView<Eigen::Lower>().solve(shared.transpose());
   const Eigen::ArrayXd known = half.colwise().squaredNorm().transpose();
   prediction.stddev = (variance_ * (1.0 + noise_ - known).max(noise_)).sqrt();
   return prediction;
@@ -190,6 +253,7 @@ void GaussianProcess::load(const Json& state) {
   range_ = vector(range);
   values_ = vector(values);
   rows_ = Eigen::Map<const Eigen::MatrixXd>(rows.data(), values_.size(), range_.size());
+  know_rows();
   solve();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <memory>
 #include <vector>
 
 #include "predictors/predictor.hpp"
@@ -25,6 +26,9 @@ class GaussianProcess final : public Predictor {
       GaussianProcessOptions options = {});  // throws std::invalid_argument: nothing to choose from
   static std::unique_ptr<Predictor> make(JsonReader options);
 
+  // What `other` found out of its rows alone, however they were valued, is not found out again by a fit on the same
+  // rows, which costs a fraction then. The result is the same. Not while either is being fitted on another thread.
+  void share(const GaussianProcess& other) { known_ = other.known_; }
   void fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) override;
   Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
   Eigen::VectorXd predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
@@ -36,9 +40,13 @@ class GaussianProcess final : public Predictor {
   double noise() const { return noise_; }
 
  private:
+  struct Known;
+  struct Factor;
   void check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
   Eigen::MatrixXd scaled(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
+  void know_rows();
   void choose(const Eigen::VectorXd& centred);  // lengths and noise
+  std::shared_ptr<const Factor> factor();       // of the choice
   void solve();                                 // what follows from rows_, values_ and the choice
 
   GaussianProcessOptions options_;
@@ -47,7 +55,8 @@ class GaussianProcess final : public Predictor {
   Eigen::VectorXd values_;         // n
   double squared_length_ = 1, noise_ = 1, mean_ = 0, variance_ = 0, left_out_ = 0;
   Eigen::VectorXd weights_;  // n: (K + noise I)^-1 (y - mean)
-  Eigen::MatrixXd factor_;   // n x n: the lower triangle L of K + noise I = L L'
+  std::shared_ptr<const Factor> factor_;
+  std::shared_ptr<Known> known_;  // of rows_
 };
 
 }  // namespace ridgeline

@@ -44,9 +44,9 @@ SearcherBase::SearcherBase(const SearchSpace& space, const SearcherSetup& setup,
       rng_(setup.seed, signature_),
       warm_(setup.warm) {}
 
-Genome SearcherBase::draw() {
+Genome SearcherBase::draw(Rng& rng) {
   if (begun_with_ < warm_.genomes.size()) return warm_.genomes[begun_with_++];
-  return space_->normalise(space_->sample(rng_));
+  return space_->normalise(space_->sample(rng));
 }
 
 std::vector<Genome> SearcherBase::ask(std::size_t n) {

@@ -26,7 +26,8 @@ class SearcherBase : public Searcher {
   Rng& rng() { return rng_; }
   std::uint64_t seed() const { return seed_; }
   // A candidate to begin with: the next of those that the searcher was given, then a random one.
-  Genome draw();
+  Genome draw() { return draw(rng_); }
+  Genome draw(Rng& rng);  // the same by another generator's numbers
   const WarmStart& warm() const { return warm_; }
   std::size_t begun_with() const { return begun_with_; }  // how many of them were drawn
 

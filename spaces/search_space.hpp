@@ -66,6 +66,8 @@ class SearchSpace {
   const std::string& name() const;
   const std::string& about() const;
   std::span<const Dimension> dims() const;
+  // Without conditions and constraints: every genome in range is valid, normalised and active throughout.
+  bool unconditional() const;
 
   // The same space with some dimensions held at one choice, which is then the only one of that dimension and its gene
   // 0; the other genes keep their meaning. `held`: one entry a dimension, a gene or nothing. Another fingerprint, and a

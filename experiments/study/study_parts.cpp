@@ -102,6 +102,7 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   make_space(config, resources, document, parts);
   SearcherSetup search{config.seed, {}, config.searcher_options, document.origin() + ": searcher"};
   if (search.options.is_null()) search.options = Json::object();
+  search.threads = config.threads;
   const auto costs = std::make_shared<DeviceCosts>();
   const auto limited = limited_costs(config);
   std::vector<Problem> problems;

@@ -12,7 +12,10 @@
 // Children that equal a member, or a child of the same generation, are bred again a few times; trials without anything
 // to compare (failed, unsupported ...) do not enter the population. Any number of objectives; with one it is an elitist
 // genetic algorithm. ask(n) ends at the end of a generation; what is searched does not depend on n.
-// State: the population and the children told so far, those that failed included; the generator.
+// A generation of more than 64 children is bred on several threads, each child with random numbers of its own; what
+// comes out is the same for any number of them. Of fewer children all come from one generator.
+// State: the population and the children told so far, those that failed included; the generator. Version 1 with up to
+// 64 children a generation, version 2 with more.
 #pragma once
 
 #include <cstdint>
@@ -30,18 +33,26 @@ namespace ridgeline {
 // decides the same.
 class Survival {
  public:
+  explicit Survival(std::size_t threads) : threads_(threads) {}
   virtual ~Survival() = default;
   // `keep` < size() of the members, in the population's order. Valid until the next call.
   virtual std::span<const std::uint32_t> survivors(const Population& population, std::size_t keep) = 0;
-  // Before tournaments between the first `count` members.
+  // Before tournaments between the first `count` members. After survivors(): these are the members, and all of them.
   virtual void rank(const Population& population, std::size_t count) = 0;
-  virtual bool before(std::size_t i, std::size_t j) const = 0;  // i wins a tournament with j
+  virtual bool before(std::size_t i, std::size_t j) const = 0;  // i wins a tournament with j; of several threads
+
+ protected:
+  std::size_t threads() const { return threads_; }  // at most; what is decided does not depend on it
+
+ private:
+  std::size_t threads_;
 };
 
 // Whole fronts go on (search/fronts/ranking.hpp), and of the first front that does not fit those that choose() takes.
 // Where that front is not one of feasible members with different values, the youngest go on.
 class FrontSurvival : public Survival {
  public:
+  using Survival::Survival;
   std::span<const std::uint32_t> survivors(const Population& population, std::size_t keep) final;
   void rank(const Population& population, std::size_t count) final;
   bool before(std::size_t i, std::size_t j) const final {
@@ -59,13 +70,18 @@ class FrontSurvival : public Survival {
   Ranking ranking_;
   std::vector<double> worth_;  // by member
   std::vector<std::uint32_t> taken_;
+  bool narrowed_ = false;  // taken_ is what the population now holds
 };
 
-using MakeSurvival = std::unique_ptr<Survival> (*)(OptionsReader& options, const Population& population,
-                                                   std::size_t capacity);
-// `signature`: of the state; `offspring`: the default of that option. Throws ConfigError on bad options.
-std::unique_ptr<Searcher> make_genetic(const SearchSpace& space, const SearcherSetup& setup,
-                                       const std::string& signature, MakeSurvival make_survival,
-                                       std::int64_t offspring = 10);
+struct SurvivalSetup {
+  std::size_t objectives = 1;
+  std::size_t capacity = 2;  // how many go on
+  std::size_t threads = 1;
+};
+using MakeSurvival = std::unique_ptr<Survival> (*)(OptionsReader& options, const SurvivalSetup& setup);
+// `name`: of the searcher, in the signature of the state; `offspring`: the default of that option. Throws ConfigError
+// on bad options.
+std::unique_ptr<Searcher> make_genetic(const SearchSpace& space, const SearcherSetup& setup, const std::string& name,
+                                       MakeSurvival make_survival, std::int64_t offspring = 10);
 
 }  // namespace ridgeline

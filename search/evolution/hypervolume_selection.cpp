@@ -1,10 +1,14 @@
 #include "search/evolution/hypervolume_selection.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <functional>
 #include <limits>
 #include <numeric>
 
+#include "search/blocks.hpp"
 #include "search/evolution/genetic.hpp"
+#include "search/fronts/contributions.hpp"
 #include "search/fronts/pareto.hpp"
 
 namespace ridgeline {
@@ -49,42 +53,189 @@ double held_alone(std::size_t i, const std::vector<Point>& gains, const std::vec
 }
 
 class ContributionSurvival final : public FrontSurvival {
+ public:
+  using FrontSurvival::FrontSurvival;
+
  private:
+  static constexpr std::size_t few = 200;    // of which each is weighed by itself, and dropped alone
+  static constexpr std::size_t rounds = 32;  // in which more of three objectives are dropped
+
   void choose(const Population& population, std::span<const std::uint32_t> front, std::size_t need,
               std::vector<std::uint32_t>& taken) override {
     const std::vector<Point> gains = gains_of(population, front, 1.0);
     std::vector<std::size_t> alive(front.size());
     std::iota(alive.begin(), alive.end(), std::size_t{0});
-    while (alive.size() > need) {
-      std::size_t least = 0;
-      double least_held = std::numeric_limits<double>::infinity();
-      for (std::size_t place = 0; place < alive.size(); ++place) {
-        const double held =
-            population.objectives() == 2 ? strip(place, gains, alive) : held_alone(alive[place], gains, alive);
-        if (held < least_held) {
-          least_held = held;
-          least = place;
-        }
+    if (population.objectives() == 2) {
+      alive = without_least_strips(gains, need);
+    } else if (population.objectives() == 3 && front.size() > few) {
+      for (std::size_t left = rounds; alive.size() > need; left = std::max<std::size_t>(1, left - 1)) {
+        drop_least(gains, alive, std::max<std::size_t>(1, (alive.size() - need) / left));
       }
-      alive.erase(alive.begin() + static_cast<std::ptrdiff_t>(least));
+    } else {
+      while (alive.size() > need) drop_least_alone(gains, alive);
     }
     for (const std::size_t i : alive) taken.push_back(front[i]);
   }
 
-  // With two objectives: a front is in the order of its first value, so only the two beside a member cut its box.
-  static double strip(std::size_t place, const std::vector<Point>& gains, const std::vector<std::size_t>& alive) {
-    const Point& at = gains[alive[place]];
-    const double right = place + 1 < alive.size() ? gains[alive[place + 1]][0] : 0.0;
-    const double below = place > 0 ? gains[alive[place - 1]][1] : 0.0;
-    return (at[0] - right) * (at[1] - below);
+  void drop_least_alone(const std::vector<Point>& gains, std::vector<std::size_t>& alive) const {
+    std::vector<double> held(alive.size());
+    over_blocks(alive.size(), alive.size() < few ? 1 : threads(), [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t place = begin; place < end; ++place) held[place] = held_alone(alive[place], gains, alive);
+    });
+    alive.erase(alive.begin() + (std::ranges::min_element(held) - held.begin()));
+  }
+
+  // The `count` that hold the least alone, all at once.
+  static void drop_least(const std::vector<Point>& gains, std::vector<std::size_t>& alive, std::size_t count) {
+    std::vector<double> rows;
+    rows.reserve(3 * alive.size());
+    for (const std::size_t i : alive) rows.insert(rows.end(), gains[i].begin(), gains[i].end());
+    const std::vector<double> held = contributions_of_three(rows);
+    std::vector<std::size_t> order(alive.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                     [&](std::size_t a, std::size_t b) { return held[a] != held[b] ? held[a] < held[b] : a < b; });
+    std::vector<std::uint8_t> gone(alive.size(), 0);
+    for (std::size_t i = 0; i < count; ++i) gone[order[i]] = 1;
+    std::size_t kept = 0;
+    for (std::size_t place = 0; place < alive.size(); ++place) {
+      if (gone[place] == 0) alive[kept++] = alive[place];
+    }
+    alive.resize(kept);
+  }
+
+  // With two objectives: a front is in the order of its first value, so only the two beside a member cut its box, and
+  // only these hold more when it is dropped.
+  static std::vector<std::size_t> without_least_strips(const std::vector<Point>& gains, std::size_t need) {
+    const std::size_t none = gains.size();
+    std::vector<std::size_t> before(none), after(none);
+    std::vector<double> held(none);
+    const auto weigh_strip = [&](std::size_t i) {
+      const double right = after[i] < none ? gains[after[i]][0] : 0.0;
+      const double below = before[i] < none ? gains[before[i]][1] : 0.0;
+      held[i] = (gains[i][0] - right) * (gains[i][1] - below);
+    };
+    std::vector<std::pair<double, std::size_t>> heap;  // with what was held once: only the latest counts
+    const auto later = std::greater<>();
+    for (std::size_t i = 0; i < none; ++i) {
+      before[i] = i > 0 ? i - 1 : none;
+      after[i] = i + 1;
+    }
+    for (std::size_t i = 0; i < none; ++i) {
+      weigh_strip(i);
+      heap.emplace_back(held[i], i);
+    }
+    std::ranges::make_heap(heap, later);
+    std::vector<std::uint8_t> gone(none, 0);
+    for (std::size_t left = none; left > need;) {
+      std::ranges::pop_heap(heap, later);
+      const auto [least, i] = heap.back();
+      heap.pop_back();
+      if (gone[i] != 0 || held[i] != least) continue;
+      gone[i] = 1;
+      --left;
+      if (before[i] < none) after[before[i]] = after[i];
+      if (after[i] < none) before[after[i]] = before[i];
+      for (const std::size_t beside : {before[i], after[i]}) {
+        if (beside == none) continue;
+        weigh_strip(beside);
+        heap.emplace_back(held[beside], beside);
+        std::ranges::push_heap(heap, later);
+      }
+    }
+    std::vector<std::size_t> alive;
+    for (std::size_t i = 0; i < none; ++i) {
+      if (gone[i] == 0) alive.push_back(i);
+    }
+    return alive;
   }
 
   void weigh(const Population&, std::span<const std::uint32_t>, std::vector<double>&) override {}
 };
 
+// Which of a front dominate each of some samples: a bit a member, a row of words a sample.
+class Dominators {
+ public:
+  Dominators(const std::vector<Point>& gains, const std::vector<Point>& samples, double scale, std::size_t threads)
+      : members_(gains.size()), words_((gains.size() + 63) / 64), bits_(words_ * samples.size(), 0), threads_(threads) {
+    const std::size_t m = gains[0].size();
+    std::vector<double> columns(m * members_);
+    for (std::size_t i = 0; i < members_; ++i) {
+      for (std::size_t k = 0; k < m; ++k) columns[k * members_ + i] = gains[i][k];
+    }
+    over_blocks(samples.size(), threads_at(samples.size()), [&](std::size_t begin, std::size_t end, std::size_t) {
+      std::vector<std::uint8_t> inside(members_);
+      for (std::size_t s = begin; s < end; ++s) {
+        std::ranges::fill(inside, std::uint8_t{1});
+        for (std::size_t k = 0; k < m; ++k) {
+          const double least = samples[s][k] * scale;
+          const double* const column = columns.data() + k * members_;
+          for (std::size_t i = 0; i < members_; ++i)
+            inside[i] &= column[i] >= least ? std::uint8_t{1} : std::uint8_t{0};
+        }
+        pack(inside, bits_.data() + s * words_);
+      }
+    });
+  }
+
+  // Expected share of the samples that is lost with a member when `dropped` of `alive` go, it among them.
+  std::vector<double> worths(const std::vector<std::uint8_t>& alive, std::size_t dropped) const {
+    const std::size_t samples = bits_.size() / words_;
+    const auto count = static_cast<std::size_t>(std::ranges::count(alive, std::uint8_t{1}));
+    std::vector<double> share(count + 1, 0.0);  // of a sample that so many dominate
+    double chance = 1.0;                        // that all the others of them go too
+    for (std::size_t n = 1; n <= dropped; ++n) {
+      if (n > 1) chance *= static_cast<double>(dropped - n + 1) / static_cast<double>(count - n + 1);
+      share[n] = chance / static_cast<double>(n);
+    }
+    std::vector<std::uint64_t> living(words_);
+    pack(alive, living.data());
+    std::vector<double> shares(samples, 0.0);
+    over_blocks(samples, threads_at(samples), [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t s = begin; s < end; ++s) {
+        std::size_t left = 0;
+        for (std::size_t w = 0; w < words_; ++w) {
+          left += static_cast<std::size_t>(std::popcount(bits_[s * words_ + w] & living[w]));
+        }
+        shares[s] = share[left];
+      }
+    });
+    std::vector<double> worth(members_, 0.0);
+    over_blocks(words_, threads_at(samples), [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t s = 0; s < samples; ++s) {
+        if (shares[s] == 0.0) continue;
+        for (std::size_t w = begin; w < end; ++w) {
+          for (std::uint64_t bits = bits_[s * words_ + w] & living[w]; bits != 0; bits &= bits - 1) {
+            worth[64 * w + static_cast<std::size_t>(std::countr_zero(bits))] += shares[s];
+          }
+        }
+      }
+    });
+    return worth;
+  }
+
+ private:
+  static void pack(const std::vector<std::uint8_t>& ones, std::uint64_t* words) {
+    for (std::size_t begin = 0; begin < ones.size(); begin += 64) {
+      std::uint64_t word = 0;
+      for (std::size_t i = begin; i < std::min(begin + 64, ones.size()); ++i) {
+        word |= static_cast<std::uint64_t>(ones[i]) << (i - begin);
+      }
+      words[begin / 64] = word;
+    }
+  }
+  // Threads cost more than they bring where little is to be done.
+  std::size_t threads_at(std::size_t samples) const { return samples * members_ < 1'000'000 ? 1 : threads_; }
+
+  std::size_t members_, words_;
+  std::vector<std::uint64_t> bits_;
+  std::size_t threads_;
+};
+
 class SampledSurvival final : public FrontSurvival {
  public:
-  SampledSurvival(std::size_t objectives, std::size_t samples) : samples_(samples, Point(objectives)) {
+  SampledSurvival(std::size_t objectives, std::size_t samples, std::size_t threads)
+      : FrontSurvival(threads), samples_(samples, Point(objectives)) {
     Rng rng(1, "hype", 0);
     for (Point& sample : samples_) {
       for (double& place : sample) place = rng.uniform();
@@ -94,49 +245,18 @@ class SampledSurvival final : public FrontSurvival {
  private:
   static constexpr double beyond = 0.1;
 
-  // Which of the front dominate each sample.
-  std::vector<std::vector<std::uint32_t>> dominators(const std::vector<Point>& gains) const {
-    std::vector<std::vector<std::uint32_t>> found(samples_.size());
-    for (std::size_t s = 0; s < samples_.size(); ++s) {
-      for (std::uint32_t i = 0; i < gains.size(); ++i) {
-        bool inside = true;
-        for (std::size_t k = 0; inside && k < gains[i].size(); ++k) {
-          inside = gains[i][k] >= samples_[s][k] * (1.0 + beyond);
-        }
-        if (inside) found[s].push_back(i);
-      }
-    }
-    return found;
-  }
-
-  // Expected share of the samples that is lost with a member when `dropped` of `alive` go, it among them.
-  static std::vector<double> worths(const std::vector<std::vector<std::uint32_t>>& dominators,
-                                    const std::vector<std::uint8_t>& alive, std::size_t dropped) {
-    const auto count = static_cast<std::size_t>(std::ranges::count(alive, std::uint8_t{1}));
-    std::vector<double> share{0.0};  // of a sample that so many dominate
-    double chance = 1.0;             // that all the others of them go too
-    for (std::size_t n = 1; n <= dropped; ++n) {
-      if (n > 1) chance *= static_cast<double>(dropped - n + 1) / static_cast<double>(count - n + 1);
-      share.push_back(chance / static_cast<double>(n));
-    }
-    std::vector<double> worth(alive.size(), 0.0);
-    for (const auto& some : dominators) {
-      std::size_t left = 0;
-      for (const std::uint32_t i : some) left += alive[i];
-      if (left == 0 || left > dropped) continue;
-      for (const std::uint32_t i : some) worth[i] += alive[i] * share[left];
-    }
-    return worth;
+  Dominators dominators(const Population& population, std::span<const std::uint32_t> front) const {
+    return {gains_of(population, front, beyond), samples_, 1.0 + beyond, threads()};
   }
 
   void choose(const Population& population, std::span<const std::uint32_t> front, std::size_t need,
               std::vector<std::uint32_t>& taken) override {
     constexpr std::size_t rounds = 16;
-    const auto found = dominators(gains_of(population, front, beyond));
+    const Dominators found = dominators(population, front);
     std::vector<std::uint8_t> alive(front.size(), 1);
     std::size_t drop = front.size() - need;
     for (std::size_t round = 0; drop > 0; ++round) {
-      const std::vector<double> worth = worths(found, alive, drop);
+      const std::vector<double> worth = found.worths(alive, drop);
       std::vector<std::uint32_t> order;
       for (std::uint32_t i = 0; i < front.size(); ++i) {
         if (alive[i] != 0) order.push_back(i);
@@ -155,8 +275,8 @@ class SampledSurvival final : public FrontSurvival {
 
   void weigh(const Population& population, std::span<const std::uint32_t> front, std::vector<double>& worth) override {
     if (front.size() < 2) return;
-    const auto found = dominators(gains_of(population, front, beyond));
-    const std::vector<double> some = worths(found, std::vector<std::uint8_t>(front.size(), 1), front.size());
+    const std::vector<double> some =
+        dominators(population, front).worths(std::vector<std::uint8_t>(front.size(), 1), front.size());
     for (std::size_t i = 0; i < front.size(); ++i) worth[front[i]] = some[i];
   }
 
@@ -167,17 +287,17 @@ class SampledSurvival final : public FrontSurvival {
 
 std::unique_ptr<Searcher> make_sms_emoa(const SearchSpace& space, const SearcherSetup& setup) {
   return make_genetic(
-      space, setup, "sms-emoa/1",
-      [](OptionsReader&, const Population&, std::size_t) {
-        return std::unique_ptr<Survival>(std::make_unique<ContributionSurvival>());
+      space, setup, "sms-emoa",
+      [](OptionsReader&, const SurvivalSetup& survival) {
+        return std::unique_ptr<Survival>(std::make_unique<ContributionSurvival>(survival.threads));
       },
       1);
 }
 
 std::unique_ptr<Searcher> make_hype(const SearchSpace& space, const SearcherSetup& setup) {
-  return make_genetic(space, setup, "hype/1", [](OptionsReader& options, const Population& population, std::size_t) {
-    return std::unique_ptr<Survival>(
-        std::make_unique<SampledSurvival>(population.objectives(), options.count("samples", 4000, 100, 1'000'000)));
+  return make_genetic(space, setup, "hype", [](OptionsReader& options, const SurvivalSetup& survival) {
+    const std::size_t samples = options.count("samples", 4000, 100, 1'000'000);
+    return std::unique_ptr<Survival>(std::make_unique<SampledSurvival>(survival.objectives, samples, survival.threads));
   });
 }
 

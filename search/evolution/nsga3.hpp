@@ -4,7 +4,7 @@
 // directions which the fewest others are near to; parents are drawn at random (of equal rank).
 //
 // Option of its own: "divisions" of the reference directions (default: the most with no more directions than the
-// population has members).
+// population has members). Of more than 256 directions the nearest is found in a tree (search/fronts/point_tree.hpp).
 // Departure from the paper: the ideal point and the axes' extreme points are those of the members, not of all that were
 // ever told; the draws between equal directions are decided by the members' genes.
 #pragma once

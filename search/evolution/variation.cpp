@@ -1,6 +1,7 @@
 #include "search/evolution/variation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace ridgeline {
@@ -8,9 +9,25 @@ namespace {
 
 bool all(const std::vector<bool>& active) { return std::find(active.begin(), active.end(), false) == active.end(); }
 
+// Gene k becomes that of `other` where bit k is set; at most 64. Without branches, eight genes at a time.
+void take_where(std::uint64_t bits, std::span<const std::uint16_t> other, std::uint16_t* genes) {
+  static constexpr std::array<std::uint16_t, 8> bit = {1, 2, 4, 8, 16, 32, 64, 128};
+  std::size_t i = 0;
+  for (; i + 8 <= other.size(); i += 8, bits >>= 8) {
+    const auto byte = static_cast<std::uint16_t>(bits & 0xff);
+    for (std::size_t k = 0; k < 8; ++k) {
+      const auto keep = static_cast<std::uint16_t>((byte & bit[k]) == 0 ? 0xffff : 0);
+      genes[i + k] = static_cast<std::uint16_t>(other[i + k] ^ ((other[i + k] ^ genes[i + k]) & keep));
+    }
+  }
+  for (; i < other.size(); ++i, bits >>= 1) {
+    if ((bits & 1) != 0) genes[i] = other[i];
+  }
+}
+
 }  // namespace
 
-Variation::Variation(const SearchSpace& space) : space_(&space) {
+Variation::Variation(const SearchSpace& space) : space_(&space), unconditional_(space.unconditional()) {
   for (const Dimension& dimension : space.dims())
     choices_.push_back(static_cast<std::uint32_t>(dimension.choices.size()));
   known_.resize(choices_.size());
@@ -29,6 +46,7 @@ std::vector<Move> Variation::moves(const Genome& genome) const {
 }
 
 std::vector<std::uint8_t> Variation::activity(const Genome& genome) const {
+  if (unconditional_) return {};
   const std::vector<bool> active = space_->active(genome);
   if (all(active)) return {};
   return {active.begin(), active.end()};
@@ -65,12 +83,12 @@ std::optional<Genome> Variation::breed(Parent a, Parent b, double rate, Rng& rng
     std::fill(known_.begin(), known_.end(), std::uint8_t{1});
     std::copy(a.active.begin(), a.active.end(), known_.begin());
   }
-  if (!b.genes.empty()) {
-    std::uint64_t bits = 0;
-    for (std::size_t i = 0; i < dims; ++i, bits >>= 1) {
-      if (i % 64 == 0) bits = rng.next();
-      made.genes[i] = (bits & 1) != 0 ? b.genes[i] : a.genes[i];
-      if (!all_known && (bits & 1) != 0) known_[i] = b.active.empty() ? std::uint8_t{1} : b.active[i];
+  for (std::size_t i = 0; i < dims && !b.genes.empty(); i += 64) {
+    const std::uint64_t bits = rng.next();
+    const std::size_t count = std::min<std::size_t>(64, dims - i);
+    take_where(bits, b.genes.subspan(i, count), made.genes.data() + i);
+    for (std::size_t k = 0; k < count && !all_known; ++k) {
+      if ((bits >> k & 1) != 0) known_[i + k] = b.active.empty() ? std::uint8_t{1} : b.active[i + k];
     }
   }
   mutate(made, rate, rng);
@@ -102,6 +120,7 @@ void Variation::mutate(Genome& genome, double rate, Rng& rng) const {
 }
 
 bool Variation::settle(Genome& genome, bool all_known, Rng& rng) {
+  if (unconditional_) return true;  // the genes are choices, as those of the parents are
   std::vector<bool> active = space_->active(genome);
   if (!all_known) {
     for (bool changed = true; changed;) {  // ends: each round makes one more gene known

@@ -54,6 +54,7 @@ class Variation {
   bool settle(Genome& genome, bool all_known, Rng& rng);
 
   const SearchSpace* space_;
+  bool unconditional_;
   std::vector<std::uint32_t> choices_;  // by dimension
   std::vector<std::uint8_t> known_;
 };

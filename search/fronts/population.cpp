@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "search/blocks.hpp"
 #include "search/fronts/pareto.hpp"
 
 namespace ridgeline {
@@ -38,12 +39,20 @@ std::vector<std::size_t> counted_objectives(const SearcherSetup& setup) {
 }
 
 template <typename T>
-void keep_rows(std::vector<T>& rows, std::vector<T>& kept, std::span<const std::uint32_t> indices, std::size_t width) {
+void keep_rows(std::vector<T>& rows, std::vector<T>& kept, std::span<const std::uint32_t> indices, std::size_t width,
+               std::size_t threads) {
   kept.resize(indices.size() * width);
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    std::copy_n(rows.data() + indices[i] * width, width, kept.data() + i * width);
-  }
+  over_blocks(indices.size(), threads, [&](std::size_t begin, std::size_t end, std::size_t) {
+    for (std::size_t i = begin; i < end; ++i) {
+      std::copy_n(rows.data() + indices[i] * width, width, kept.data() + i * width);
+    }
+  });
   rows.swap(kept);
+}
+
+bool comparable(const Trial& trial) {
+  return trial.status == Status::ok ||
+         (trial.status == Status::infeasible && trial.violation > 0.0 && std::isfinite(trial.violation));
 }
 
 }  // namespace
@@ -110,12 +119,39 @@ void Population::append(std::span<const std::uint16_t> genes, double violation) 
 }
 
 bool Population::add(const Trial& trial) {
-  const bool feasible = trial.status == Status::ok;
-  const bool near = trial.status == Status::infeasible && trial.violation > 0.0 && std::isfinite(trial.violation);
-  if (!feasible && !near) return false;
-  append(trial.genome.genes, feasible ? 0.0 : trial.violation);
+  if (!comparable(trial)) return false;
+  append(trial.genome.genes, trial.status == Status::ok ? 0.0 : trial.violation);
   for (const std::size_t k : counted_) values_.push_back(trial.has_values() ? trial.values[k] : 0.0);
   return true;
+}
+
+std::vector<std::size_t> Population::add(std::span<const Trial> trials, std::size_t threads) {
+  std::vector<std::size_t> others;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    if (!comparable(trials[i])) others.push_back(i);
+  }
+  const std::size_t m = objectives(), old = size(), whole = old + trials.size() - others.size();
+  genes_.resize(whole * dims_);
+  values_.resize(whole * m);
+  violations_.resize(whole);
+  hashes_.resize(whole);
+  over_blocks(trials.size(), threads, [&](std::size_t begin, std::size_t end, std::size_t) {
+    auto left_out = std::ranges::lower_bound(others, begin);
+    std::size_t at = old + begin - static_cast<std::size_t>(left_out - others.begin());
+    for (std::size_t i = begin; i < end; ++i) {
+      if (left_out != others.end() && *left_out == i) {
+        ++left_out;
+        continue;
+      }
+      const Trial& trial = trials[i];
+      std::ranges::copy(trial.genome.genes, genes_.data() + at * dims_);
+      for (std::size_t k = 0; k < m; ++k) values_[at * m + k] = trial.has_values() ? trial.values[counted_[k]] : 0.0;
+      violations_[at] = trial.status == Status::ok ? 0.0 : trial.violation;
+      hashes_[at] = hash_genes(trial.genome.genes);
+      ++at;
+    }
+  });
+  return others;
 }
 
 void Population::add(const Population& other, std::size_t member) {
@@ -141,11 +177,11 @@ void Population::erase_first(std::size_t count) {
   cut(hashes_, 1);
 }
 
-void Population::keep(std::span<const std::uint32_t> indices) {
-  keep_rows(genes_, kept_genes_, indices, dims_);
-  keep_rows(values_, kept_values_, indices, objectives());
-  keep_rows(violations_, kept_values_, indices, 1);
-  keep_rows(hashes_, kept_hashes_, indices, 1);
+void Population::keep(std::span<const std::uint32_t> indices, std::size_t threads) {
+  keep_rows(genes_, kept_genes_, indices, dims_, threads);
+  keep_rows(values_, kept_values_, indices, objectives(), threads);
+  keep_rows(violations_, kept_values_, indices, 1, threads);
+  keep_rows(hashes_, kept_hashes_, indices, 1, threads);
 }
 
 void Population::clear() {

@@ -54,8 +54,10 @@ class Population {
   void add(const Population& other, std::size_t member);  // of the same space and objectives
   void replace(std::size_t i, const Population& other, std::size_t member);
   void erase_first(std::size_t count);
+  // All of them that have something to compare; the indices of the others. The same as one by one.
+  std::vector<std::size_t> add(std::span<const Trial> trials, std::size_t threads);
   // The members at `indices`, in that order.
-  void keep(std::span<const std::uint32_t> indices);
+  void keep(std::span<const std::uint32_t> indices, std::size_t threads = 1);
   void clear();
 
   Json save() const;

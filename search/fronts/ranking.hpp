@@ -2,7 +2,8 @@
 // Meyarivan, 2002), over constraint domination.
 //
 // Fronts: the feasible members by dominance (one binary search a member for two objectives; for more, the efficient
-// non-dominated sort of Zhang, Tian, Cheng and Jin, 2015), then the infeasible ones by violation. One departure from
+// non-dominated sort of Zhang, Tian, Cheng and Jin, 2015, and of many members divide and conquer,
+// search/fronts/dominance_ranks.hpp), then the infeasible ones by violation. One departure from
 // the paper: of feasible members with equal values only the youngest (the last in the population) takes part; the
 // others stand in a front of their own behind all feasible ones, because copies would otherwise fill the population.
 // Buffers are kept from one call to the next. Not thread-safe.
@@ -18,8 +19,11 @@ namespace ridgeline {
 
 class Ranking {
  public:
-  // Of the first `count` members.
-  void update(const Population& population, std::size_t count);
+  // Of the first `count` members. The same for any number of threads.
+  void update(const Population& population, std::size_t count, std::size_t threads = 1);
+  // The same as update() with those members alone that are `kept`, ascending, in a population of them only: where they
+  // are whole fronts and a part of one more, which is what selection keeps, most is known already.
+  void narrow(const Population& population, std::span<const std::uint32_t> kept);
 
   std::uint32_t rank(std::size_t member) const { return ranks_[member]; }  // 0 is the best front
   // The larger the lonelier in its front; infinite at a front's ends, 0 in fronts where it has no meaning.
@@ -45,9 +49,10 @@ class Ranking {
     std::uint32_t member;
   };
 
-  void sort_feasible(const Population& population, std::size_t count);
+  void sort_feasible(const Population& population, std::size_t count, std::size_t threads);
   void assign_two();
   void assign_many(const Population& population);
+  void assign_divided(const Population& population);
   void append_rest(const Population& population, std::size_t count);
   void gather(std::size_t count);
   void crowd(const Population& population, std::size_t rank);
@@ -61,6 +66,8 @@ class Ranking {
   std::vector<double> tails_;                     // the least second value of each front so far
   std::vector<std::vector<std::uint32_t>> open_;  // the fronts so far, for three objectives and more
   std::vector<std::uint32_t> scratch_;
+  std::vector<std::uint8_t> chosen_;   // by member
+  std::vector<std::uint32_t> places_;  // by member: where it stands among those kept
   std::size_t feasible_fronts_ = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "predictors/gaussian_process.hpp"
 #include "search/evolution/nsga2.hpp"
 #include "search/evolution/variation.hpp"
 #include "search/fronts/ranking.hpp"
@@ -200,29 +201,32 @@ void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, st
   if (!set) return;
   const Eigen::MatrixXd inputs = set->rows(known);
   Eigen::VectorXd y(inputs.rows());
+  GaussianProcess shared;  // what one fit found out of the inputs, for the others
   for (std::size_t k = 0; k < modelled_.size(); ++k) {
     for (std::size_t i = 0; i < rows.size(); ++i) {
       y[static_cast<Eigen::Index>(i)] = trials[rows[i]].values[modelled_[k]];
     }
+    std::vector<ValueShape> shapes(1);
+    if (shaped_) shapes.push_back(ValueShape::logarithmic({y.data(), static_cast<std::size_t>(y.size())}));
     for (const std::string& name : names) {
-      fit_shape(inputs, y, {}, {name, choice}, k);
-      if (shaped_) {
-        fit_shape(inputs, y, ValueShape::logarithmic({y.data(), static_cast<std::size_t>(y.size())}), {name, choice},
-                  k);
-      }
+      for (const ValueShape& shape : shapes) fit_shape(inputs, y, shape, {name, choice}, k, shared);
     }
   }
   sets_.emplace(choice, std::move(set));
 }
 
 void PredictedObjectives::fit_shape(const Eigen::MatrixXd& inputs, const Eigen::VectorXd& values,
-                                    const ValueShape& shape, const PredictedBy& by, std::size_t k) {
+                                    const ValueShape& shape, const PredictedBy& by, std::size_t k,
+                                    GaussianProcess& known) {
   const Eigen::Index last = by.predictor == gaussian_process
                                 ? std::min(values.size(), static_cast<Eigen::Index>(most_slow_trials))
                                 : values.size();
   const Eigen::VectorXd y = values.unaryExpr([&](double value) { return shape(value); });
   auto predictor = make_predictor(by.predictor);
+  auto* const process = dynamic_cast<GaussianProcess*>(predictor.get());
+  if (process != nullptr) process->share(known);
   predictor->fit(inputs.bottomRows(last), y.tail(last));
+  if (process != nullptr) known.share(*process);
   const double variance = (y.array() - y.mean()).square().mean();
   const double unexplained = predictor->left_out_error() / std::max(variance, std::numeric_limits<double>::min());
   if (predictors_[k] && !(unexplained < unexplained_[k])) return;

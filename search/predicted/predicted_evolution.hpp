@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "predictors/predictor.hpp"
+#include "predictors/gaussian_process.hpp"
 #include "search/predicted/genome_features.hpp"
 #include "search/predicted/network_features.hpp"
 #include "search/predicted/trial_memory.hpp"
@@ -75,7 +75,7 @@ class PredictedObjectives {
   void fit(const SearchSpace& space, FeatureChoice choice, std::span<const std::string> names,
            std::span<const Trial> trials, std::span<const std::size_t> rows);
   void fit_shape(const Eigen::MatrixXd& inputs, const Eigen::VectorXd& values, const ValueShape& shape,
-                 const PredictedBy& by, std::size_t k);
+                 const PredictedBy& by, std::size_t k, GaussianProcess& known);
 
   const SearcherSetup* setup_;
   std::vector<std::size_t> modelled_;

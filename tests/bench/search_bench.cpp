@@ -1,10 +1,15 @@
-// How fast the searchers are by themselves: candidates asked, given made-up values and told, on one thread; and the
-// cost of the state written with every batch, of fronts and of hypervolume. items_per_second is evaluations (or points)
-// a second. The made-up objectives are two additive tables, a few nanoseconds a candidate.
+// How fast the searchers are by themselves: candidates asked, given made-up values and told; and the cost of the state
+// written with every batch, of fronts and of hypervolume. items_per_second is evaluations (or points) a second. The
+// made-up objectives are additive tables, a few nanoseconds a candidate.
+//   cmake --preset release -DRIDGELINE_BENCHMARKS=ON && ninja -C build/release bench_search
+//   build/release/bin/bench_search --benchmark_filter=evaluations --benchmark_repetitions=5
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include "search/blocks.hpp"
 #include "search/fronts/pareto.hpp"
 #include "search/searcher.hpp"
 #include "tests/search/problems.hpp"
@@ -12,20 +17,22 @@
 namespace ridgeline {
 namespace {
 
-constexpr int dims = 60;
-constexpr int choices = 4;
+constexpr std::size_t dims = 60;
+constexpr std::size_t choices = 4;
 
-SearcherSetup setup(Json options) {
+SearcherSetup setup(Json options, std::size_t objectives = 2, int threads = 1) {
   SearcherSetup made;
   made.seed = 1;
-  made.objectives = minimised_objectives(2);
+  made.objectives = minimised_objectives(objectives);
   made.options = std::move(options);
+  made.threads = threads;
   return made;
 }
 
 class Loop {
  public:
-  Loop() {
+  explicit Loop(std::size_t objectives = 2, std::size_t threads = 1)
+      : tables_(objectives, std::vector<double>(dims * choices)), threads_(threads) {
     Rng rng(7);
     for (auto& table : tables_) {
       for (double& value : table) value = rng.uniform();
@@ -35,25 +42,33 @@ class Loop {
   std::size_t step(Searcher& searcher, std::size_t n) {
     std::vector<Genome> asked = searcher.ask(n);
     trials_.resize(asked.size());
-    for (std::size_t i = 0; i < asked.size(); ++i) {
-      Trial& trial = trials_[i];
-      trial.genome = std::move(asked[i]);
-      trial.values.assign(2, 0.0);
-      for (std::size_t d = 0; d < trial.genome.genes.size(); ++d) {
-        for (std::size_t k = 0; k < 2; ++k) trial.values[k] += tables_[k][d * choices + trial.genome.genes[d]];
+    over_blocks(asked.size(), threads_, [&](std::size_t begin, std::size_t end, std::size_t) {
+      for (std::size_t i = begin; i < end; ++i) {
+        trials_[i].genome = std::move(asked[i]);
+        evaluate(trials_[i]);
       }
-    }
+    });
     searcher.tell(trials_);
     return asked.size();
   }
 
  private:
-  double tables_[2][dims * choices];
+  void evaluate(Trial& trial) const {
+    trial.values.resize(tables_.size());
+    for (std::size_t k = 0; k < tables_.size(); ++k) {
+      double sum = 0.0;
+      for (std::size_t d = 0; d < dims; ++d) sum += tables_[k][d * choices + trial.genome.genes[d]];
+      trial.values[k] = sum;
+    }
+  }
+
+  std::vector<std::vector<double>> tables_;
+  std::size_t threads_;
   std::vector<Trial> trials_;
 };
 
 void run(benchmark::State& state, const std::string& name, const Json& options, std::size_t n) {
-  const SearchSpace space = uniform_space(dims, choices);
+  const SearchSpace space = uniform_space(static_cast<int>(dims), static_cast<int>(choices));
   const auto searcher = make_searcher(name, space, setup(options));
   Loop loop;
   for (int i = 0; i < 50; ++i) loop.step(*searcher, n);
@@ -65,14 +80,75 @@ void run(benchmark::State& state, const std::string& name, const Json& options, 
 const Json population_100 = {{"population", 100}, {"offspring", 100}};
 
 BENCHMARK_CAPTURE(run, random, "random", Json::object(), 100);
-BENCHMARK_CAPTURE(run, nsga2_population_100, "nsga2", population_100, 100);
 BENCHMARK_CAPTURE(run, nsga2_default, "nsga2", Json::object(), 10);
 BENCHMARK_CAPTURE(run, regularized_evolution, "regularized-evolution", Json::object(), 1);
 BENCHMARK_CAPTURE(run, local_search, "local-search", Json::object(), 1);
 
+// Whole generations: population, threads.
+void evaluations(benchmark::State& state, const std::string& name, std::size_t objectives) {
+  const auto population = static_cast<std::size_t>(state.range(0));
+  const auto threads = static_cast<int>(state.range(1));
+  const SearchSpace space = uniform_space(static_cast<int>(dims), static_cast<int>(choices));
+  Json options = {{"population", population}};
+  if (name != "moead") options["offspring"] = population;
+  const auto searcher = make_searcher(name, space, setup(options, objectives, threads));
+  Loop loop(objectives, static_cast<std::size_t>(threads));
+  for (std::size_t told = 0; told < std::max<std::size_t>(2 * population, 20'000);) {
+    told += loop.step(*searcher, population);
+  }
+  std::size_t count = 0;
+  for (auto unused : state) count += loop.step(*searcher, population);
+  state.SetItemsProcessed(static_cast<std::int64_t>(count));
+}
+BENCHMARK_CAPTURE(evaluations, nsga2, "nsga2", 2)
+    ->ArgsProduct({{100, 1'000, 10'000, 100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluations, nsga2_three, "nsga2", 3)
+    ->ArgsProduct({{100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluations, nsga3, "nsga3", 3)
+    ->ArgsProduct({{1'000, 100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluations, moead, "moead", 3)
+    ->ArgsProduct({{1'000, 100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluations, hype, "hype", 3)
+    ->ArgsProduct({{1'000, 100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluations, sms_emoa, "sms-emoa", 3)
+    ->ArgsProduct({{1'000, 100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(evaluations, sms_emoa_two, "sms-emoa", 2)
+    ->ArgsProduct({{1'000, 100'000}, {1, 2}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+// One candidate asked for, when so many are known.
+void ask(benchmark::State& state, const std::string& name, const Json& options, std::size_t objectives) {
+  const SearchSpace space = uniform_space(static_cast<int>(dims), static_cast<int>(choices));
+  const auto known = static_cast<std::size_t>(state.range(0));
+  Json begun = options;
+  begun["initial"] = known;
+  begun["memory"] = known;
+  const auto searcher = make_searcher(name, space, setup(begun, objectives));
+  Loop loop(objectives);
+  for (std::size_t told = 0; told < known;) told += loop.step(*searcher, known - told);
+  for (auto unused : state) loop.step(*searcher, 1);
+}
+const Json on_genes = {{"features", "genes"}};  // of 60 variables pairs are too many
+BENCHMARK_CAPTURE(ask, tpe, "tpe", Json::object(), 2)->Arg(1'000)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, bayesian, "bayesian", on_genes, 1)->Arg(500)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(ask, bayesian_two, "bayesian", on_genes, 2)->Arg(500)->Unit(benchmark::kMillisecond);
+
 // The state as it is written with every batch: saved and turned into text.
 void save_nsga2_population_100(benchmark::State& state) {
-  const SearchSpace space = uniform_space(dims, choices);
+  const SearchSpace space = uniform_space(static_cast<int>(dims), static_cast<int>(choices));
   const auto searcher = make_searcher("nsga2", space, setup(population_100));
   Loop loop;
   for (int i = 0; i < 50; ++i) loop.step(*searcher, 50);

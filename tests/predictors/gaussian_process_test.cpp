@@ -5,6 +5,7 @@
 #include <Eigen/LU>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 #include "predictors/ridge.hpp"
 #include "tests/predictors/random_data.hpp"
@@ -49,6 +50,30 @@ TEST(GaussianProcess, EqualsTheFormulas) {
   }
   const Eigen::ArrayXd left_out = weights.array() / inverse.diagonal().array();
   EXPECT_NEAR(process.left_out_error(), left_out.square().mean(), 1e-9);
+}
+
+// What one found out of its rows changes nothing for another, whether the rows are the same or not.
+TEST(GaussianProcess, SharingChangesNothing) {
+  const Data first = random_data(90, 4, 0.3, 9), second = random_data(90, 4, 0.3, 10);
+  const Eigen::VectorXd other = first.y.array().square();
+  GaussianProcess known;
+  known.fit(first.X, first.y);
+  for (const auto& [X, y] : {std::pair(first.X, other), std::pair(second.X, second.y), std::pair(first.X, first.y)}) {
+    GaussianProcess alone, shared;
+    alone.fit(X, y);
+    shared.share(known);
+    shared.fit(X, y);
+    EXPECT_EQ(alone.save(), shared.save());
+    EXPECT_EQ(alone.left_out_error(), shared.left_out_error());
+    EXPECT_EQ(alone.predict(first.X).mean, shared.predict(first.X).mean);
+    EXPECT_EQ(alone.predict(first.X).stddev, shared.predict(first.X).stddev);
+  }
+  GaussianProcess with_other_lengths({.squared_lengths = {3.0}, .noises = {0.5}});
+  GaussianProcess alone({.squared_lengths = {3.0}, .noises = {0.5}});
+  with_other_lengths.share(known);
+  with_other_lengths.fit(first.X, first.y);
+  alone.fit(first.X, first.y);
+  EXPECT_EQ(with_other_lengths.save(), alone.save());
 }
 
 // Each row predicted by a process without it: with the lengths, the noise and the mean of all.
