@@ -1,14 +1,16 @@
 // What pagmo2's searchers do on our problems: how fast they go, and what they look at. No part of Ridgeline's build:
 //
 //     sudo apt-get install libpagmo-dev libtbb-dev libboost-serialization-dev
-//     g++ -std=c++17 -O3 -march=native experiments/peers/pagmo/pagmo_search.cpp -o pagmo_search -lpagmo -lboost_serialization -ltbb
+//     g++ -std=c++17 -O3 -march=native experiments/peers/pagmo/pagmo_search.cpp -o pagmo_search -lpagmo
+//     -lboost_serialization -ltbb
 //     ./pagmo_search speed                  NSGA-II, 60 categorical variables of 5 levels, two additive objectives, one
 //                                           thread: evaluations a second by population
 //     ./pagmo_search nsga2 POPULATION EVALUATIONS SEEDS < TABLE
 //     ./pagmo_search gaco|sga|ihs ...       the same with one objective
 //
-// TABLE: the numbers of levels on one line; then a candidate's values a line, minimised, the last variable fastest. Prints a
-// line a seed: the candidates in the order of their evaluation, as rows of the table. search_quality.py feeds it.
+// TABLE: the numbers of levels on one line; then a candidate's values a line, minimised, the last variable fastest.
+// Prints a line a seed: the candidates in the order of their evaluation, as rows of the table. search_quality.py feeds
+// it.
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -114,8 +116,11 @@ int speed() {
 
 pagmo::algorithm make_algorithm(const std::string& name, unsigned generations, unsigned seed) {
   if (name == "nsga2") return pagmo::algorithm(pagmo::nsga2(generations, 0.95, 10.0, 0.01, 50.0, seed));
-  if (name == "gaco") return pagmo::algorithm(pagmo::gaco(generations, 10, 1.0, 0.0, 0.01, 1, 7, 100000, 100000, 0.0, false, seed));
-  if (name == "sga") return pagmo::algorithm(pagmo::sga(generations, 0.9, 1.0, 0.02, 1.0, 2, "exponential", "polynomial", "tournament", seed));
+  if (name == "gaco")
+    return pagmo::algorithm(pagmo::gaco(generations, 10, 1.0, 0.0, 0.01, 1, 7, 100000, 100000, 0.0, false, seed));
+  if (name == "sga")
+    return pagmo::algorithm(
+        pagmo::sga(generations, 0.9, 1.0, 0.02, 1.0, 2, "exponential", "polynomial", "tournament", seed));
   if (name == "ihs") return pagmo::algorithm(pagmo::ihs(generations, 0.85, 0.35, 0.99, 1e-5, 1.0, seed));
   throw std::invalid_argument("nsga2, gaco, sga or ihs");
 }
