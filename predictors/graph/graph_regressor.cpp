@@ -229,7 +229,13 @@ GraphRegressor::Member GraphRegressor::fitted(const Rows& rows, std::uint64_t nu
     return member;
   }
   const RowMatrix x = embedded(parameters_, rows.graphs, rows.spaces);
-  member.heads = ridge_heads(inputs(x, clusters_.memberships(x.leftCols(shared())), rows.spaces), rows.vector());
+  const RowMatrix seen = inputs(x, clusters_.memberships(x.leftCols(shared())), rows.spaces);
+  const Eigen::Index heads = clusters_.count() * (shared() + 1);
+  // What the shared heads can say, they say; adapters add what is left, which zero-shot predictions go without.
+  member.heads.resize(seen.cols());
+  member.heads.head(heads) = ridge_heads(seen.leftCols(heads), rows.vector());
+  const Eigen::VectorXd left = rows.vector() - seen.leftCols(heads) * member.heads.head(heads);
+  member.heads.tail(seen.cols() - heads) = ridge_heads(seen.rightCols(seen.cols() - heads), left);
   if (options_.tune_steps > 0) {
     member.encoder = parameters_;
     descend(rows, options_.tune_steps, options_.tune_rate, member);

@@ -11,10 +11,11 @@
 // what only holds in one space is not carried to another (AIO-P: Mills et al., AAAI 2023, with standardised labels).
 //
 // fit() is an ensemble; member m does not see every members-th label, which gives the left-out error. A member's heads
-// and adapters are a ridge regression, its penalty by leave-one-out error; then encoder and heads are tuned together
-// for some steps. Without pretrain() a member's encoder begins at random, with one head on z, and all of it is trained.
-// Labels are standardised; those further than three robust deviations from the median are drawn in to there, so that
-// the few networks that did not train at all do not decide everything. One thread computes everything.
+// are a ridge regression, its penalty by leave-one-out error, and its adapters another of what these leave; then
+// encoder and heads are tuned together for some steps. Without pretrain() a member's encoder begins at random, with one
+// head on z, and all of it is trained. Labels are standardised; those further than three robust deviations from the
+// median are drawn in to there, so that the few networks that did not train at all do not decide everything. One thread
+// computes everything.
 #pragma once
 
 #include <cstdint>
