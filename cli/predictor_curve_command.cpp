@@ -13,7 +13,7 @@ namespace {
 
 struct CurveFlags {
   std::string table, objective, shape = "auto";
-  std::vector<std::string> from, predictors{"ridge"}, features{"pairs"}, choices{"random"};
+  std::vector<std::string> from, predictors{"ridge"}, features{"genes"}, choices{"random"};
   CurveOptions options;
   bool json = false, quiet = false;
 };
@@ -67,7 +67,7 @@ std::string text_of(const CurveData& data, const std::vector<Row>& rows, const T
       {"within_5", "+-5 %"},      {"within_10", "+-10 %"},
       {"coverage_50", "in 50 %"}, {"coverage_90", "in 90 %"},
       {"coverage_95", "in 95 %"}, {"standardised_square", "(error/dev.)^2"}};
-  std::vector<TextTable::Column> columns{{"predicted by", false}, {"samples", false}, {"number", true}};
+  std::vector<TextTable::Column> columns{{"predicted by", false}, {"chosen", false}, {"samples", true}};
   const std::vector<CurvePoint::Figure>& first = rows.front().curve.points.front().figures;
   for (const CurvePoint::Figure& figure : first) {
     columns.push_back(

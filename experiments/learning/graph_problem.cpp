@@ -59,7 +59,7 @@ Values table_rows(const Json& from, const SearchSpace& space, const Resources& r
 
 Values evaluated(const StudyConfig& config, std::size_t objective, const SearchSpace& space, const Resources& resources,
                  const GraphProblemOptions& options, WorkerPool& pool) {
-  const BenchProblem problem(config, resources, BenchCache::genome);
+  const BenchProblem problem(config, resources, StudyCache::genome);
   const std::vector<Genome> genomes = drawn(space, options.labelled, options.seed, "labelled networks");
   std::vector<Trial> trials(genomes.size());
   pool.for_each(genomes.size(), [&](std::size_t i) { trials[i] = problem.evaluate(genomes[i]); });
