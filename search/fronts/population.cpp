@@ -219,7 +219,7 @@ void Population::load(JsonReader& reader, const std::string& key, std::size_t mo
   }
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const std::optional<Genome> genome = text_.read(texts[i], *members, fmt::format("genes[{}]", i));
-    if (!genome) return;
+    if (!genome) return clear();
     append(genome->genes, violations[i]);
   }
   values_ = values;
