@@ -56,7 +56,7 @@ struct SearcherSetup {
   Json options = Json::object();      // the searcher's own, e.g. {"population": 50}
   std::string origin = "searcher";    // where the options were written, for messages
   WarmStart warm{};
-  int threads = 0;                    // at most; 0: as many as there are. What comes out does not depend on it
+  int threads = 0;  // at most; 0: as many as there are. What comes out does not depend on it
 };
 
 struct SearcherEntry {
