@@ -70,7 +70,7 @@ void add_sensitivity_command(CLI::App& app, CommandLine& cli);      // sensitivi
 void add_sweep_command(CLI::App& app, CommandLine& cli);            // sweep
 void add_scratchpad_command(CLI::App& app, CommandLine& cli);       // scratchpad
 void add_spiking_command(CLI::App& app, CommandLine& cli);          // spiking
-void add_predictor_commands(CLI::App& app, CommandLine& cli);       // predictor train|eval|export|list
+void add_predictor_commands(CLI::App& app, CommandLine& cli);       // predictor train|eval|list
 void add_graph_command(CLI::App& predictors, CommandLine& cli);     // predictor graph
 void add_curve_command(CLI::App& predictors, CommandLine& cli);     // predictor curve
 void add_version_command(CLI::App& app, CommandLine& cli);

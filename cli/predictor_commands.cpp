@@ -25,7 +25,7 @@ Json error_json(const LearnedError& error) {
             {"least", error.least},      {"most", error.most}, {"rmse_of_range", error.share()},
             {"spearman", error.spearman}};
   if (!error.agreement) return json;
-  const Agreement& all = *error.agreement;
+  const PredictionAgreement& all = *error.agreement;
   json["kendall"] = all.kendall;
   json["recall_of_best_tenth"] = all.recall;
   if (all.relative) {
@@ -34,13 +34,13 @@ Json error_json(const LearnedError& error) {
     json["within_10_percent"] = all.relative->within_10;
   }
   for (std::size_t i = 0; i < all.levels.size(); ++i) {
-    json[fmt::format("coverage_{:.0f}", 100 * Agreement::levels[i])] = all.coverage[i];
+    json[fmt::format("coverage_{:.0f}", 100 * PredictionAgreement::levels[i])] = all.coverage[i];
   }
   json["mean_standardised_square"] = all.standardised_square;
   return json;
 }
 
-std::string agreement_text(const Agreement& all) {
+std::string agreement_text(const PredictionAgreement& all) {
   std::string text =
       fmt::format("Kendall {:.4f}, {:.0f} % of the best tenth found again\n", all.kendall, 100.0 * all.recall);
   if (all.relative) {

@@ -65,25 +65,25 @@ double mean_standardised_square(const Prediction& prediction, const Eigen::Ref<c
   return standardised(prediction, truth).square().mean();
 }
 
-Agreement agreement_of(const Prediction& prediction, const Eigen::Ref<const Eigen::VectorXd>& found,
-                       const Eigen::Ref<const Eigen::VectorXd>& values,
-                       const Eigen::Ref<const Eigen::VectorXd>& truth) {
+PredictionAgreement agreement_of(const Prediction& prediction, const Eigen::Ref<const Eigen::VectorXd>& found,
+                                 const Eigen::Ref<const Eigen::VectorXd>& values,
+                                 const Eigen::Ref<const Eigen::VectorXd>& truth) {
   if (found.size() != truth.size() || values.size() != truth.size()) {
     throw std::invalid_argument("agreement needs vectors of one length");
   }
-  Agreement all;
+  PredictionAgreement all;
   all.spearman = spearman(span_of(prediction.mean), span_of(found));
   all.kendall = kendall_tau_b(span_of(prediction.mean), span_of(found));
   const auto tenth = std::max<std::size_t>(1, static_cast<std::size_t>(found.size()) / 10);
   all.recall = top_k_recall(span_of(prediction.mean), span_of(found), tenth);
-  for (std::size_t i = 0; i < Agreement::levels.size(); ++i) {
-    all.coverage[i] = interval_coverage(prediction, found, Agreement::levels[i]);
+  for (std::size_t i = 0; i < PredictionAgreement::levels.size(); ++i) {
+    all.coverage[i] = interval_coverage(prediction, found, PredictionAgreement::levels[i]);
   }
   all.standardised_square = mean_standardised_square(prediction, found);
   if (truth.minCoeff() > 0) {
-    all.relative = Agreement::Relative{mean_absolute_percentage_error(span_of(values), span_of(truth)),
-                                       share_within(span_of(values), span_of(truth), 0.05),
-                                       share_within(span_of(values), span_of(truth), 0.10)};
+    all.relative = PredictionAgreement::Relative{mean_absolute_percentage_error(span_of(values), span_of(truth)),
+                                                 share_within(span_of(values), span_of(truth), 0.05),
+                                                 share_within(span_of(values), span_of(truth), 0.10)};
   }
   return all;
 }

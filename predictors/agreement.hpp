@@ -21,7 +21,7 @@ double interval_coverage(const Prediction& prediction, const Eigen::Ref<const Ei
 // Mean of ((truth - mean) / deviation)^2: 1 where deviations are right, more where they are too small. Throws as above.
 double mean_standardised_square(const Prediction& prediction, const Eigen::Ref<const Eigen::VectorXd>& truth);
 
-struct Agreement {
+struct PredictionAgreement {
   static constexpr std::array<double, 3> levels{0.5, 0.9, 0.95};
   double spearman = 0, kendall = 0;
   double recall = 0;                 // of the best tenth of the values, at least one
@@ -36,7 +36,8 @@ struct Agreement {
 
 // `prediction` and `found`: in what the predictor was fitted on, minimised; `values` and `truth`: the same in natural
 // units, for relative errors. One length from 1; throws std::invalid_argument as the parts do.
-Agreement agreement_of(const Prediction& prediction, const Eigen::Ref<const Eigen::VectorXd>& found,
-                       const Eigen::Ref<const Eigen::VectorXd>& values, const Eigen::Ref<const Eigen::VectorXd>& truth);
+PredictionAgreement agreement_of(const Prediction& prediction, const Eigen::Ref<const Eigen::VectorXd>& found,
+                                 const Eigen::Ref<const Eigen::VectorXd>& values,
+                                 const Eigen::Ref<const Eigen::VectorXd>& truth);
 
 }  // namespace ridgeline

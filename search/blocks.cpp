@@ -1,7 +1,5 @@
 #include "search/blocks.hpp"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -117,7 +115,8 @@ void at_once(std::size_t blocks, std::size_t threads, const Body& body) {
 }  // namespace
 
 std::size_t thread_count(int threads) {
-  return static_cast<std::size_t>(std::max(1, threads > 0 ? threads : omp_get_max_threads()));
+  return static_cast<std::size_t>(
+      std::max(1, threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency())));
 }
 
 void over_blocks(std::size_t count, std::size_t threads,

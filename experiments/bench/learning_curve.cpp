@@ -109,9 +109,9 @@ class Draws {
     if (!data.from.empty()) transfer_ = DeviceTransfer(data.others);
   }
 
-  std::vector<Agreement> agreements(std::uint64_t seed) const {
+  std::vector<PredictionAgreement> agreements(std::uint64_t seed) const {
     const std::vector<Eigen::Index> order = ordered(seed);
-    std::vector<Agreement> all;
+    std::vector<PredictionAgreement> all;
     for (const std::size_t samples : options_.samples) {
       const auto count = static_cast<std::ptrdiff_t>(samples);
       all.push_back(agreement({order.begin(), order.begin() + count}, {order.begin() + count, order.end()}));
@@ -158,7 +158,8 @@ class Draws {
     return prediction;
   }
 
-  Agreement agreement(const std::vector<Eigen::Index>& learnt, const std::vector<Eigen::Index>& judged) const {
+  PredictionAgreement agreement(const std::vector<Eigen::Index>& learnt,
+                                const std::vector<Eigen::Index>& judged) const {
     const Scale scale(shape_, data_.maximised && !transfer_, data_.values(learnt));
     const Prediction prediction = predict(*fitted(learnt, scale), judged);
     const Eigen::VectorXd truth = data_.values(judged);
@@ -215,7 +216,7 @@ class Draws {
   std::optional<DeviceTransfer> transfer_;
 };
 
-std::vector<std::pair<std::string, double>> figures_of(const Agreement& one) {
+std::vector<std::pair<std::string, double>> figures_of(const PredictionAgreement& one) {
   std::vector<std::pair<std::string, double>> figures{
       {"spearman", one.spearman}, {"kendall", one.kendall}, {"recall", one.recall}};
   if (one.relative) {
@@ -224,7 +225,7 @@ std::vector<std::pair<std::string, double>> figures_of(const Agreement& one) {
     figures.emplace_back("within_10", one.relative->within_10);
   }
   for (std::size_t i = 0; i < one.coverage.size(); ++i) {
-    figures.emplace_back(fmt::format("coverage_{:.0f}", 100 * Agreement::levels[i]), one.coverage[i]);
+    figures.emplace_back(fmt::format("coverage_{:.0f}", 100 * PredictionAgreement::levels[i]), one.coverage[i]);
   }
   figures.emplace_back("standardised_square", one.standardised_square);
   return figures;
@@ -286,7 +287,7 @@ CurveData curve_data(const Resources& resources, const std::string& table, const
 LearningCurve learning_curve(const CurveData& data, const CurveOptions& options) {
   check(data, options);
   const Draws draws(data, options);
-  std::vector<std::vector<Agreement>> all(options.draws);
+  std::vector<std::vector<PredictionAgreement>> all(options.draws);
   std::mutex mutex;
   std::size_t done = 0;
   WorkerPool pool(options.threads);

@@ -57,7 +57,7 @@ struct CurveOptions {
 struct CurvePoint {
   std::size_t samples = 0;
   struct Figure {
-    std::string name;  // "spearman", "kendall", "recall", "percentage_error", "within_5" ... as in Agreement
+    std::string name;  // "spearman", "kendall", "recall", "percentage_error", "within_5" ... as in PredictionAgreement
     MeanInterval over_draws;
   };
   std::vector<Figure> figures;

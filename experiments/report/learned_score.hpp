@@ -25,7 +25,7 @@ struct LearnedError {
   double least = 0, most = 0;  // of the values, so that their range is most - least
   double spearman = 0;
   // In what was fitted; none of a score read from its file, and of values that have no logarithm where it is fitted.
-  std::optional<Agreement> agreement{};
+  std::optional<PredictionAgreement> agreement{};
   double share() const { return most > least ? rmse / (most - least) : 0.0; }  // RMSE of the range
 };
 

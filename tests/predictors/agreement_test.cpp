@@ -37,7 +37,8 @@ TEST(Agreement, CalibrationOfDrawsFromThePredictedDistributions) {
     prediction.stddev[i] = 0.1 + rng.uniform();
     truth[i] = prediction.mean[i] + prediction.stddev[i] * rng.normal();
   }
-  for (const double level : Agreement::levels) EXPECT_NEAR(interval_coverage(prediction, truth, level), level, 0.012);
+  for (const double level : PredictionAgreement::levels)
+    EXPECT_NEAR(interval_coverage(prediction, truth, level), level, 0.012);
   EXPECT_NEAR(mean_standardised_square(prediction, truth), 1.0, 0.04);
   prediction.stddev *= 0.5;
   EXPECT_NEAR(mean_standardised_square(prediction, truth), 4.0, 0.16);
@@ -68,7 +69,7 @@ TEST(Agreement, KendallEqualsAllPairs) {
 TEST(Agreement, OfPredictionsInAnotherScale) {
   const Eigen::Vector3d truth(100, 200, 400), values(104, 200, 360);
   const Prediction prediction{values.array().log(), Eigen::Vector3d::Constant(0.05)};
-  const Agreement all = agreement_of(prediction, truth.array().log(), values, truth);
+  const PredictionAgreement all = agreement_of(prediction, truth.array().log(), values, truth);
   EXPECT_DOUBLE_EQ(all.spearman, 1.0);
   EXPECT_DOUBLE_EQ(all.kendall, 1.0);
   EXPECT_DOUBLE_EQ(all.recall, 1.0);

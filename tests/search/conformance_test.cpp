@@ -381,10 +381,26 @@ TEST(Registry, HasTheSearchersByName) {
     EXPECT_GE(entry.batch, 1U);
     EXPECT_EQ(&find_searcher(entry.name), &entry);
   }
-  EXPECT_THAT(names, testing::IsSupersetOf({"auto", "random", "exhaustive", "local-search", "regularized-evolution",
-                                            "nsga2", "linas", "sequential", "nested", "nsga3", "sms-emoa", "hype",
-                                            "moead", "simulated-annealing", "map-elites", "mcts", "ant-colony",
-                                            "reinforce", "ppo", "multi-agent"}));
+  EXPECT_THAT(names, testing::IsSupersetOf({"auto",
+                                            "random",
+                                            "exhaustive",
+                                            "local-search",
+                                            "regularized-evolution",
+                                            "nsga2",
+                                            "linas",
+                                            "sequential",
+                                            "nested",
+                                            "nsga3",
+                                            "sms-emoa",
+                                            "hype",
+                                            "moead",
+                                            "simulated-annealing",
+                                            "map-elites",
+                                            "mcts",
+                                            "ant-colony",
+                                            "reinforce",
+                                            "ppo",
+                                            "multi-agent"}));
   const std::string message = message_of([] { find_searcher("nsga4", "study.json", "searcher.name"); });
   for (const char* part : {"study.json", "searcher.name", "nsga4", "did you mean 'nsga2'", "local-search"}) {
     EXPECT_THAT(message, HasSubstr(part));
