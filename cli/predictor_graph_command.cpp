@@ -76,9 +76,9 @@ void print_text(const CommandLine& cli, const GraphCommand& command, const Graph
 }
 
 int graph(const CommandLine& cli, GraphCommand command) {
-  std::ranges::sort(command.trials.labels);
-  const auto [first, last] = std::ranges::unique(command.trials.labels);
-  command.trials.labels.erase(first, last);
+  std::vector<std::size_t>& counts = command.trials.labels;
+  std::ranges::sort(counts);
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   PhaseLine line(!command.quiet, cli.progress_bar, 1);
   WorkerPool pool(command.threads);
   const auto load = [&](const std::string& study, std::size_t labels, const std::vector<std::string>& overrides) {

@@ -211,13 +211,13 @@ GraphComparison transfer_graph_predictors(const GraphProblem& source, const Grap
                                          {1, known, values_of(target, which)}};
       GraphRegressor regressor = encoders[seed % encoders.size()];
       regressor.fit(tasks);
-      Eigen::MatrixXd X(static_cast<Eigen::Index>(taught + count), from.cols());
-      X << rows_of(from, teachers.labelled), rows_of(to, which);
-      Eigen::VectorXd y(X.rows());
+      Eigen::MatrixXd features(static_cast<Eigen::Index>(taught + count), from.cols());
+      features << rows_of(from, teachers.labelled), rows_of(to, which);
+      Eigen::VectorXd y(features.rows());
       y.head(static_cast<Eigen::Index>(taught)) = standard_values(values_of(source, teachers.labelled));
       if (count > 0) y.tail(static_cast<Eigen::Index>(count)) = standard_values(values_of(target, which));
       Ridge ridge;
-      ridge.fit(X, y);
+      ridge.fit(features, y);
       scores[seed].push_back({scores_of(regressor.predict(asked, 1).mean, truth),
                               scores_of(ridge.predict_mean(rows_of(to, drawn.judges)), truth)});
     }

@@ -122,6 +122,19 @@ std::vector<Source> sources_of(const StudyConfig& config, const SearchSpace& spa
   return sources;
 }
 
+// The same choice, or of numbers the nearest; nullopt where there is none.
+std::optional<std::size_t> nearest_choice(const std::vector<Json>& there, const Json& choice) {
+  const auto same = std::ranges::find(there, choice);
+  if (same != there.end()) return static_cast<std::size_t>(same - there.begin());
+  std::optional<std::size_t> best;
+  if (!choice.is_number()) return best;
+  const auto off = [&](std::size_t gene) { return std::abs(there[gene].get<double>() - choice.get<double>()); };
+  for (std::size_t gene = 0; gene < there.size(); ++gene) {
+    if (there[gene].is_number() && (!best || off(gene) < off(*best))) best = gene;
+  }
+  return best;
+}
+
 // The candidate in `space` that has the choices of a candidate elsewhere; nullopt where none that was tried is valid.
 std::optional<Genome> carried_over(const Json& choices, const SearchSpace& space, Rng& rng) {
   for (int i = 0; i < attempts; ++i) {
@@ -129,17 +142,7 @@ std::optional<Genome> carried_over(const Json& choices, const SearchSpace& space
     for (const auto& [name, choice] : choices.items()) {
       const auto at = dimension_named(space, name);
       if (!at) continue;
-      const std::vector<Json>& there = space.dims()[*at].choices;
-      std::optional<std::size_t> best;
-      for (std::size_t gene = 0; gene < there.size(); ++gene) {
-        if (there[gene] == choice) {
-          best = gene;
-          break;
-        }
-        if (!there[gene].is_number() || !choice.is_number()) continue;
-        const auto off = [&](std::size_t other) { return std::abs(there[other].get<double>() - choice.get<double>()); };
-        if (!best || off(gene) < off(*best)) best = gene;
-      }
+      const std::optional<std::size_t> best = nearest_choice(space.dims()[*at].choices, choice);
       if (best) genome.genes[*at] = static_cast<std::uint16_t>(*best);
     }
     if (!space.violation(genome)) return space.normalise(std::move(genome));

@@ -112,9 +112,10 @@ class PolicySearch final : public SearcherBase {
     std::vector<Genome> genomes;
     asked_.clear();
     for (std::size_t i = 0; i < n; ++i) {
-      asked_.push_back({{}, next_direction_, curriculum_.length(rng()), 0.0});
+      const bool given = begun_with() < warm().genomes.size();
+      asked_.push_back({{}, next_direction_, given ? team_.positions() : curriculum_.length(rng()), 0.0});
       next_direction_ = (next_direction_ + 1) % memory_.directions();
-      genomes.push_back(draw(asked_.back(), genomes));
+      genomes.push_back(given ? SearcherBase::draw() : draw(asked_.back(), genomes));
     }
     return genomes;
   }
