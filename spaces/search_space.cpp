@@ -41,7 +41,9 @@ SearchSpace SearchSpace::load(const std::string& path, const SpaceOptions& optio
 const std::string& SearchSpace::name() const { return impl_->name; }
 const std::string& SearchSpace::about() const { return impl_->about; }
 std::span<const Dimension> SearchSpace::dims() const { return impl_->dims; }
-bool SearchSpace::unconditional() const { return impl_->conditional.empty() && impl_->constraints.empty(); }
+bool SearchSpace::unconditional() const {
+  return impl_->conditional.empty() && impl_->constraints.empty() && !impl_->refusal;
+}
 double SearchSpace::log10_size() const { return impl_->log10_size; }
 std::uint64_t SearchSpace::enumeration_size() const { return impl_->enumeration_size; }
 std::uint64_t SearchSpace::fingerprint() const { return impl_->fingerprint; }
