@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <stdexcept>
 
@@ -78,6 +79,14 @@ void take_validation(const DatasetDescription& description, Dataset& dataset) {
   dataset.train = dataset.train.subset({order.begin(), cut});
 }
 
+// A channel whose spread is lost in float32's rounding of its mean, or below the smallest normal number (whose inverse
+// would be infinite), carries nothing: it is shifted only.
+float usable_deviation(double deviation, double mean) {
+  using Limits = std::numeric_limits<float>;
+  const double smallest = std::max<double>(Limits::min(), std::fabs(mean) * Limits::epsilon());
+  return deviation >= smallest ? static_cast<float>(deviation) : 1.0F;
+}
+
 Normalisation of_bytes(const std::vector<std::uint8_t>& values, const ImageShape& shape) {
   const auto channels = static_cast<std::size_t>(shape.channels);
   const std::size_t plane = shape.size() / channels;
@@ -93,9 +102,9 @@ Normalisation of_bytes(const std::vector<std::uint8_t>& values, const ImageShape
   const double n = static_cast<double>(values.size()) / static_cast<double>(channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = static_cast<double>(sums[c]) / n;
-    const double variance = static_cast<double>(squares[c]) / n - mean * mean;
+    const double variance = std::max(0.0, static_cast<double>(squares[c]) / n - mean * mean);
     result.mean.push_back(static_cast<float>(mean / 255.0));
-    result.stddev.push_back(variance > 0 ? static_cast<float>(std::sqrt(variance) / 255.0) : 1.0F);
+    result.stddev.push_back(usable_deviation(std::sqrt(variance) / 255.0, mean / 255.0));
   }
   return result;
 }
@@ -116,7 +125,7 @@ Normalisation of_floats(const std::vector<float>& values, const ImageShape& shap
     const double mean = sum([](double v) { return v; }) / n;
     const double variance = sum([&](double v) { return (v - mean) * (v - mean); }) / n;
     result.mean.push_back(static_cast<float>(mean));
-    result.stddev.push_back(variance > 0 ? static_cast<float>(std::sqrt(variance)) : 1.0F);
+    result.stddev.push_back(usable_deviation(std::sqrt(variance), mean));
   }
   return result;
 }

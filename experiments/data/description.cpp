@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <set>
 
 #include "experiments/data/array_files.hpp"
@@ -84,8 +85,14 @@ void read_normalisation(JsonReader& root, DatasetDescription& description) {
   if (description.mean.size() != description.stddev.size()) {
     root.note("stddev", "as many numbers as \"mean\"", fmt::format("{}", description.stddev.size()));
   }
+  // What float32 holds: a deviation of 1e-60 would become nought, a mean of 1e300 infinite.
+  constexpr double least = 1e-12, most = 1e12;
+  for (const double value : description.mean) {
+    if (!(std::fabs(value) <= most)) root.note("mean", "numbers from -1e12 to 1e12", fmt::format("{}", value));
+  }
   for (const double value : description.stddev) {
-    if (!(value > 0)) root.note("stddev", "positive numbers", fmt::format("{}", value));
+    if (!(value >= least && value <= most))
+      root.note("stddev", "positive numbers (1e-12 to 1e12)", fmt::format("{}", value));
   }
 }
 

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <thread>
@@ -213,6 +215,23 @@ TEST(ImageBatches, AConstantChannelStaysFinite) {
   ImageBatch batch;
   ImageBatches(images, normalisation, {.size = 2}).epoch(0).fill(0, batch);
   EXPECT_THAT(batch.images, Each(0.0F));
+}
+
+// A deviation that float32 rounds to nought, one whose inverse overflows, and one that is only rounding of the mean.
+TEST(ImageBatches, AChannelWithoutAUsableDeviationStaysFinite) {
+  constexpr float denormal = std::numeric_limits<float>::denorm_min();
+  for (const auto& [low, high] : {std::pair{0.0F, denormal}, {0.0F, 1e-39F}, {1e20F, std::nextafter(1e20F, 2e20F)}}) {
+    PixelArray pixels;
+    pixels.count = 2;
+    pixels.shape = {1, 1, 1};
+    pixels.values = std::vector{low, high};
+    const LabelledImages images(std::move(pixels), {0, 0});
+    const Normalisation normalisation = normalisation_of(images);
+    EXPECT_EQ(normalisation.stddev[0], 1.0F) << high;
+    ImageBatch batch;
+    ImageBatches(images, normalisation, {.size = 2}).epoch(0).fill(0, batch);
+    for (const float value : batch.images) EXPECT_TRUE(std::isfinite(value)) << high;
+  }
 }
 
 }  // namespace

@@ -104,6 +104,9 @@ TEST_F(DatasetTest, EveryMistakeOfADescriptionIsSaidAtOnce) {
   EXPECT_THAT(refusal(), AllOf(HasSubstr("ridgeline_dataset"), HasSubstr("expected 1"), HasSubstr("2")));
   write_toy(replaced(idx_description, "[\"a\", \"b\"]", "[\"a\", \"a\"]"));
   EXPECT_THAT(refusal(), AllOf(HasSubstr("classes"), HasSubstr("'a' twice")));
+  write_toy(replaced(idx_description, "\"classes\"", "\"mean\": [1e300], \"stddev\": [1e-60], \"classes\""));
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("mean: expected"), HasSubstr("1e+300"), HasSubstr("stddev: expected"),
+                               HasSubstr("1e-60")));
   write_toy("{");
   EXPECT_THAT(refusal(), HasSubstr("dataset.json"));
   fs::remove(scratch_.path("dataset.json"));
