@@ -2,6 +2,8 @@
 
 option(RIDGELINE_TESTS "Build the tests" ON)
 option(RIDGELINE_WERROR "Treat warnings as errors" OFF)
+# A third less time for a build from nothing; without it a file also says what it includes, and ccache needs no care.
+option(RIDGELINE_PRECOMPILE "Precompile the headers of libraries that most files include" OFF)
 set(RIDGELINE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize takes them: address,undefined or thread")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -31,6 +33,17 @@ if(RIDGELINE_SANITIZE)
   target_link_options(ridgeline_options INTERFACE -fsanitize=${RIDGELINE_SANITIZE})
 endif()
 
+# ridgeline_precompile(TARGET HEADER...), with <> around what is not ours.
+function(ridgeline_precompile target)
+  if(NOT RIDGELINE_PRECOMPILE)
+    return()
+  endif()
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  # Of a precompiled <string>, GCC 12 no longer knows that its warnings about joined strings come from a system header.
+  target_compile_options(${target} PRIVATE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow>)
+endfunction()
+
 # ridgeline_library(FOLDER PUBLIC ... PRIVATE ...): the static library ridgeline_FOLDER
 # from every .cpp of the folder and of the folders in it.
 function(ridgeline_library folder)
@@ -40,6 +53,11 @@ function(ridgeline_library folder)
   set_target_properties(ridgeline_${folder} PROPERTIES LINKER_LANGUAGE CXX)
   target_include_directories(ridgeline_${folder} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(ridgeline_${folder} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE} ridgeline_options)
+  set(headers <fmt/format.h> <nlohmann/json.hpp>)
+  if(Eigen3::Eigen IN_LIST ARG_PUBLIC OR ridgeline_predictors IN_LIST ARG_PUBLIC OR ridgeline_search IN_LIST ARG_PUBLIC)
+    list(APPEND headers <Eigen/Core>)
+  endif()
+  ridgeline_precompile(ridgeline_${folder} ${headers})
 endfunction()
 
 function(ridgeline_executable name folder)
@@ -47,4 +65,5 @@ function(ridgeline_executable name folder)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.cpp)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARG_PRIVATE} ridgeline_options)
+  ridgeline_precompile(${name} <CLI/CLI.hpp> <Eigen/Core> <fmt/format.h> <nlohmann/json.hpp>)
 endfunction()
