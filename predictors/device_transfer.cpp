@@ -1,6 +1,5 @@
 #include "predictors/device_transfer.hpp"
 
-#include <Eigen/Cholesky>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,15 +11,10 @@
 namespace ridgeline {
 namespace {
 
-constexpr const char* signature = "transfer/1";
+constexpr const char* signature = "transfer/2";
 constexpr double least_error = std::numeric_limits<double>::min();
 
-struct Form {
-  bool nonnegative;
-  double penalty;
-};
-constexpr std::array<Form, 8> forms{
-    {{true, 0.01}, {true, 0.1}, {true, 1.0}, {true, 5.0}, {false, 0.01}, {false, 0.1}, {false, 1.0}, {false, 5.0}}};
+constexpr std::array<double, 3> penalties{0.3, 1.0, 3.0};
 
 void check_costs(const Eigen::Ref<const Eigen::MatrixXd>& costs) {
   if (!costs.allFinite() || (costs.size() > 0 && !(costs.minCoeff() > 0))) {
@@ -33,27 +27,27 @@ double scale_of(const Eigen::ArrayXd& values) {
   return deviation > 1e-12 * std::max(1.0, values.abs().maxCoeff()) ? deviation : 1.0;
 }
 
-// Coefficients and an intercept, which no penalty draws.
-Eigen::VectorXd combine(const Eigen::MatrixXd& X, const Eigen::VectorXd& y, const Form& form) {
+// Coefficients of the first columns of X, 0 for the others, and an intercept, which no penalty draws.
+Eigen::VectorXd combine(const Eigen::MatrixXd& X, Eigen::Index columns, const Eigen::VectorXd& y, double penalty) {
   const Eigen::RowVectorXd centre = X.colwise().mean();
-  const Eigen::MatrixXd centred = X.rowwise() - centre;
+  const Eigen::MatrixXd centred = (X.rowwise() - centre).leftCols(columns);
   const Eigen::VectorXd off = y.array() - y.mean();
-  const double prior = 1.0 / static_cast<double>(X.cols());
-  Eigen::VectorXd combination(X.cols() + 1);
-  if (form.nonnegative) {
-    combination.head(X.cols()) = nonnegative_ridge(centred, off, form.penalty, prior);
-  } else {
-    Eigen::MatrixXd gram = centred.transpose() * centred;
-    gram.diagonal().array() += form.penalty;
-    const Eigen::VectorXd right = (centred.transpose() * off).array() + form.penalty * prior;
-    combination.head(X.cols()) = gram.llt().solve(right);
-  }
+  Eigen::VectorXd combination = Eigen::VectorXd::Zero(X.cols() + 1);
+  combination.head(columns) = nonnegative_ridge(centred, off, penalty, 1.0 / static_cast<double>(columns));
   combination[X.cols()] = y.mean() - centre * combination.head(X.cols());
   return combination;
 }
 
 double value_of(const Eigen::VectorXd& combination, const Eigen::RowVectorXd& row) {
   return row.dot(combination.head(row.size())) + combination[row.size()];
+}
+
+std::vector<Eigen::Index> all_but(Eigen::Index count, Eigen::Index left_out) {
+  std::vector<Eigen::Index> kept;
+  for (Eigen::Index j = 0; j < count; ++j) {
+    if (j != left_out) kept.push_back(j);
+  }
+  return kept;
 }
 
 }  // namespace
@@ -82,20 +76,26 @@ Eigen::VectorXd nonnegative_ridge(const Eigen::Ref<const Eigen::MatrixXd>& X,
   return w;
 }
 
-DeviceTransfer::DeviceTransfer(const Eigen::Ref<const Eigen::MatrixXd>& pool) {
-  if (pool.rows() == 0 || pool.cols() == 0) throw std::invalid_argument("transfer: no designs, or no other device");
-  check_costs(pool);
-  const Eigen::MatrixXd logs = pool.array().log();
-  centre_ = logs.colwise().mean().transpose();
+DeviceTransfer::DeviceTransfer(const Eigen::Ref<const Eigen::MatrixXd>& pool, Eigen::Index amounts)
+    : amounts_(amounts) {
+  if (pool.rows() == 0 || amounts < 0 || pool.cols() <= amounts) {
+    throw std::invalid_argument("transfer: no designs, or no other device");
+  }
+  check_costs(pool.leftCols(pool.cols() - amounts));
+  centre_ = pool.colwise().mean().transpose();
   scale_.resize(pool.cols());
-  for (Eigen::Index j = 0; j < pool.cols(); ++j) scale_[j] = scale_of(logs.col(j).array());
+  for (Eigen::Index j = 0; j < pool.cols(); ++j) scale_[j] = scale_of(pool.col(j).array());
 }
 
 Eigen::MatrixXd DeviceTransfer::standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   if (X.cols() != centre_.size()) throw std::invalid_argument("transfer: another number of devices than in the pool");
-  check_costs(X);
-  const Eigen::MatrixXd logs = X.array().log();
-  return (logs.rowwise() - centre_.transpose()) * scale_.cwiseInverse().asDiagonal();
+  check_costs(X.leftCols(X.cols() - amounts_));
+  if (!X.allFinite()) throw std::invalid_argument("transfer: amounts must be finite");
+  return (X.rowwise() - centre_.transpose()) * scale_.cwiseInverse().asDiagonal();
+}
+
+Eigen::ArrayXd DeviceTransfer::positive(const Eigen::ArrayXd& values) const {
+  return (values < least_).select(least_ * (values / least_ - 1.0).exp().max(1e-300), values);
 }
 
 void DeviceTransfer::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
@@ -103,30 +103,27 @@ void DeviceTransfer::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen
   if (X.rows() == 0) throw std::invalid_argument("transfer: no rows");
   check_costs(y);
   const Eigen::MatrixXd rows = standardised(X);
-  const Eigen::VectorXd logs = y.array().log();
-  const double unit = scale_of(logs.array());  // so that equal coefficients are a prior whatever the new device
-  const Eigen::VectorXd values = logs / unit;
-  const Eigen::Index count = rows.rows();
-  combinations_.resize(rows.cols() + 1, static_cast<Eigen::Index>(forms.size()));
+  const double unit = scale_of(y.array());  // so that equal coefficients are a prior whatever the new device
+  const Eigen::VectorXd values = y / unit;
+  const Eigen::Index count = rows.rows(), kinds = amounts_ > 0 ? 2 : 1;
+  const auto each = static_cast<Eigen::Index>(penalties.size());
+  least_ = 0.1 * y.minCoeff();
+  combinations_.resize(rows.cols() + 1, kinds * each);
   Eigen::MatrixXd left_out = Eigen::MatrixXd::Zero(count, combinations_.cols());
   for (Eigen::Index c = 0; c < combinations_.cols(); ++c) {
-    const Form& form = forms[static_cast<std::size_t>(c)];
-    combinations_.col(c) = combine(rows, values, form) * unit;
+    const Eigen::Index columns = c < each ? rows.cols() - amounts_ : rows.cols();
+    const double penalty = penalties[static_cast<std::size_t>(c % each)];
+    combinations_.col(c) = combine(rows, columns, values, penalty) * unit;
     for (Eigen::Index i = 0; i < count && count > 1; ++i) {
-      std::vector<Eigen::Index> kept;
-      for (Eigen::Index j = 0; j < count; ++j) {
-        if (j != i) kept.push_back(j);
-      }
-      left_out(i, c) = value_of(combine(rows(kept, Eigen::all), values(kept), form), rows.row(i)) * unit - logs[i];
+      const auto kept = all_but(count, i);
+      const Eigen::VectorXd without = combine(rows(kept, Eigen::all), columns, values(kept), penalty);
+      left_out(i, c) = value_of(without, rows.row(i)) * unit - y[i];
     }
   }
-  const Eigen::ArrayXd errors = left_out.array().abs().colwise().mean().transpose().max(1e-12);
+  const Eigen::ArrayXd errors = left_out.array().abs().colwise().mean().transpose().max(1e-12 * unit);
   shares_ = (errors / errors.minCoeff()).pow(-8.0);
   shares_ /= shares_.sum();
-  const Eigen::VectorXd mixed = left_out * shares_;
-  const Eigen::ArrayXd off = mixed.array();
-  noise_ = std::max(off.square().mean(), least_error);
-  left_out_ = std::max((y.array() * (off.exp() - 1.0)).square().mean(), least_error);
+  left_out_ = std::max((left_out * shares_).squaredNorm() / static_cast<double>(count), least_error);
 }
 
 Prediction DeviceTransfer::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
@@ -137,10 +134,7 @@ Prediction DeviceTransfer::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) c
   const Eigen::VectorXd mean = each * shares_;
   const Eigen::MatrixXd squares = (each.colwise() - mean).cwiseAbs2();
   const Eigen::VectorXd apart = squares * shares_;
-  Prediction prediction;
-  prediction.mean = mean.array().exp();
-  prediction.stddev = prediction.mean.array() * (apart.array() + noise_).sqrt();
-  return prediction;
+  return {positive(mean.array()), (apart.array() + left_out_).sqrt()};
 }
 
 double DeviceTransfer::left_out_error() const {
@@ -159,10 +153,9 @@ Json DeviceTransfer::save() const {
     const Eigen::VectorXd flat = values.reshaped();
     return Json(std::vector<double>(flat.data(), flat.data() + flat.size()));
   };
-  return {{"signature", signature},  {"centre", list(centre_)},
-          {"scale", list(scale_)},   {"combinations", list(combinations_)},
-          {"shares", list(shares_)}, {"noise", noise_},
-          {"left_out", left_out_}};
+  return {{"signature", signature}, {"amounts", amounts_},     {"centre", list(centre_)},
+          {"scale", list(scale_)},  {"shares", list(shares_)}, {"combinations", list(combinations_)},
+          {"least", least_},        {"left_out", left_out_}};
 }
 
 void DeviceTransfer::load(const Json& state) {
@@ -173,11 +166,12 @@ void DeviceTransfer::load(const Json& state) {
   }
   const std::vector<double> centre = root.numbers("centre"), scale = root.numbers("scale"),
                             combinations = root.numbers("combinations"), shares = root.numbers("shares");
-  const double noise = root.number("noise", {.least = least_error});
+  const double least = root.number("least", {.least = least_error});
   const double left_out = root.number("left_out", {.least = least_error});
-  const bool positive = std::ranges::all_of(scale, [](double value) { return value > 0; });
-  if (centre.empty() || scale.size() != centre.size() || !positive || shares.empty() ||
-      combinations.size() != shares.size() * (centre.size() + 1)) {
+  const auto amounts = root.integer("amounts", {.least = 0, .most = static_cast<std::int64_t>(scale.size())});
+  const bool above = std::ranges::all_of(scale, [](double value) { return value > 0; });
+  if (centre.empty() || static_cast<std::size_t>(amounts) >= centre.size() || scale.size() != centre.size() || !above ||
+      shares.empty() || combinations.size() != shares.size() * (centre.size() + 1)) {
     root.note("combinations", "lengths that fit, and scales above 0", "others");
   }
   root.finish();
@@ -189,7 +183,8 @@ void DeviceTransfer::load(const Json& state) {
   scale_ = vector(scale);
   shares_ = vector(shares);
   combinations_ = Eigen::Map<const Eigen::MatrixXd>(combinations.data(), centre_.size() + 1, shares_.size());
-  noise_ = noise;
+  amounts_ = amounts;
+  least_ = least;
   left_out_ = left_out;
 }
 

@@ -1,11 +1,11 @@
 // What a design costs on a new device, from few measurements there and its costs on other devices: few-shot transfer.
 // The task is that of HELP (Lee, Lee, Shin and Hwang, NeurIPS 2021) and MAPLE (Abbasi, Wong and Shafiee, 2022).
 //
-// The logarithm of the cost is a combination of the standardised logarithms of the others' costs. Four combinations
-// are fitted with coefficients that are nowhere negative, as what is slower on one device is seldom faster on another,
-// and four with any sign, each drawn towards the same coefficient for all devices by a penalty of its own. A prediction
-// is their mean, weighted by the inverse eighth power of their mean absolute leave-one-out errors: the others' alike
-// are found by few samples, and measurements far off do not decide alone.
+// The cost is a combination of the others' costs, each in units of its own spread, with coefficients that are nowhere
+// negative, as what is slower on one device is seldom faster on another, each drawn towards the same coefficient by a
+// penalty; and of the same with amounts of the design itself beside them, its operators of each kind, say, for what
+// another mix of them decides on the new device. Of either kind there are three, by their penalties. A prediction is
+// their mean, weighted by the inverse eighth power of their mean absolute leave-one-out errors.
 #pragma once
 
 #include <Eigen/Core>
@@ -21,30 +21,35 @@ namespace ridgeline {
 Eigen::VectorXd nonnegative_ridge(const Eigen::Ref<const Eigen::MatrixXd>& X,
                                   const Eigen::Ref<const Eigen::VectorXd>& y, double penalty, double prior);
 
-// Features of a row: its costs on the other devices, positive, as are the values. fit() refuses others by
-// std::invalid_argument; deviations are those of the logarithm, times the mean.
+// Features of a row: its costs on the other devices, positive, as are the values, then amounts of the design, not
+// negative where they are costly. fit() refuses costs that are not positive by std::invalid_argument. Predictions are
+// positive: what a combination puts below a tenth of the least cost seen goes on towards 0 from there.
 class DeviceTransfer final : public Predictor {
  public:
-  // `pool`: m x d, costs on the other devices of the designs there are, a row a design: what they are standardised by.
-  // Throws std::invalid_argument: no row or column, values that are not positive and finite.
-  explicit DeviceTransfer(const Eigen::Ref<const Eigen::MatrixXd>& pool);
+  // `pool`: m x (d + amounts), a row for each design there is, or for some: what features are in units of. The last
+  // `amounts` columns are of the designs. Throws std::invalid_argument: no row or no device, costs that are not
+  // positive and finite.
+  explicit DeviceTransfer(const Eigen::Ref<const Eigen::MatrixXd>& pool, Eigen::Index amounts = 0);
 
   void fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) override;
   Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
-  double left_out_error() const override;  // in natural units
+  double left_out_error() const override;
   Json save() const override;
   void load(const Json& state) override;
 
-  // How much of the prediction each other device decides: the mean coefficients. d.
+  // How much of the prediction each feature decides, in units of its spread: the mean coefficients. d + amounts.
   Eigen::VectorXd coefficients() const;
 
  private:
   Eigen::MatrixXd standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
+  Eigen::ArrayXd positive(const Eigen::ArrayXd& values) const;
 
-  Eigen::VectorXd centre_, scale_;   // d, of logarithms
-  Eigen::MatrixXd combinations_;     // (d + 1) x combinations: coefficients, then the intercept
-  Eigen::VectorXd shares_;           // of the combinations; empty before fit
-  double noise_ = 0, left_out_ = 0;  // noise_: variance of the logarithm
+  Eigen::Index amounts_;
+  Eigen::VectorXd centre_, scale_;  // d + amounts
+  Eigen::MatrixXd combinations_;    // (d + amounts + 1) x combinations: coefficients, then the intercept
+  Eigen::VectorXd shares_;          // of the combinations; empty before fit
+  double least_ = 1;                // a tenth of the least cost seen
+  double left_out_ = 0;
 };
 
 }  // namespace ridgeline

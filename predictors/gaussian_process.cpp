@@ -104,7 +104,9 @@ void GaussianProcess::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eige
   if (!X.allFinite() || !y.allFinite()) throw std::invalid_argument("gp: a value is not finite");
   least_ = X.colwise().minCoeff().transpose();
   range_ = X.colwise().maxCoeff().transpose() - least_;
-  for (double& range : range_) range = range > 0 ? range : 1.0;  // what never changes is no distance
+  for (Eigen::Index j = 0; j < range_.size(); ++j) {  // what never changes but for rounding is no distance
+    if (!(range_[j] > 1e-12 * std::abs(least_[j]))) range_[j] = 1.0;
+  }
   rows_ = scaled(X);
   values_ = y;
   know_rows();

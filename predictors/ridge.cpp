@@ -131,7 +131,10 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
   centre_ = X.colwise().mean().transpose();
   const Eigen::MatrixXd centred = X.rowwise() - centre_.transpose();
   scale_ = (centred.colwise().squaredNorm() / rows_).cwiseSqrt().transpose();
-  for (double& scale : scale_) scale = scale > 0 ? scale : 1.0;  // a constant feature says nothing
+  // A feature that is constant but for rounding says nothing.
+  for (Eigen::Index j = 0; j < scale_.size(); ++j) {
+    if (!(scale_[j] > 1e-12 * std::abs(centre_[j]))) scale_[j] = 1.0;
+  }
   intercept_ = y.mean();
   const Eigen::MatrixXd scaled = standardised(X);
   const Eigen::VectorXd centred_y = y.array() - intercept_;

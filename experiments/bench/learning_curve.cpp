@@ -12,6 +12,7 @@
 #include "experiments/worker_pool.hpp"
 #include "predictors/agreement.hpp"
 #include "predictors/device_transfer.hpp"
+#include "search/predicted/path_profile.hpp"
 
 namespace ridgeline {
 namespace {
@@ -56,20 +57,53 @@ std::vector<std::size_t> columns_of(const Table& table, std::size_t objective, c
 // Rows as the predictor sees them, and as distances between them are taken.
 struct Inputs {
   Eigen::MatrixXd features, places;
+  Eigen::Index amounts = 0;  // how many of the features of a transfer are not another device's costs
 };
 
-Eigen::MatrixXd standardised_logarithms(const Eigen::MatrixXd& positive) {
-  Eigen::MatrixXd logs = positive.array().log();
-  logs.rowwise() -= Eigen::RowVectorXd(logs.colwise().mean());
-  for (Eigen::Index j = 0; j < logs.cols(); ++j) {
-    const double deviation = std::sqrt(logs.col(j).squaredNorm() / static_cast<double>(logs.rows()));
-    if (deviation > 1e-12) logs.col(j) /= deviation;
+Eigen::MatrixXd standardised(Eigen::MatrixXd rows) {
+  rows.rowwise() -= Eigen::RowVectorXd(rows.colwise().mean());
+  for (Eigen::Index j = 0; j < rows.cols(); ++j) {
+    const double deviation = std::sqrt(rows.col(j).squaredNorm() / static_cast<double>(rows.rows()));
+    if (deviation > 1e-12) rows.col(j) /= deviation;
   }
-  return logs;
+  return rows;
+}
+
+// Of columns that are the same but for their unit the first, and none that is constant: what is said twice would count
+// twice.
+Eigen::MatrixXd distinct(const Eigen::MatrixXd& rows) {
+  constexpr double same = 1 - 1e-9;
+  const Eigen::MatrixXd scaled = standardised(rows);
+  std::vector<Eigen::Index> kept;
+  for (Eigen::Index j = 0; j < rows.cols(); ++j) {
+    const auto alike = [&](Eigen::Index k) {
+      return std::abs(scaled.col(j).dot(scaled.col(k))) > same * static_cast<double>(rows.rows());
+    };
+    if (scaled.col(j).squaredNorm() > 0.5 && std::ranges::none_of(kept, alike)) kept.push_back(j);
+  }
+  return rows(Eigen::all, kept);
+}
+
+// Costs on the other devices, and how many operators of each kind the networks have, but for those that only see zeros:
+// the devices differ in whether they run these.
+Inputs transfer_inputs(const CurveData& data) {
+  const PathProfile profile(*data.space, data.genomes);
+  const std::vector<std::string> names = profile.names();
+  std::vector<Eigen::Index> amounts;
+  for (std::size_t j = 0; j < names.size(); ++j) {
+    if (PathProfile::is_amount(names[j])) amounts.push_back(static_cast<Eigen::Index>(j));
+  }
+  const Eigen::MatrixXd networks = distinct(profile.rows(data.genomes)(Eigen::all, amounts));
+  Inputs inputs;
+  inputs.amounts = networks.cols();
+  inputs.features.resize(data.others.rows(), data.others.cols() + inputs.amounts);
+  inputs.features << data.others, networks;
+  inputs.places = standardised(data.others.array().log());
+  return inputs;
 }
 
 Inputs inputs_of(const CurveData& data, const CurveOptions& options) {
-  if (!data.from.empty()) return {data.others, standardised_logarithms(data.others)};
+  if (!data.from.empty()) return transfer_inputs(data);
   const auto set = make_feature_set(options.by.features, *data.space, data.genomes);
   if (!set) {
     throw ConfigError({"--features", "", "features that '" + data.space->name() + "' has, and not too many",
@@ -105,8 +139,8 @@ class Scale {
 class Draws {
  public:
   Draws(const CurveData& data, const CurveOptions& options)
-      : data_(data), options_(options), inputs_(inputs_of(data, options)), shape_(shape_of(data, options)) {
-    if (!data.from.empty()) transfer_ = DeviceTransfer(data.others);
+      : data_(data), options_(options), inputs_(inputs_of(data, options)), shapes_(shapes_of(data, options)) {
+    if (!data.from.empty()) transfer_ = DeviceTransfer(inputs_.features, inputs_.amounts);
   }
 
   std::vector<PredictionAgreement> agreements(std::uint64_t seed) const {
@@ -120,48 +154,60 @@ class Draws {
   }
 
   std::string predicted_by() const {
-    if (!data_.from.empty()) return fmt::format("transfer from {} values", data_.from.size());
+    if (!data_.from.empty()) {
+      const std::string networks = inputs_.amounts > 0 ? " and the network" : "";
+      return fmt::format("transfer from {} values{}", data_.from.size(), networks);
+    }
     static const std::vector<std::string> suffixes{"", "", ", of the logarithm", ", of the logarithm from the best"};
-    return options_.by.text() + suffixes[static_cast<std::size_t>(shape_)];
+    const std::string by = options_.by.text() + suffixes[static_cast<std::size_t>(shapes_.front())];
+    return shapes_.size() == 1 ? by : by + " or not";
   }
 
  private:
-  static CurveShape shape_of(const CurveData& data, const CurveOptions& options) {
+  struct Fitted {
+    Scale scale;
+    std::unique_ptr<Predictor> predictor;
+  };
+
+  // Where there are several, each fit takes that with the least left-out error, as a share of what the values differ.
+  static std::vector<CurveShape> shapes_of(const CurveData& data, const CurveOptions& options) {
     const bool positive = data.values.minCoeff() > 0;
-    if (!data.from.empty()) return CurveShape::logarithm;  // of its own
+    if (!data.from.empty()) return {CurveShape::plain};
     if (options.shape == CurveShape::logarithm && !positive) {
       throw ConfigError({"--shape", "", "positive values of '" + data.objective + "'", "others", "use plain or best"});
     }
-    if (options.shape != CurveShape::automatic) return options.shape;
-    return positive && !data.maximised ? CurveShape::logarithm : CurveShape::best;
+    if (options.shape != CurveShape::automatic) return {options.shape};
+    if (data.maximised || !positive) return {CurveShape::best};
+    return {CurveShape::logarithm, CurveShape::plain};
   }
 
-  std::unique_ptr<Predictor> fitted(const std::vector<Eigen::Index>& rows, const Scale& scale) const {
-    std::unique_ptr<Predictor> predictor;
-    if (transfer_) {
-      predictor = std::make_unique<DeviceTransfer>(*transfer_);
-      predictor->fit(inputs_.features(rows, Eigen::all), data_.values(rows));
-    } else {
-      predictor = make_predictor(options_.by.predictor);
-      predictor->fit(inputs_.features(rows, Eigen::all), scale.fitted(data_.values(rows)));
-    }
-    return predictor;
+  std::unique_ptr<Predictor> unfitted() const {
+    if (transfer_) return std::make_unique<DeviceTransfer>(*transfer_);
+    return make_predictor(options_.by.predictor);
   }
 
-  // In what is fitted. A transfer predicts natural values with deviations of their logarithm.
-  Prediction predict(const Predictor& predictor, const std::vector<Eigen::Index>& rows) const {
-    Prediction prediction = predictor.predict(inputs_.features(rows, Eigen::all));
-    if (transfer_) {
-      prediction.stddev = prediction.stddev.cwiseQuotient(prediction.mean);
-      prediction.mean = prediction.mean.array().log();
+  Fitted fitted(const std::vector<Eigen::Index>& rows) const {
+    const Eigen::MatrixXd features = inputs_.features(rows, Eigen::all);
+    const Eigen::VectorXd values = data_.values(rows);
+    std::optional<Fitted> best;
+    double least = std::numeric_limits<double>::infinity();
+    for (const CurveShape shape : shapes_) {
+      Fitted one{{shape, data_.maximised && !transfer_, values}, unfitted()};
+      const Eigen::VectorXd shaped = one.scale.fitted(values);
+      one.predictor->fit(features, shaped);
+      const double spread = (shaped.array() - shaped.mean()).square().mean();
+      const double error = spread > 0 ? one.predictor->left_out_error() / spread : 0.0;
+      if (best && !(error < least)) continue;
+      least = error;
+      best = std::move(one);
     }
-    return prediction;
+    return std::move(*best);
   }
 
   PredictionAgreement agreement(const std::vector<Eigen::Index>& learnt,
                                 const std::vector<Eigen::Index>& judged) const {
-    const Scale scale(shape_, data_.maximised && !transfer_, data_.values(learnt));
-    const Prediction prediction = predict(*fitted(learnt, scale), judged);
+    const auto [scale, predictor] = fitted(learnt);
+    const Prediction prediction = predictor->predict(inputs_.features(judged, Eigen::all));
     const Eigen::VectorXd truth = data_.values(judged);
     return agreement_of(prediction, scale.fitted(truth), scale.natural(prediction.mean), truth);
   }
@@ -199,8 +245,7 @@ class Draws {
       const std::vector<Eigen::Index> known(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(chosen));
       const std::vector<Eigen::Index> open(order.begin() + static_cast<std::ptrdiff_t>(chosen),
                                            order.begin() + static_cast<std::ptrdiff_t>(pool));
-      const Scale scale(shape_, data_.maximised && !transfer_, data_.values(known));
-      const Eigen::VectorXd deviation = predict(*fitted(known, scale), open).stddev;
+      const Eigen::VectorXd deviation = fitted(known).predictor->predict(inputs_.features(open, Eigen::all)).stddev;
       std::vector<Eigen::Index> by(open.size());
       std::iota(by.begin(), by.end(), Eigen::Index{0});
       std::ranges::stable_sort(by, [&](Eigen::Index a, Eigen::Index b) { return deviation[a] > deviation[b]; });
@@ -212,7 +257,7 @@ class Draws {
   const CurveData& data_;
   const CurveOptions& options_;
   Inputs inputs_;
-  CurveShape shape_;
+  std::vector<CurveShape> shapes_;
   std::optional<DeviceTransfer> transfer_;
 };
 

@@ -1,6 +1,6 @@
 // Learning curves: how well a predictor of one value of a published table (experiments/evaluators/table.hpp) does from
-// few of its rows, by all the others, over many draws; also from the same rows' values on other devices, and with rows
-// that are chosen, not drawn.
+// few of its rows, by all the others, over many draws; also from the same rows' values on other devices and what their
+// networks consist of, and with rows that are chosen, not drawn.
 #pragma once
 
 #include <atomic>
@@ -40,7 +40,8 @@ std::span<const std::string> sample_choice_names();
 // What is predicted: the value, its logarithm, or the logarithm of how far it is from the best of the samples
 // (search/predicted/value_shape.hpp).
 enum class CurveShape : std::uint8_t { automatic, plain, logarithm, best };
-std::span<const std::string> curve_shape_names();  // automatic: logarithm of what is positive and minimised, else best
+// automatic: of what is positive and minimised plain or its logarithm, by the left-out error of each fit; else best.
+std::span<const std::string> curve_shape_names();
 
 struct CurveOptions {
   PredictedBy by{"ridge", FeatureChoice::pairs};  // not looked at where there are others

@@ -9,6 +9,7 @@
 #include "search/evolution/nsga2.hpp"
 #include "search/evolution/variation.hpp"
 #include "search/fronts/ranking.hpp"
+#include "search/predicted/path_profile.hpp"
 
 namespace ridgeline {
 namespace {
@@ -30,7 +31,8 @@ std::span<const PredictedBy> tried() {
                                             {ridge, FeatureChoice::pairs},
                                             {ridge, FeatureChoice::network},
                                             {gaussian_process, FeatureChoice::genes},
-                                            {gaussian_process, FeatureChoice::architecture}};
+                                            {gaussian_process, FeatureChoice::architecture},
+                                            {gaussian_process, FeatureChoice::profile}};
   return all;
 }
 
@@ -131,6 +133,7 @@ std::unique_ptr<FeatureSet> make_feature_set(FeatureChoice choice, const SearchS
                                              std::span<const Genome> known) {
   std::unique_ptr<FeatureSet> set;
   if (choice == FeatureChoice::network) set = std::make_unique<NetworkFeatures>(space, known);
+  if (choice == FeatureChoice::profile) set = std::make_unique<PathProfile>(space, known);
   if (choice == FeatureChoice::pairs) set = std::make_unique<PairFeatures>(space);
   if (choice == FeatureChoice::architecture) set = std::make_unique<GenomeFeatures>(space, false);
   if (choice == FeatureChoice::genes) set = std::make_unique<GenomeFeatures>(space);
@@ -147,7 +150,7 @@ std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectiv
 }
 
 std::span<const std::string> feature_choice_names() {
-  static const std::vector<std::string> names{"auto", "genes", "architecture", "pairs", "network"};
+  static const std::vector<std::string> names{"auto", "genes", "architecture", "pairs", "network", "profile"};
   return names;
 }
 

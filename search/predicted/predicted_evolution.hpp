@@ -20,8 +20,8 @@ namespace ridgeline {
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives);
 
 // From what an objective is predicted: GenomeFeatures, these without precision, PairFeatures or NetworkFeatures.
-enum class FeatureChoice : std::uint8_t { automatic, genes, architecture, pairs, network };
-std::span<const std::string> feature_choice_names();  // "auto", "genes", "architecture", "pairs", "network"
+enum class FeatureChoice : std::uint8_t { automatic, genes, architecture, pairs, network, profile };
+std::span<const std::string> feature_choice_names();  // "auto", "genes", "architecture", "pairs", "network", "profile"
 
 // The features of that name, null where there are none or pairs too many for a quick fit (10,000), but for genes.
 // `known`: for network, whose features are those that these have.

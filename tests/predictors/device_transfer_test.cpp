@@ -16,18 +16,26 @@ namespace {
 // Four devices by two hidden amounts (operations and bytes), each bound by another mix of them.
 struct Devices {
   Eigen::MatrixXd others;  // n x 3
-  Eigen::VectorXd fresh;   // n: the square root of what the first two take, a monotone function of theirs
+  Eigen::VectorXd fresh;   // n
+  Eigen::VectorXd bytes;   // n
 };
 
 Devices devices(Eigen::Index count) {
   Rng rng(61);
-  Devices all{Eigen::MatrixXd(count, 3), Eigen::VectorXd(count)};
+  Devices all{Eigen::MatrixXd(count, 3), Eigen::VectorXd(count), Eigen::VectorXd(count)};
   for (Eigen::Index i = 0; i < count; ++i) {
-    const double operations = std::exp(rng.normal()), bytes = std::exp(rng.normal());
-    all.others.row(i) << operations, std::sqrt(operations) * std::pow(bytes, 0.1), bytes;
-    all.fresh[i] = 3e-3 * std::pow(operations, 0.7);
+    const double operations = 1 + rng.uniform(), bytes = 1 + rng.uniform();
+    all.others.row(i) << operations, operations + 0.2 * bytes, operations + 0.4 * bytes;
+    all.fresh[i] = 3e-3 * (operations + bytes);
+    all.bytes[i] = bytes;
   }
   return all;
+}
+
+Eigen::MatrixXd with_bytes(const Devices& all) {
+  Eigen::MatrixXd features(all.others.rows(), 4);
+  features << all.others, all.bytes;
+  return features;
 }
 
 double spearman_of(const Eigen::VectorXd& a, const Eigen::VectorXd& b) {
@@ -58,31 +66,43 @@ TEST(NonnegativeRidge, IsAMinimum) {
   EXPECT_THROW(nonnegative_ridge(X, y.head(5), 1, 0.2), std::invalid_argument);
 }
 
-TEST(DeviceTransfer, TenSamplesRankAMonotoneDevice) {
+// No combination of the others that is nowhere negative has the new device's share of bytes; with the bytes one has.
+TEST(DeviceTransfer, AmountsSayWhatNoOtherDeviceDoes) {
   const Devices all = devices(300);
-  DeviceTransfer transfer(all.others);
-  transfer.fit(all.others.topRows(10), all.fresh.head(10));
-  const Eigen::VectorXd rest = transfer.predict_mean(all.others.bottomRows(290));
-  EXPECT_GT(spearman_of(rest, all.fresh.tail(290)), 0.99);
-  // e times the operations take e^0.7 times as long, e times the bytes nothing more.
-  const auto slope = [&](double operations, double bytes) {
-    const double e = std::exp(1.0);
-    const Eigen::RowVector3d more(std::pow(e, operations), std::pow(e, 0.5 * operations + 0.1 * bytes),
-                                  std::pow(e, bytes));
-    const Eigen::MatrixXd rows = (Eigen::MatrixXd(2, 3) << 1, 1, 1, more).finished();
-    const Eigen::VectorXd costs = transfer.predict_mean(rows);
-    return std::log(costs[1] / costs[0]);
+  const auto quality = [&](const Eigen::MatrixXd& features, Eigen::Index amounts) {
+    DeviceTransfer transfer(features, amounts);
+    transfer.fit(features.topRows(10), all.fresh.head(10));
+    return spearman_of(transfer.predict_mean(features.bottomRows(290)), all.fresh.tail(290));
   };
-  EXPECT_NEAR(slope(1, 0), 0.7, 0.07);
-  EXPECT_NEAR(slope(0, 1), 0.0, 0.07);
+  const double without = quality(all.others, 0), with = quality(with_bytes(all), 1);
+  EXPECT_GT(without, 0.85);
+  EXPECT_LT(without, 0.96);
+  EXPECT_GT(with, 0.99);
+}
+
+TEST(DeviceTransfer, CoefficientsAreNowhereNegativeAndPredictionsPositive) {
+  const Devices all = devices(50);
+  const Eigen::MatrixXd features = with_bytes(all);
+  DeviceTransfer transfer(features, 1);
+  transfer.fit(features.topRows(10), all.fresh.head(10));
+  EXPECT_GE(transfer.coefficients().minCoeff(), 0.0);
+  EXPECT_GT(transfer.coefficients()[3], 0.0);
+  // Far below what was seen: still positive, and still ordered.
+  Eigen::MatrixXd little(3, 4);
+  little << 1e-9, 1e-9, 1e-9, -1, 1e-9, 1e-9, 1e-9, -2, 1e-9, 1e-9, 1e-9, -3;
+  const Eigen::VectorXd costs = transfer.predict_mean(little);
+  EXPECT_GT(costs[2], 0.0);
+  EXPECT_GT(costs[1], costs[2]);
+  EXPECT_GT(costs[0], costs[1]);
 }
 
 TEST(DeviceTransfer, SavedItPredictsTheSame) {
   const Devices all = devices(40);
-  DeviceTransfer transfer(all.others), loaded(all.others.topRows(2));
-  transfer.fit(all.others.topRows(12), all.fresh.head(12));
+  const Eigen::MatrixXd features = with_bytes(all);
+  DeviceTransfer transfer(features, 1), loaded(all.others.topRows(2));
+  transfer.fit(features.topRows(12), all.fresh.head(12));
   loaded.load(Json::parse(transfer.save().dump()));
-  const Prediction a = transfer.predict(all.others), b = loaded.predict(all.others);
+  const Prediction a = transfer.predict(features), b = loaded.predict(features);
   EXPECT_EQ(a.mean, b.mean);
   EXPECT_EQ(a.stddev, b.stddev);
   EXPECT_GT(a.stddev.minCoeff(), 0.0);
@@ -99,13 +119,13 @@ TEST(DeviceTransfer, SingleConstantAndDuplicateRows) {
   EXPECT_NEAR(transfer.predict_mean(all.others.topRows(1))[0], all.fresh[0], 1e-6 * all.fresh[0]);
   DeviceTransfer constant(Eigen::MatrixXd::Constant(20, 3, 2.0));
   constant.fit(Eigen::MatrixXd::Constant(20, 3, 2.0), all.fresh);
-  EXPECT_NEAR(std::log(constant.predict_mean(Eigen::MatrixXd::Constant(1, 3, 2.0))[0]), all.fresh.array().log().mean(),
-              1e-9);
+  EXPECT_NEAR(constant.predict_mean(Eigen::MatrixXd::Constant(1, 3, 2.0))[0], all.fresh.mean(), 1e-9);
 }
 
 TEST(DeviceTransfer, BadArgumentsAreRefused) {
   const Devices all = devices(20);
   EXPECT_THROW(DeviceTransfer(Eigen::MatrixXd(0, 3)), std::invalid_argument);
+  EXPECT_THROW(DeviceTransfer(all.others, 3), std::invalid_argument);
   DeviceTransfer transfer(all.others);
   EXPECT_THROW(transfer.predict(all.others), std::logic_error);
   Eigen::VectorXd broken = all.fresh;
