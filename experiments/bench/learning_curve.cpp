@@ -70,10 +70,10 @@ Eigen::MatrixXd standardised_logarithms(const Eigen::MatrixXd& positive) {
 
 Inputs inputs_of(const CurveData& data, const CurveOptions& options) {
   if (!data.from.empty()) return {data.others, standardised_logarithms(data.others)};
-  const auto set = make_feature_set(options.by.features, *data.space, data.genomes);
+  const auto set = make_feature_set(options.by.features, *data.space, data.genomes, {options.costs});
   if (!set) {
     throw ConfigError({"--features", "", "features that '" + data.space->name() + "' has, and not too many",
-                       feature_choice_names()[static_cast<std::size_t>(options.by.features)], "use genes"});
+                       name_of(options.by.features), "use genes"});
   }
   return {set->rows(data.genomes), GenomeFeatures(*data.space).rows(data.genomes)};
 }
