@@ -71,8 +71,9 @@ void add_sweep_command(CLI::App& app, CommandLine& cli);            // sweep
 void add_scratchpad_command(CLI::App& app, CommandLine& cli);       // scratchpad
 void add_spiking_command(CLI::App& app, CommandLine& cli);          // spiking
 void add_predictor_commands(CLI::App& app, CommandLine& cli);       // predictor train|eval|list
-void add_graph_command(CLI::App& predictors, CommandLine& cli);     // predictor graph
-void add_curve_command(CLI::App& predictors, CommandLine& cli);     // predictor curve
+void add_predictor_export_command(CLI::App& predictors, CommandLine& cli);  // predictor export
+void add_graph_command(CLI::App& predictors, CommandLine& cli);             // predictor graph
+void add_curve_command(CLI::App& predictors, CommandLine& cli);             // predictor curve
 void add_version_command(CLI::App& app, CommandLine& cli);
 
 // A sub-command with its one-line description and an example, which --help shows last.

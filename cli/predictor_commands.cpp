@@ -1,9 +1,10 @@
-// predictor train, predictor eval, predictor list; predictor curve is in predictor_curve_command.cpp
+// predictor train, eval, list; predictor curve, export and graph are in files of their own
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "cli/command_line.hpp"
+#include "cli/feature_options.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
 #include "experiments/report/learned_score.hpp"
@@ -15,7 +16,7 @@ namespace ridgeline {
 namespace {
 
 struct PredictorFlags {
-  std::string database, study, file, features = "auto";
+  std::string database, study, file, features = "auto", from;
   LearningOptions options;
   bool json = false, quiet = false;
 };
@@ -63,11 +64,32 @@ std::string error_text(const LearnedError& error, const std::string& unit) {
 
 std::string time_text(double seconds) { return pretty(seconds, "s"); }
 
+// --from and --device, which mean something to some predictors alone.
+void read_kind(PredictorFlags& flags) {
+  LearningOptions& options = flags.options;
+  const FeatureChoice features = options.prediction.features;
+  const bool graph = options.prediction.predictor == "graph", transfer = options.prediction.predictor == "transfer";
+  if ((graph || transfer) && features != FeatureChoice::automatic) {
+    throw ConfigError({"--features", "", "none with --predictor " + options.prediction.predictor, flags.features,
+                       "a graph network looks at networks, a transfer at --from"});
+  }
+  if (transfer || !flags.from.empty()) options.from = OtherCostSource::parse(flags.from);
+  if (options.graph.pretrain > 0 && !graph) {
+    throw ConfigError({"--pretrain", "", "0 without --predictor graph", std::to_string(options.graph.pretrain), ""});
+  }
+  if (graph && options.devices.size() == 1 && options.graph.pretrain > 0) {
+    options.graph.device = options.devices.front();
+    options.devices.clear();
+  }
+  const bool looks = has_costs(features) || features == FeatureChoice::automatic;
+  check_feature_devices(options.devices, looks && !graph && !transfer);
+}
+
 int train(const CommandLine& cli, PredictorFlags& flags) {
   check_writable(flags.file, "--out");
-  const auto names = feature_choice_names();
-  flags.options.prediction.features =
-      static_cast<FeatureChoice>(std::ranges::find(names, flags.features) - names.begin());
+  FeatureChoice& features = flags.options.prediction.features;
+  features = feature_choice(flags.features);
+  read_kind(flags);
   const Store store(flags.database, Store::Mode::read);
   const LearnedScore score = [&] {
     PhaseLine line(!flags.quiet, cli.progress_bar, 2.0);
@@ -100,7 +122,7 @@ int evaluate(const CommandLine& cli, const PredictorFlags& flags) {
   const StudyRecord record = find_study(store, flags.study);
   const StudyConfig config = parse_study(JsonDocument::parse(record.config, "stored configuration of " + record.name));
   const auto space = std::make_shared<const SearchSpace>(stored_space(record, config, cli.resources));
-  const LearnedScore score = LearnedScore::load(flags.file, space);
+  const LearnedScore score = LearnedScore::load(flags.file, space, cli.resources);
   const LearnedError error = judge_score(score, store, record);
   if (flags.json) {
     cli.print_json(error_json(error));
@@ -112,12 +134,24 @@ int evaluate(const CommandLine& cli, const PredictorFlags& flags) {
   return exit_done;
 }
 
+// Those that do not look at rows of features.
+std::span<const std::pair<std::string, std::string>> other_kinds() {
+  static const std::vector<std::pair<std::string, std::string>> kinds{
+      {"transfer", "few-shot transfer from costs on other devices (as Lee et al., 2021): train, curve"},
+      {"graph", "graph network on the candidates' networks, pre-trained or not (as Dai et al., 2021): train, graph"}};
+  return kinds;
+}
+
 int list(const CommandLine& cli, const PredictorFlags& flags) {
   Json names = Json::array();
   TextTable table({{"predictor", false}, {"what", false}});
   for (const PredictorEntry& entry : predictors()) {
     names.push_back({{"name", entry.name}, {"about", entry.about}});
     table.add({entry.name, entry.about});
+  }
+  for (const auto& [name, about] : other_kinds()) {
+    names.push_back({{"name", name}, {"about", about}});
+    table.add({name, about});
   }
   if (flags.json) {
     cli.print_json(names);
@@ -137,21 +171,37 @@ void add_predictor_commands(CLI::App& app, CommandLine& cli) {
 
   CLI::App* command = add_command(
       *group, "train", "fit a predictor to one objective of a stored study; its error on trials held out, its speed-up",
-      "ridgeline predictor train codesign --objective energy_j --out energy.json --db ridgeline.db");
+      "ridgeline predictor train codesign --objective energy_j --out energy.json --db ridgeline.db\n"
+      "  ridgeline predictor train demo --objective latency_s --features genes+costs --device pixel_6 --out ms.json\n"
+      "  ridgeline predictor train demo --objective latency_s --predictor transfer --from pixel_6,raspberry_pi_4 --out "
+      "t.json");
   command->add_option("study", flags->options.study, "name of a stored study")->required();
   command->add_option("--objective", flags->options.objective, "an objective or a constraint of the study")->required();
   command->add_option("--out", flags->file, "the file to write")->required();
   std::vector<std::string> names{"auto"};
   for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
-  command->add_option("--predictor", flags->options.prediction.predictor, "auto: whichever is best by cross-validation")
+  names.insert(names.end(), {"transfer", "graph"});
+  command
+      ->add_option("--predictor", flags->options.prediction.predictor,
+                   "auto: whichever of those on features is best by cross-validation; transfer: from costs on other "
+                   "devices; graph: a network on networks")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
   std::vector<std::string> features;  // a network's are only known once it is decoded, which a learnt score saves
   for (const std::string& name : feature_choice_names()) {
-    if (name != feature_choice_names()[static_cast<std::size_t>(FeatureChoice::network)]) features.push_back(name);
+    if (name != name_of(FeatureChoice::network)) features.push_back(name);
   }
   command->add_option("--features", flags->features, "what it looks at")
       ->check(CLI::IsMember(features))
+      ->capture_default_str();
+  add_feature_device_option(*command, flags->options.devices);
+  command->add_option("--from", flags->from,
+                      "of a transfer: described devices, or a table and its values: pixel_6,raspberry_pi_4, "
+                      "nasbench201:latency_s_pixel3,latency_s_raspi4");
+  command
+      ->add_option("--pretrain", flags->options.graph.pretrain,
+                   "of graph: random candidates that it is trained on without labels, latency estimated on --device")
+      ->check(CLI::Range(std::size_t{0}, std::size_t{1'000'000}))
       ->capture_default_str();
   command->add_option("--held-out", flags->options.held_out, "share of the trials that judge")
       ->check(CLI::Range(0.01, 0.9))
@@ -170,6 +220,7 @@ void add_predictor_commands(CLI::App& app, CommandLine& cli) {
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return evaluate(cli, *flags); }; });
 
+  add_predictor_export_command(*group, cli);
   add_graph_command(*group, cli);
   add_curve_command(*group, cli);
 

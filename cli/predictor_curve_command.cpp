@@ -5,15 +5,17 @@
 #include <iostream>
 
 #include "cli/command_line.hpp"
+#include "cli/feature_options.hpp"
 #include "cli/progress.hpp"
 #include "experiments/bench/learning_curve.hpp"
+#include "experiments/cost_features.hpp"
 
 namespace ridgeline {
 namespace {
 
 struct CurveFlags {
   std::string table, objective, shape = "auto";
-  std::vector<std::string> from, predictors{"ridge"}, features{"genes"}, choices{"random"};
+  std::vector<std::string> from, predictors{"ridge"}, features{"genes"}, choices{"random"}, devices;
   CurveOptions options;
   bool json = false, quiet = false;
 };
@@ -97,10 +99,14 @@ int curve(const CommandLine& cli, CurveFlags& flags) {
   std::vector<PredictedBy> forms;
   for (const std::string& predictor : flags.predictors) {
     for (const std::string& features : flags.features) {
-      forms.push_back({predictor, word_of<FeatureChoice>(feature_choice_names(), features)});
+      forms.push_back({predictor, feature_choice(features)});
     }
   }
   if (!data.from.empty()) forms.resize(1);  // a transfer looks at other devices, not at features
+  const bool costs = std::ranges::any_of(forms, has_costs, &PredictedBy::features);
+  check_feature_devices(flags.devices, costs);
+  if (costs)
+    flags.options.costs = std::make_shared<const CostFeatures>(*data.space, cli.resources, CostSource{flags.devices});
   std::vector<Row> rows;
   bool complete = true;
   PhaseLine line(!flags.quiet, cli.progress_bar, 2.0);
@@ -134,7 +140,9 @@ void add_curve_command(CLI::App& group, CommandLine& cli) {
       "ridgeline predictor curve nasbench201 --objective latency_s_gold_6226 --samples 10,50,100\n"
       "  ridgeline predictor curve nasbench201 --objective latency_s_gold_6226 --samples 10,50 --from others\n"
       "  ridgeline predictor curve nasbench201 --objective accuracy_cifar10 --predictor ridge,gp,mlp --choose "
-      "random,spread");
+      "random,spread\n"
+      "  ridgeline predictor curve nasbench201 --objective latency_s_raspi4 --features genes,genes+costs --device "
+      "raspberry_pi_4");
   command->add_option("table", flags->table, "a table's description, or the name of a shipped one")->required();
   command->add_option("--objective", flags->objective, "the value that is predicted")->required();
   command
@@ -152,6 +160,7 @@ void add_curve_command(CLI::App& group, CommandLine& cli) {
       ->delimiter(',')
       ->check(CLI::IsMember(std::vector<std::string>(features.begin(), features.end())))
       ->capture_default_str();
+  add_feature_device_option(*command, flags->devices);
   const auto shapes = curve_shape_names(), choices = sample_choice_names();
   command
       ->add_option("--shape", flags->shape,

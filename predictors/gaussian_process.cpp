@@ -8,6 +8,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "predictors/row_checks.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
@@ -99,9 +100,7 @@ Eigen::MatrixXd GaussianProcess::scaled(const Eigen::Ref<const Eigen::MatrixXd>&
 }
 
 void GaussianProcess::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
-  if (X.rows() != y.size()) throw std::invalid_argument("gp: as many values as rows are needed");
-  if (X.rows() == 0) throw std::invalid_argument("gp: no rows");
-  if (!X.allFinite() || !y.allFinite()) throw std::invalid_argument("gp: a value is not finite");
+  check_fit("gp", X, y);
   least_ = X.colwise().minCoeff().transpose();
   range_ = X.colwise().maxCoeff().transpose() - least_;
   for (Eigen::Index j = 0; j < range_.size(); ++j) {  // what never changes but for rounding is no distance
@@ -189,20 +188,14 @@ void GaussianProcess::solve() {
   left_out_ = std::max((weights_.array() / factor_->inverse).square().mean(), std::numeric_limits<double>::min());
 }
 
-void GaussianProcess::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  if (values_.size() == 0) throw std::logic_error("gp: predict before fit");
-  if (X.cols() != range_.size()) throw std::invalid_argument("gp: another number of features than in fit");
-  if (!X.allFinite()) throw std::invalid_argument("gp: a value is not finite");
-}
-
 Eigen::VectorXd GaussianProcess::predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("gp", values_.size() > 0, X, range_.size());
   if (X.rows() == 0) return Eigen::VectorXd(0);
   return (covariance(squared_distances(scaled(X), rows_), squared_length_) * weights_).array() + mean_;
 }
 
 Prediction GaussianProcess::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("gp", values_.size() > 0, X, range_.size());
   if (X.rows() == 0) return {Eigen::VectorXd(0), Eigen::VectorXd(0)};  // Eigen solves for no columns by null references
   const Eigen::MatrixXd shared = covariance(squared_distances(scaled(X), rows_), squared_length_);
   Prediction prediction;

@@ -42,7 +42,6 @@ class GaussianProcess final : public Predictor {
  private:
   struct Known;
   struct Factor;
-  void check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
   Eigen::MatrixXd scaled(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
   void know_rows();
   void choose(const Eigen::VectorXd& centred);  // lengths and noise

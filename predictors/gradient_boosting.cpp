@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "predictors/row_checks.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
@@ -143,9 +144,7 @@ std::unique_ptr<Predictor> GradientBoosting::make(JsonReader options) {
 }
 
 void GradientBoosting::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
-  if (X.rows() != y.size()) throw std::invalid_argument("xgboost: as many values as rows are needed");
-  if (X.rows() == 0) throw std::invalid_argument("xgboost: no rows");
-  if (!X.allFinite() || !y.allFinite()) throw std::invalid_argument("xgboost: a value is not finite");
+  check_fit("xgboost", X, y);
   features_ = X.cols();
   mean_ = y.mean();
   const double deviation = std::sqrt((y.array() - mean_).square().mean());
@@ -197,19 +196,13 @@ void GradientBoosting::choose_rounds(const Rows& X, const Eigen::VectorXf& y) {
   left_out_ = std::max(least / static_cast<double>(X.rows()) * scale_ * scale_, least_error);
 }
 
-void GradientBoosting::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  if (!all_) throw std::logic_error("xgboost: predict before fit");
-  if (X.cols() != features_) throw std::invalid_argument("xgboost: another number of features than in fit");
-  if (!X.allFinite()) throw std::invalid_argument("xgboost: a value is not finite");
-}
-
 Eigen::VectorXd GradientBoosting::predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("xgboost", all_ != nullptr, X, features_);
   return all_->predict(rounded(X)) * scale_ + Eigen::VectorXd::Constant(X.rows(), mean_);
 }
 
 Prediction GradientBoosting::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("xgboost", all_ != nullptr, X, features_);
   const Rows rows = rounded(X);
   Prediction prediction;
   prediction.mean = all_->predict(rows) * scale_ + Eigen::VectorXd::Constant(X.rows(), mean_);

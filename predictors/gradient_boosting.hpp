@@ -41,7 +41,6 @@ class GradientBoosting final : public Predictor {
   using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
   static Rows rounded(const Eigen::Ref<const Eigen::MatrixXd>& X);
-  void check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
   void choose_rounds(const Rows& X, const Eigen::VectorXf& y);
 
   GradientBoostingOptions options_;

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "predictors/row_checks.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
@@ -104,9 +105,7 @@ Eigen::MatrixXd MlpEnsemble::columns(const Eigen::Ref<const Eigen::MatrixXd>& X)
 }
 
 void MlpEnsemble::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
-  if (X.rows() != y.size()) throw std::invalid_argument("mlp: as many values as rows are needed");
-  if (X.rows() == 0) throw std::invalid_argument("mlp: no rows");
-  if (!X.allFinite() || !y.allFinite()) throw std::invalid_argument("mlp: a value is not finite");
+  check_fit("mlp", X, y);
   const auto scale_of = [](const Eigen::ArrayXd& values) {
     const double deviation = std::sqrt((values - values.mean()).square().mean());
     // What never changes is left at its rounding errors, not blown up by them.
@@ -194,21 +193,77 @@ MlpEnsemble::Spread MlpEnsemble::spread(const Eigen::MatrixXd& columns) const {
   return spread;
 }
 
-void MlpEnsemble::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  if (members_.empty()) throw std::logic_error("mlp: predict before fit");
-  if (X.cols() != centre_.size()) throw std::invalid_argument("mlp: another number of features than in fit");
-  if (!X.allFinite()) throw std::invalid_argument("mlp: a value is not finite");
-}
-
 Eigen::VectorXd MlpEnsemble::predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("mlp", !members_.empty(), X, centre_.size());
   return spread(columns(X)).mean * deviation_ + mean_;
 }
 
+MlpEnsemble::Parts MlpEnsemble::parts(const Eigen::Ref<const Eigen::MatrixXd>& X, PartSlopes* slopes) const {
+  check_predict("mlp", !members_.empty(), X, centre_.size());
+  const Perceptron network(X.cols(), shape_);
+  const Eigen::MatrixXd inputs = columns(X);
+  const auto count = static_cast<double>(members_.size());
+  Eigen::ArrayXd sum = Eigen::ArrayXd::Zero(X.rows()), squares = sum, expected = sum;
+  Eigen::ArrayXXd d_sum = Eigen::ArrayXXd::Zero(X.cols(), X.rows()), d_squares = d_sum, d_expected = d_sum;
+  for (const Eigen::VectorXd& member : members_) {
+    Perceptron::InputSlopes one;
+    const Perceptron::Outputs outputs = network.outputs(member, inputs, slopes != nullptr ? &one : nullptr);
+    const Eigen::ArrayXd variance = outputs.log_variance.exp();
+    sum += outputs.mean;
+    squares += outputs.mean.square();
+    expected += variance;
+    if (slopes == nullptr) continue;
+    d_sum += one.mean.array();
+    d_squares += one.mean.array().rowwise() * (2.0 * outputs.mean.transpose());
+    d_expected += one.log_variance.array().rowwise() * variance.transpose();
+  }
+  const Eigen::ArrayXd mean = sum / count, apart = squares / count - mean.square();
+  const Eigen::ArrayXd noise =
+      variances_ ? Eigen::ArrayXd(expected / count) : Eigen::ArrayXd::Constant(X.rows(), noise_);
+  const auto deviation = [&](const Eigen::ArrayXd& variance) -> Eigen::ArrayXd {
+    return (factor_ * variance.max(least_variance)).sqrt();
+  };
+  Parts parts{mean * deviation_ + mean_, deviation(noise) * deviation_, deviation(apart) * deviation_};
+  if (slopes == nullptr) return parts;
+  // By a feature as it is given, which is scale_ times the one that the network sees.
+  const auto finished = [&](const Eigen::ArrayXXd& by_inputs) -> Eigen::MatrixXd {
+    return deviation_ * (by_inputs.matrix().transpose() * scale_.cwiseInverse().asDiagonal());
+  };
+  const auto of_deviation = [&](const Eigen::ArrayXXd& of_variance, const Eigen::ArrayXd& variance) {
+    const Eigen::ArrayXd by = (variance > least_variance).select(0.5 * factor_ / deviation(variance), 0.0);
+    return finished(of_variance.rowwise() * by.transpose());
+  };
+  slopes->mean = finished(d_sum / count);
+  slopes->epistemic = of_deviation(d_squares / count - ((2.0 / count) * d_sum).rowwise() * mean.transpose(), apart);
+  slopes->aleatoric = variances_ ? of_deviation(d_expected / count, noise) : Eigen::MatrixXd::Zero(X.rows(), X.cols());
+  return parts;
+}
+
 Prediction MlpEnsemble::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("mlp", !members_.empty(), X, centre_.size());
   const Spread both = spread(columns(X));
   return {both.mean * deviation_ + mean_, (both.variance * factor_).sqrt() * deviation_};
+}
+
+MlpEnsemble::Layers MlpEnsemble::layers() const {
+  if (members_.empty()) throw std::logic_error("mlp: no fit yet");
+  const Perceptron network(centre_.size(), shape_);
+  const double share = deviation_ / static_cast<double>(members_.size());
+  Layers all;
+  all.straight = Eigen::VectorXd::Zero(centre_.size());
+  all.intercept = mean_;
+  for (const Eigen::VectorXd& parameters : members_) {
+    Perceptron::Parts parts = network.parts(parameters);
+    std::vector<Layer> layers;
+    for (std::size_t k = 0; k < parts.weights.size(); ++k) layers.push_back({parts.weights[k], parts.biases[k]});
+    layers.front().weights = (layers.front().weights * scale_.cwiseInverse().asDiagonal()).eval();
+    layers.front().biases -= layers.front().weights * centre_;
+    layers.push_back({share * parts.mean_weights.transpose(), Eigen::VectorXd::Constant(1, share * parts.mean_bias)});
+    all.members.push_back(std::move(layers));
+    all.straight += share * parts.straight.cwiseQuotient(scale_);
+  }
+  all.intercept -= all.straight.dot(centre_);
+  return all;
 }
 
 double MlpEnsemble::left_out_error() const {

@@ -38,14 +38,37 @@ class MlpEnsemble final : public Predictor {
   Prediction predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
   Eigen::VectorXd predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const override;
   double left_out_error() const override;
+
+  // A prediction with what makes it uncertain apart, as deviations: aleatoric is what the members expect of the rows
+  // themselves, epistemic how far the members disagree. The squares of both add up to that of predict().stddev where
+  // neither is below a millionth of the values' deviation, which stands for less.
+  struct Parts {
+    Eigen::VectorXd mean, aleatoric, epistemic;  // n
+  };
+  struct PartSlopes {                            // by each feature
+    Eigen::MatrixXd mean, aleatoric, epistemic;  // n x d
+  };
+  Parts parts(const Eigen::Ref<const Eigen::MatrixXd>& X, PartSlopes* slopes = nullptr) const;  // as predict()
   Json save() const override;
   void load(const Json& state) override;
+
+  // The mean as layers on features as they are given: the sum over members of what the last of their layers says, silu
+  // between layers, plus a linear function. Each of the members' shares is part of their last layers.
+  struct Layer {
+    Eigen::MatrixXd weights;  // outputs x inputs
+    Eigen::VectorXd biases;   // outputs
+  };
+  struct Layers {
+    std::vector<std::vector<Layer>> members;
+    Eigen::VectorXd straight;  // d: the linear function of all members together
+    double intercept = 0;
+  };
+  Layers layers() const;  // throws std::logic_error before fit
 
  private:
   struct Spread {
     Eigen::ArrayXd mean, variance;  // n; of standardised values, before the factor
   };
-  void check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
   Eigen::MatrixXd columns(const Eigen::Ref<const Eigen::MatrixXd>& X) const;  // d x n, standardised
   Spread spread(const Eigen::MatrixXd& columns) const;
   Eigen::VectorXd train(const Perceptron& network, std::size_t member, const Eigen::MatrixXd& columns,

@@ -70,10 +70,45 @@ Perceptron::Pass Perceptron::pass(const Eigen::VectorXd& parameters,
   return pass;
 }
 
+Perceptron::Parts Perceptron::parts(const Eigen::VectorXd& parameters) const {
+  Parts parts;
+  const double* at = parameters.data();
+  Eigen::Index before = inputs_;
+  for (const Eigen::Index units : hidden_) {
+    parts.weights.emplace_back(Matrix(at, units, before));
+    parts.biases.emplace_back(Eigen::Map<const Eigen::VectorXd>(at + units * before, units));
+    at += units * (before + 1);
+    before = units;
+  }
+  parts.mean_weights = Matrix(at, 2, before).row(0).transpose();
+  parts.mean_bias = at[2 * before];
+  parts.straight = parameters.tail(inputs_);
+  return parts;
+}
+
+Eigen::MatrixXd Perceptron::input_slopes(const Eigen::VectorXd& parameters, const Pass& pass,
+                                         Eigen::Index output) const {
+  Eigen::Index at = size_ - inputs_ - 2 - 2 * hidden_.back();
+  const Matrix last(parameters.data() + at, 2, hidden_.back());
+  Eigen::MatrixXd back = pass.slopes.back().colwise() * last.row(output).transpose().array();
+  for (std::size_t k = hidden_.size(); k-- > 0;) {
+    const Eigen::Index units = hidden_[k], before = k > 0 ? hidden_[k - 1] : inputs_;
+    at -= units * (before + 1);
+    const Eigen::MatrixXd below = Matrix(parameters.data() + at, units, before).transpose() * back;
+    back = k > 0 ? Eigen::MatrixXd(below.array() * pass.slopes[k - 1]) : below;
+  }
+  return back;
+}
+
 Perceptron::Outputs Perceptron::outputs(const Eigen::VectorXd& parameters,
-                                        const Eigen::Ref<const Eigen::MatrixXd>& columns) const {
+                                        const Eigen::Ref<const Eigen::MatrixXd>& columns, InputSlopes* slopes) const {
   const Pass all = pass(parameters, columns);
-  return {all.out.row(0).transpose().array(), bound * (all.out.row(1).transpose().array() / bound).tanh()};
+  const Eigen::ArrayXd squashed = (all.out.row(1).transpose().array() / bound).tanh();
+  if (slopes != nullptr) {
+    slopes->mean = input_slopes(parameters, all, 0).colwise() + parameters.tail(inputs_);
+    slopes->log_variance = input_slopes(parameters, all, 1).array().rowwise() * (1.0 - squashed.square()).transpose();
+  }
+  return {all.out.row(0).transpose().array(), bound * squashed};
 }
 
 double Perceptron::loss(const Eigen::VectorXd& parameters, const Eigen::Ref<const Eigen::MatrixXd>& columns,

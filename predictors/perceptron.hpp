@@ -27,7 +27,21 @@ class Perceptron {
   struct Outputs {
     Eigen::ArrayXd mean, log_variance;  // n
   };
-  Outputs outputs(const Eigen::VectorXd& parameters, const Eigen::Ref<const Eigen::MatrixXd>& columns) const;  // d x n
+  struct InputSlopes {                   // by each input
+    Eigen::MatrixXd mean, log_variance;  // d x n
+  };
+  // `columns`: d x n. Writes the outputs' derivatives by the inputs where asked for.
+  Outputs outputs(const Eigen::VectorXd& parameters, const Eigen::Ref<const Eigen::MatrixXd>& columns,
+                  InputSlopes* slopes = nullptr) const;
+
+  // The parameters that decide the mean, apart.
+  struct Parts {
+    std::vector<Eigen::MatrixXd> weights;    // W_k
+    std::vector<Eigen::VectorXd> biases;     // b_k
+    Eigen::VectorXd mean_weights, straight;  // v, s
+    double mean_bias = 0;                    // c
+  };
+  Parts parts(const Eigen::VectorXd& parameters) const;
 
   // Mean over the samples of (s + (y - mean)^2 exp(-s)) / 2, s the logarithm of the variance: the negative
   // log-likelihood without its constant; without `variances` s is 0 and left alone. Writes its gradient where asked
@@ -37,6 +51,8 @@ class Perceptron {
 
  private:
   struct Pass;
+  // The derivative of one of the outputs, before the logarithm of the variance is bounded.
+  Eigen::MatrixXd input_slopes(const Eigen::VectorXd& parameters, const Pass& pass, Eigen::Index output) const;
   Pass pass(const Eigen::VectorXd& parameters, const Eigen::Ref<const Eigen::MatrixXd>& columns) const;
 
   Eigen::Index inputs_, size_ = 0;

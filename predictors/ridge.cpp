@@ -7,18 +7,13 @@
 #include <limits>
 #include <stdexcept>
 
+#include "predictors/row_checks.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
 namespace {
 
 constexpr const char* signature = "ridge/3";
-
-void check(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
-  if (X.rows() != y.size()) throw std::invalid_argument("ridge: as many values as rows are needed");
-  if (X.rows() == 0) throw std::invalid_argument("ridge: no rows");
-  if (!X.allFinite() || !y.allFinite()) throw std::invalid_argument("ridge: a value is not finite");
-}
 
 Eigen::VectorXd or_constant(const Eigen::VectorXd& given, Eigen::Index size, double constant) {
   if (given.size() == 0) return Eigen::VectorXd::Constant(size, constant);
@@ -73,7 +68,7 @@ ThinDecomposition decompose(const Eigen::MatrixXd& X) {
 
 RidgeSolution solve_ridge(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y,
                           const RidgeProblem& problem) {
-  check(X, y);
+  check_fit("ridge", X, y);
   const Eigen::VectorXd weight = or_constant(problem.weight, X.rows(), 1.0);
   const Eigen::VectorXd prior = or_constant(problem.prior, X.cols(), 0.0);
   const Eigen::VectorXd penalty = or_constant(problem.penalty, X.cols(), 1.0);
@@ -126,7 +121,7 @@ Eigen::MatrixXd Ridge::standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) 
 }
 
 void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
-  check(X, y);
+  check_fit("ridge", X, y);
   rows_ = static_cast<double>(X.rows());
   centre_ = X.colwise().mean().transpose();
   const Eigen::MatrixXd centred = X.rowwise() - centre_.transpose();
@@ -164,19 +159,13 @@ void Ridge::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<con
   fitted_ = true;
 }
 
-void Ridge::check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  if (!fitted_) throw std::logic_error("ridge: predict before fit");
-  if (X.cols() != centre_.size()) throw std::invalid_argument("ridge: another number of features than in fit");
-  if (!X.allFinite()) throw std::invalid_argument("ridge: a value is not finite");
-}
-
 Eigen::VectorXd Ridge::predict_mean(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("ridge", fitted_, X, centre_.size());
   return (standardised(X) * coefficients_).array() + intercept_;
 }
 
 Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  check_rows(X);
+  check_predict("ridge", fitted_, X, centre_.size());
   const Eigen::MatrixXd scaled = standardised(X);
   Prediction prediction;
   prediction.mean = (scaled * coefficients_).array() + intercept_;
@@ -184,6 +173,12 @@ Prediction Ridge::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   const Eigen::ArrayXd unknown = scaled.rowwise().squaredNorm() / penalty_ - known.rowwise().squaredNorm();
   prediction.stddev = (noise_variance_ * (1.0 + 1.0 / rows_ + unknown.max(0.0))).sqrt();
   return prediction;
+}
+
+Ridge::Coefficients Ridge::coefficients() const {
+  if (!fitted_) throw std::logic_error("ridge: no fit yet");
+  const Eigen::VectorXd slopes = coefficients_.cwiseQuotient(scale_);
+  return {slopes, intercept_ - slopes.dot(centre_)};
 }
 
 double Ridge::left_out_error() const {

@@ -44,9 +44,14 @@ class Ridge final : public Predictor {
   void load(const Json& state) override;
 
   double penalty() const { return penalty_; }  // the one chosen
+  // The mean is the intercept plus the product of slopes and features as they are given.
+  struct Coefficients {
+    Eigen::VectorXd slopes;  // d
+    double intercept = 0;
+  };
+  Coefficients coefficients() const;  // throws std::logic_error before fit
 
  private:
-  void check_rows(const Eigen::Ref<const Eigen::MatrixXd>& X) const;  // of predict: throws
   Eigen::MatrixXd standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
 
   RidgeOptions options_;

@@ -15,6 +15,7 @@ InnerSearcher inner_searcher(OptionsReader& options, const std::string& key) {
 }
 
 std::unique_ptr<Searcher> make_inner(const InnerSearcher& inner, const SearchSpace& space, SearcherSetup setup) {
+  setup.costs = nullptr;  // of another space
   setup.options = inner.options;
   return make_searcher(inner.name, space, setup);
 }

@@ -16,6 +16,7 @@
 #include "search/policies/policy_search.hpp"
 #include "search/predicted/automatic.hpp"
 #include "search/predicted/bayesian.hpp"
+#include "search/predicted/boshnas.hpp"
 #include "search/predicted/linas.hpp"
 #include "search/predicted/tpe.hpp"
 #include "search/searcher.hpp"
@@ -25,7 +26,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 22> entries = {{
+  static const std::array<SearcherEntry, 24> entries = {{
       {"auto", "what is best at 50 to 300 trials: bayesian for one objective, linas for several", 4, make_automatic},
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search, true},
@@ -47,6 +48,10 @@ std::span<const SearcherEntry> searchers() {
        make_tpe},
       {"bayesian", "the most expected improvement by Gaussian processes (Jones et al., 1998; Emmerich et al., 2011)", 4,
        make_bayesian},
+      {"bananas", "Thompson sampling by an ensemble of networks on paths of operators (White et al., 2021)", 4,
+       make_bananas},
+      {"boshnas", "gradient ascent on a network's optimistic bound, in an embedding (Tuli et al., 2022)", 4,
+       make_boshnas},
       {"linas", "evolution on predicted values, refitted round after round (Sarah et al., 2022)", 12, make_linas},
       {"mcts", "upper confidence bounds on the tree of choices (Kocsis and Szepesvari, 2006)", 4, make_mcts},
       {"ant-colony", "choices by pheromone that good candidates lay: max-min ants (Stutzle and Hoos, 2000)", 5,

@@ -50,6 +50,8 @@ struct WarmStart {
   double similarity = 1.0;      // of the searches they come from to this one, from 0 to 1
 };
 
+class FeatureSet;
+
 struct SearcherSetup {
   std::uint64_t seed = 0;
   std::vector<Objective> objectives;  // in the order of Trial::values, those that are only limited included
@@ -57,6 +59,9 @@ struct SearcherSetup {
   std::string origin = "searcher";    // where the options were written, for messages
   WarmStart warm{};
   int threads = 0;  // at most; 0: as many as there are. What comes out does not depend on it
+  // What hardware models say of a candidate, for searchers that predict (search/predicted/feature_set.hpp); of this
+  // space. Null: nothing does.
+  std::shared_ptr<const FeatureSet> costs{};
 };
 
 struct SearcherEntry {

@@ -12,6 +12,7 @@
 #include "experiments/worker_pool.hpp"
 #include "predictors/agreement.hpp"
 #include "predictors/device_transfer.hpp"
+#include "search/predicted/genome_features.hpp"
 #include "search/predicted/path_profile.hpp"
 
 namespace ridgeline {
@@ -87,7 +88,7 @@ Eigen::MatrixXd distinct(const Eigen::MatrixXd& rows) {
 // Costs on the other devices, and how many operators of each kind the networks have, but for those that only see zeros:
 // the devices differ in whether they run these.
 Inputs transfer_inputs(const CurveData& data) {
-  const PathProfile profile(*data.space, data.genomes);
+  const PathProfile profile(*data.space);
   const std::vector<std::string> names = profile.names();
   std::vector<Eigen::Index> amounts;
   for (std::size_t j = 0; j < names.size(); ++j) {
@@ -104,10 +105,10 @@ Inputs transfer_inputs(const CurveData& data) {
 
 Inputs inputs_of(const CurveData& data, const CurveOptions& options) {
   if (!data.from.empty()) return transfer_inputs(data);
-  const auto set = make_feature_set(options.by.features, *data.space, data.genomes);
+  const auto set = make_feature_set(options.by.features, *data.space, data.genomes, {options.costs});
   if (!set) {
     throw ConfigError({"--features", "", "features that '" + data.space->name() + "' has, and not too many",
-                       feature_choice_names()[static_cast<std::size_t>(options.by.features)], "use genes"});
+                       name_of(options.by.features), "use genes"});
   }
   return {set->rows(data.genomes), GenomeFeatures(*data.space).rows(data.genomes)};
 }

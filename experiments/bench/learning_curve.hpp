@@ -45,6 +45,7 @@ std::span<const std::string> curve_shape_names();
 
 struct CurveOptions {
   PredictedBy by{"ridge", FeatureChoice::pairs};  // not looked at where there are others
+  std::shared_ptr<const FeatureSet> costs{};      // of the space, for features that have them
   CurveShape shape = CurveShape::automatic;
   SampleChoice choice = SampleChoice::random;
   std::vector<std::size_t> samples{10, 50, 100};

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "experiments/cost_features.hpp"
 #include "experiments/evaluators/evaluator_function.hpp"
 #include "experiments/study/study_impl.hpp"
 
@@ -65,6 +66,7 @@ ExactAnswer closed_form(const StudyParts& parts, std::span<const Objective> obje
 
 BenchProblem::BenchProblem(StudyConfig config, const Resources& resources, std::optional<StudyCache> cache)
     : config_(std::move(config)),
+      resources_(&resources),
       objectives_(objectives_of(config_)),
       cache_(StudyCache::off),
       shelves_(std::make_unique<std::array<Shelf, 64>>()),
@@ -128,6 +130,10 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
   }
   conclude_values(objectives_, values, {}, trial);
   return trial;
+}
+
+std::shared_ptr<const FeatureSet> BenchProblem::costs_for(const Json& options, const std::string& origin) const {
+  return searcher_costs(options, config_.precision, space(), *resources_, origin);
 }
 
 Trial BenchProblem::evaluate(const Genome& genome) const {

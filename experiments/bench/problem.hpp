@@ -11,7 +11,7 @@
 // In the functional sense it is still that of all genomes: a run whose first candidate of the best function was another
 // one does not reach it.
 //
-// Thread-safe after it is made.
+// Thread-safe after it is made. The resources must outlive it.
 #pragma once
 
 #include <array>
@@ -49,6 +49,8 @@ class BenchProblem {
   std::span<const Objective> objectives() const { return objectives_; }
   std::span<const std::size_t> counted() const { return counted_; }  // those that are optimised
   StudyCache cache() const { return cache_; }
+  // What a searcher with these options looks at (experiments/cost_features.hpp).
+  std::shared_ptr<const FeatureSet> costs_for(const Json& options, const std::string& origin) const;
   // study_identity of another study of this problem.
   std::uint64_t identity(const StudyConfig& config) const { return study_identity(config, parts_); }
 
@@ -64,6 +66,7 @@ class BenchProblem {
   Trial computed(const Genome& genome, bool values_alone) const;  // values_alone: the function may be left out
 
   StudyConfig config_;
+  const Resources* resources_;
   std::vector<Objective> objectives_;
   std::vector<std::size_t> counted_;
   StudyParts parts_;

@@ -96,6 +96,7 @@ void make_once(const BenchProblem& problem, const BenchSetting& setting) {
   setup.objectives.assign(problem.objectives().begin(), problem.objectives().end());
   setup.options = setting.options;
   setup.origin = "searcher " + setting.searcher;
+  setup.costs = problem.costs_for(setup.options, setup.origin);
   make_searcher(setting.searcher, problem.space(), setup);
 }
 

@@ -1,4 +1,6 @@
-// "predictor": what a score learnt from another study's trials says, experiments/learned_score.hpp.
+// "predictor": what a score learnt from another study's trials says, experiments/report/learned_score.hpp.
+
+#include <cmath>
 
 #include "experiments/evaluators.hpp"
 #include "experiments/report/learned_score.hpp"
@@ -24,7 +26,13 @@ class PredictorEvaluator : public Evaluator {
     genomes.reserve(candidates.size());
     for (const Candidate& candidate : candidates) genomes.push_back(*candidate.genome);
     const Eigen::VectorXd values = score_.predict(genomes);
-    for (std::size_t i = 0; i < scores.size(); ++i) scores[i].value = values[static_cast<Eigen::Index>(i)];
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      scores[i].value = values[static_cast<Eigen::Index>(i)];
+      if (std::isfinite(scores[i].value)) continue;
+      scores[i] = {};
+      scores[i].status = Status::unsupported;
+      scores[i].reason = "nothing is known of it that '" + score_.form.text() + "' looks at";
+    }
   }
 
  private:
@@ -39,7 +47,7 @@ std::unique_ptr<Evaluator> make_predictor_evaluator(JsonReader options, const Ev
   options.finish();
   if (file.empty() || setup.space == nullptr) return nullptr;
   const std::shared_ptr<const SearchSpace> space(std::shared_ptr<const SearchSpace>(), setup.space);  // the study's
-  return std::make_unique<PredictorEvaluator>(LearnedScore::load(file, space));
+  return std::make_unique<PredictorEvaluator>(LearnedScore::load(file, space, *setup.resources));
 }
 
 }  // namespace ridgeline

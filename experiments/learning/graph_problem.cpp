@@ -8,15 +8,13 @@
 
 #include "experiments/bench/problem.hpp"
 #include "experiments/evaluators/table.hpp"
+#include "experiments/free_statistics.hpp"
 #include "search/predicted/genome_features.hpp"
-#include "spaces/proxies.hpp"
 
 namespace ridgeline {
 namespace {
 
 constexpr std::size_t least_misses = 1000;  // in a row, before a space is taken to have no more networks
-
-double log_of(double value) { return std::log(std::max(value, 1e-12)); }
 
 std::size_t objective_of(const StudyConfig& config, const std::string& name) {
   if (name.empty()) return 0;
@@ -73,30 +71,6 @@ Values evaluated(const StudyConfig& config, std::size_t objective, const SearchS
 }
 
 }  // namespace
-
-std::span<const std::string> free_statistic_names() {
-  static const std::vector<std::string> names{"log macs",      "log weights", "log elements", "log peak bytes",
-                                              "log latency_s", "entropy",     "effectiveness"};
-  return names;
-}
-
-Eigen::RowVectorXd free_statistics(const Design& design, const HardwareModel& device) {
-  const Cost cost = device.estimate(design);
-  if (!cost.problem().empty()) {
-    throw ConfigError({"--device", "", "a device that runs every network of the space", device.name(),
-                       cost.problem() + "; ridgeline device list shows others"});
-  }
-  double tensor_elements = 0;
-  for (const NodeId node : design.network.live_nodes()) {
-    tensor_elements += static_cast<double>(elements(design.network.shape(node)));
-  }
-  const ProxyScore proxy = score(design.network);
-  Eigen::RowVectorXd values(static_cast<Eigen::Index>(free_statistic_names().size()));
-  values << log_of(static_cast<double>(macs(design.network))), log_of(static_cast<double>(parameters(design.network))),
-      log_of(tensor_elements), log_of(static_cast<double>(peak_activation_bytes(design.network, design.precision))),
-      log_of(cost.latency_s), proxy.entropy, proxy.effectiveness;
-  return values;
-}
 
 std::vector<const NetworkGraph*> StatedNetworks::pointers() const {
   std::vector<const NetworkGraph*> result;

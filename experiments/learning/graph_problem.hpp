@@ -18,12 +18,6 @@
 
 namespace ridgeline {
 
-// Logarithms of MACs, weights, elements of all tensors, peak bytes and an estimated latency, and the entropy and
-// effectiveness of spaces/proxies.hpp.
-std::span<const std::string> free_statistic_names();
-// One value a name. Throws ConfigError where the device cannot run the design.
-Eigen::RowVectorXd free_statistics(const Design& design, const HardwareModel& device);
-
 struct StatedNetworks {
   std::vector<Genome> genomes;       // distinct
   std::vector<NetworkGraph> graphs;  // one a genome

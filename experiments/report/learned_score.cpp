@@ -2,203 +2,123 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <limits>
-#include <numeric>
+#include <stdexcept>
 
-#include "experiments/report/report_explain.hpp"
-#include "experiments/report/stored_study.hpp"
-#include "experiments/study/study_parts.hpp"
-#include "predictors/metrics.hpp"
 #include "spaces/hash.hpp"
 
 namespace ridgeline {
+
 namespace {
 
-constexpr std::size_t folds = 5;
-constexpr std::size_t least_trials = 20;
-constexpr std::size_t most_slow_trials = 600;  // for predictors whose time grows with the cube of the trials
-constexpr double timing_budget_s = 2.0;
-
-// Trials with a value of one objective.
-struct Known {
-  std::vector<Genome> genomes;
-  Eigen::VectorXd values;  // natural
-  bool maximised = false;
-};
-
-std::size_t objective_of(const StudyRecord& record, const std::string& name, const std::string& origin) {
-  std::vector<std::string> known;
-  for (const Objective& one : record.objectives) known.push_back(one.name);
-  const auto found = std::ranges::find(known, name);
-  if (found != known.end()) return static_cast<std::size_t>(found - known.begin());
-  throw ConfigError(
-      {origin, record.name, "an objective or a constraint of the study", "'" + name + "'", known_words(name, known)});
-}
-
-// Of the dearest fidelity that the study has, so that estimates are not mixed with measurements.
-Known known_of(const Store& store, const StudyRecord& record, std::size_t objective) {
-  const std::vector<Trial> trials = store.load(record.id);
-  Fidelity dearest = Fidelity::analytic;
-  for (const Trial& trial : trials) {
-    if (trial.has_values()) dearest = std::max(dearest, trial.fidelity);
-  }
-  Known known;
-  known.maximised = record.objectives[objective].direction == Direction::maximise;
-  std::vector<double> values;
-  for (const Trial& trial : trials) {
-    if (!trial.has_values() || trial.fidelity != dearest) continue;
-    known.genomes.push_back(trial.genome);
-    values.push_back(natural(trial.values[objective], record.objectives[objective].direction));
-  }
-  known.values = Eigen::Map<const Eigen::VectorXd>(values.data(), static_cast<Eigen::Index>(values.size()));
-  return known;
-}
-
-Known rows_of(const Known& all, std::span<const std::size_t> rows) {
-  Known some;
-  some.maximised = all.maximised;
-  some.values.resize(static_cast<Eigen::Index>(rows.size()));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    some.genomes.push_back(all.genomes[rows[i]]);
-    some.values[static_cast<Eigen::Index>(i)] = all.values[static_cast<Eigen::Index>(rows[i])];
-  }
-  return some;
-}
-
-LearnedError error_of(const LearnedScore& score, const Known& judged) {
-  const Eigen::VectorXd& truth = judged.values;
-  Prediction fitted = score.predict_fitted(judged.genomes);
-  const Eigen::VectorXd predicted = score.form.logarithm ? Eigen::VectorXd(fitted.mean.array().exp()) : fitted.mean;
-  const Eigen::ArrayXd off = (predicted - truth).array();
-  LearnedError error{static_cast<std::size_t>(truth.size()),
-                     std::sqrt(off.square().mean()),
-                     off.abs().mean(),
-                     truth.minCoeff(),
-                     truth.maxCoeff(),
-                     spearman({predicted.data(), static_cast<std::size_t>(predicted.size())},
-                              {truth.data(), static_cast<std::size_t>(truth.size())})};
-  if (score.form.logarithm && !(truth.minCoeff() > 0)) return error;
-  const double sign = judged.maximised ? -1.0 : 1.0;
-  const Eigen::VectorXd found = score.form.logarithm ? Eigen::VectorXd(truth.array().log()) : truth;
-  fitted.mean *= sign;
-  error.agreement = agreement_of(fitted, sign * found, predicted, truth);
-  return error;
-}
-
-[[noreturn]] void refuse_features(FeatureChoice features, const SearchSpace& space) {
-  const std::string& name = feature_choice_names()[static_cast<std::size_t>(features)];
-  throw ConfigError({"--features", "", "features that '" + space.name() + "' has, and not too many", name,
-                     features == FeatureChoice::pairs ? "it has too many pairs of choices: use genes"
-                                                      : "every dimension of it is a number format: use genes"});
-}
-
-std::vector<LearnedForm> forms_to_try(const SearchSpace& space, const PredictionOptions& options, const Known& known) {
-  std::vector<LearnedForm> forms;
-  const bool positive = known.values.minCoeff() > 0;
-  std::vector<FeatureChoice> usable;
-  for (const FeatureChoice features : {FeatureChoice::genes, FeatureChoice::architecture, FeatureChoice::pairs}) {
-    if (make_feature_set(features, space, known.genomes)) usable.push_back(features);
-  }
-  for (const PredictorEntry& entry : predictors()) {
-    if (options.predictor != "auto" && options.predictor != entry.name) continue;
-    for (const FeatureChoice features : usable) {
-      const bool asked = options.features == features;
-      if (options.features != FeatureChoice::automatic && !asked) continue;
-      if (features == FeatureChoice::architecture && !asked) continue;  // formats say something of most objectives
-      // Trees find products themselves, and a Gaussian process sees them in its distances.
-      if (features == FeatureChoice::pairs && entry.name != "ridge" && !asked) continue;
-      forms.push_back({{entry.name, features}, false});
-      if (positive) forms.push_back({{entry.name, features}, true});
-    }
-  }
-  if (forms.empty()) refuse_features(options.features, space);
-  return forms;
-}
-
-// Mean squared error in natural units of every trial predicted by a fit of the other folds; infinite where the form
-// does not suit so many trials.
-double left_out_error(const std::shared_ptr<const SearchSpace>& space, const LearnedForm& form, const Known& known) {
-  if (form.by.predictor == "gp" && known.genomes.size() > most_slow_trials) {
-    return std::numeric_limits<double>::infinity();
-  }
-  double squares = 0;
-  for (std::size_t fold = 0; fold < folds; ++fold) {
-    std::vector<std::size_t> kept, left;
-    for (std::size_t i = 0; i < known.genomes.size(); ++i) (i % folds == fold ? left : kept).push_back(i);
-    const Known fitted = rows_of(known, kept), out = rows_of(known, left);
-    LearnedScore score;
-    score.form = form;
-    score.fit(space, fitted.genomes, fitted.values);
-    squares += (score.predict(out.genomes) - out.values).squaredNorm();
-  }
-  return squares / static_cast<double>(known.genomes.size());
-}
-
-LearnedForm best_form(const std::shared_ptr<const SearchSpace>& space, const Known& known,
-                      const LearningOptions& options) {
-  const std::vector<LearnedForm> forms = forms_to_try(*space, options.prediction, known);
-  LearnedForm best = forms.front();
-  double least = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < forms.size(); ++i) {
-    if (options.progress) options.progress(i, forms.size() + 1);
-    const double error = forms.size() > 1 ? left_out_error(space, forms[i], known) : 0.0;
-    if (!(error < least)) continue;
-    least = error;
-    best = forms[i];
-  }
-  if (options.progress) options.progress(forms.size(), forms.size() + 1);
-  return best;
-}
+constexpr const char* transfer_name = "transfer";
+constexpr const char* graph_name = "graph";
 
 }  // namespace
 
-std::string LearnedForm::text() const { return by.text() + (logarithm ? ", of the logarithm" : ""); }
+std::string LearnedForm::text() const {
+  const std::string what = kind == ScoreKind::rows       ? by.text()
+                           : kind == ScoreKind::transfer ? transfer_name
+                                                         : graph_name;
+  return what + (logarithm ? ", of the logarithm" : "");
+}
+
+std::unique_ptr<ScoreModel> LearnedScore::make_model(std::span<const Genome> known) const {
+  if (form.kind == ScoreKind::transfer) return make_transfer_model(sources.others);
+  if (form.kind == ScoreKind::graph) {
+    return make_graph_model(*space_, *sources.resources, sources.precision, sources.graph);
+  }
+  return make_row_model(*space_, form.by, sources.costs, known);
+}
 
 void LearnedScore::fit(std::shared_ptr<const SearchSpace> space, std::span<const Genome> genomes,
                        const Eigen::VectorXd& values) {
   space_ = std::move(space);
-  features_ = make_feature_set(form.by.features, *space_, genomes);
-  predictor_ = make_predictor(form.by.predictor);
-  predictor_->fit(features_->rows(genomes), form.logarithm ? Eigen::VectorXd(values.array().log()) : values);
+  if (!model_ || form.kind != ScoreKind::graph) model_ = make_model(genomes);
+  model_->fit(genomes, form.logarithm ? Eigen::VectorXd(values.array().log()) : values);
   trials = genomes.size();
 }
 
 Eigen::VectorXd LearnedScore::predict(std::span<const Genome> genomes) const {
-  Eigen::VectorXd values = predictor_->predict_mean(features_->rows(genomes));
+  Eigen::VectorXd values = model_->predict_mean(genomes);
   if (form.logarithm) values = values.array().exp();
   return values;
 }
 
-Prediction LearnedScore::predict_fitted(std::span<const Genome> genomes) const {
-  return predictor_->predict(features_->rows(genomes));
-}
+Prediction LearnedScore::predict_fitted(std::span<const Genome> genomes) const { return model_->predict(genomes); }
 
 Json LearnedScore::save() const {
-  return {{"ridgeline_predictor", 1},
-          {"study", study},
-          {"space", {{"name", space_name}, {"fingerprint", hex64(space_fingerprint)}}},
-          {"objective", objective},
-          {"unit", unit},
-          {"predicted_by", form.by.text()},
-          {"logarithm", form.logarithm},
-          {"trials", trials},
-          {"held_out",
-           {{"trials", held_out.trials},
-            {"rmse", held_out.rmse},
-            {"mean_absolute_error", held_out.mean_absolute},
-            {"least", held_out.least},
-            {"most", held_out.most},
-            {"spearman", held_out.spearman}}},
-          {"state", predictor_->save()}};
+  LearnedForm plain = form;
+  plain.logarithm = false;
+  Json json{{"ridgeline_predictor", 1},
+            {"study", study},
+            {"space", {{"name", space_name}, {"fingerprint", hex64(space_fingerprint)}}},
+            {"objective", objective},
+            {"unit", unit},
+            {"predicted_by", plain.text()},
+            {"logarithm", form.logarithm},
+            {"trials", trials},
+            {"held_out",
+             {{"trials", held_out.trials},
+              {"rmse", held_out.rmse},
+              {"mean_absolute_error", held_out.mean_absolute},
+              {"least", held_out.least},
+              {"most", held_out.most},
+              {"spearman", held_out.spearman}}},
+            {"state", model_->save()}};
+  save_sources(json);
+  return json;
 }
 
-LearnedScore LearnedScore::load(const std::string& path, std::shared_ptr<const SearchSpace> space) {
+// "costs" or "from": what the form looks at, with the fingerprint of what was read; "precision" of networks.
+void LearnedScore::save_sources(Json& json) const {
+  std::optional<std::string> precision;
+  if (form.kind == ScoreKind::transfer) {
+    const OtherCosts& others = *sources.others;
+    json["from"] = {{"names", others.source().names}, {"fingerprint", hex64(others.fingerprint())}};
+    if (!others.source().table.empty()) json["from"]["table"] = others.source().table;
+    precision = others.precision();
+  } else if (form.kind == ScoreKind::graph) {
+    precision = sources.precision;
+  } else if (has_costs(form.by.features)) {
+    const CostFeatures& costs = *sources.costs;
+    json["costs"] = {{"devices", costs.source().devices}, {"fingerprint", hex64(costs.fingerprint())}};
+    precision = costs.source().precision;
+  }
+  if (precision) json["precision"] = *precision;
+}
+
+// Devices and tables are read again: from one that has changed since, the model would be given other numbers.
+void LearnedScore::read_sources(JsonReader& root, const Resources& resources) {
+  sources.resources = &resources;
+  if (root.has("precision")) sources.precision = root.string("precision");
+  const auto same = [](JsonReader& of, std::uint64_t now) {
+    const std::string stored = of.string("fingerprint");
+    of.finish();
+    if (stored == hex64(now)) return;
+    of.note("fingerprint", "that of what is there now, " + hex64(now), stored,
+            "a device's file or a table has changed: train it again");
+  };
+  if (form.kind == ScoreKind::transfer) {
+    std::optional<JsonReader> from = root.object("from");
+    if (!from) return;
+    OtherCostSource source{from->string("table", ""), from->strings("names")};
+    sources.others = std::make_shared<const OtherCosts>(*space_, resources, std::move(source), sources.precision);
+    same(*from, sources.others->fingerprint());
+  } else if (form.kind == ScoreKind::rows && has_costs(form.by.features)) {
+    std::optional<JsonReader> costs = root.object("costs");
+    if (!costs) return;
+    CostSource source{costs->strings("devices"), sources.precision};
+    sources.costs = std::make_shared<const CostFeatures>(*space_, resources, std::move(source));
+    same(*costs, sources.costs->fingerprint());
+  }
+}
+
+LearnedScore LearnedScore::load(const std::string& path, std::shared_ptr<const SearchSpace> space,
+                                const Resources& resources) {
   JsonDocument document = JsonDocument::load(path);
   JsonReader root = document.root();
   LearnedScore score;
+  score.space_ = space;
   root.integer("ridgeline_predictor", {.least = 1, .most = 1});
   score.study = root.string("study");
   if (auto of = root.object("space")) {
@@ -228,20 +148,23 @@ LearnedScore LearnedScore::load(const std::string& path, std::shared_ptr<const S
   }
   const Json* const state = root.any("state", true);
   const std::optional<PredictedBy> parsed = PredictedBy::parse(by);
-  if (!parsed || parsed->features == FeatureChoice::network) {
-    root.note("predicted_by", "a predictor on genes, architecture or pairs", describe(by));
+  if (parsed && parsed->features != FeatureChoice::network) {
+    score.form.by = *parsed;
+  } else if (by == transfer_name || by == graph_name) {
+    score.form.kind = by == transfer_name ? ScoreKind::transfer : ScoreKind::graph;
+  } else {
+    root.note("predicted_by", "a predictor on features of genes or costs, 'transfer' or 'graph'", describe(by));
   }
+  score.read_sources(root, resources);
   root.finish();
   document.raise();
-  score.form.by = *parsed;
-  score.features_ = make_feature_set(parsed->features, *space, {});
-  if (!score.features_) {
-    throw ConfigError({path, "predicted_by", "features that '" + space->name() + "' has, and not too many",
-                       "'" + by + "'", "train it again"});
+  try {
+    score.model_ = score.make_model({});
+  } catch (const ConfigError& error) {
+    const Problem& problem = error.problems().front();
+    throw ConfigError({path, "predicted_by", problem.expected, "'" + by + "'", "train it again"});
   }
-  score.predictor_ = make_predictor(parsed->predictor);
-  score.predictor_->load(*state);
-  score.space_ = space;
+  score.model_->load(*state);
   try {
     Rng rng(1, "learned score");
     const Genome any = space->sample(rng);
@@ -250,90 +173,6 @@ LearnedScore LearnedScore::load(const std::string& path, std::shared_ptr<const S
     throw ConfigError({path, "state", "a predictor of the space's features", error.what(), "train it again"});
   }
   return score;
-}
-
-LearnedScore learn_score(const Store& store, const Resources& resources, const LearningOptions& options) {
-  if (options.prediction.features == FeatureChoice::network) {
-    throw ConfigError({"--features", "", "genes, architecture or pairs", "network",
-                       "a network's operators are only known once it is decoded, which a proxy saves"});
-  }
-  const StudyRecord record = find_study(store, options.study);
-  const std::size_t objective = objective_of(record, options.objective, store.path());
-  const StudyConfig config = parse_study(JsonDocument::parse(record.config, "stored configuration of " + record.name));
-  const auto space = std::make_shared<const SearchSpace>(stored_space(record, config, resources));
-  const Known known = known_of(store, record, objective);
-  if (known.genomes.size() < least_trials) {
-    throw ConfigError({store.path(), record.name, fmt::format("{} trials or more with values", least_trials),
-                       std::to_string(known.genomes.size()), "search on: ridgeline resume " + record.name});
-  }
-  std::vector<std::size_t> order(known.genomes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  Rng rng(options.seed, "held out");
-  rng.shuffle(std::span(order));
-  const auto held = std::max<std::size_t>(
-      1, static_cast<std::size_t>(std::lround(options.held_out * static_cast<double>(order.size()))));
-  const Known judged = rows_of(known, std::span(order).first(held));
-  const Known learnt = rows_of(known, std::span(order).subspan(held));
-
-  LearnedScore score;
-  score.study = record.name;
-  score.space_name = record.space_name;
-  score.space_fingerprint = record.space_fingerprint;
-  score.objective = options.objective;
-  score.unit = record.objectives[objective].unit;
-  score.form = best_form(space, learnt, options);
-  score.fit(space, learnt.genomes, learnt.values);
-  score.held_out = error_of(score, judged);
-  score.held_out.least = known.values.minCoeff();
-  score.held_out.most = known.values.maxCoeff();
-  score.fit(space, known.genomes, known.values);
-  return score;
-}
-
-LearnedError judge_score(const LearnedScore& score, const Store& store, const StudyRecord& study) {
-  const Known known = known_of(store, study, objective_of(study, score.objective, store.path()));
-  if (known.genomes.empty()) {
-    throw ConfigError(
-        {store.path(), study.name, "trials with values", "none", "search on: ridgeline resume " + study.name});
-  }
-  return error_of(score, known);
-}
-
-LearnedSpeed time_score(const LearnedScore& score, const Store& store, const Resources& resources,
-                        const std::string& study) {
-  const StudyRecord record = find_study(store, study);
-  const std::size_t objective = objective_of(record, score.objective, store.path());
-  JsonDocument document = JsonDocument::parse(record.config, "stored configuration of " + study);
-  const StudyConfig config = read_study(document);
-  StudyParts parts = make_parts(config, resources, document);
-  document.raise();
-  using Clock = std::chrono::steady_clock;
-  const auto seconds = [](Clock::time_point from) {
-    return std::chrono::duration<double>(Clock::now() - from).count();
-  };
-  Rng rng(record.seed, "timing of a learned score");
-  LearnedSpeed speed;
-  std::vector<Genome> genomes;
-  while (speed.evaluator_s < timing_budget_s && genomes.size() < 1'000) {
-    genomes.push_back(parts.space->sample(rng));
-    const Design design = decode_for(config, *parts.space, genomes.back());
-    const Candidate candidate{static_cast<std::int64_t>(genomes.size()), &genomes.back(), &design, 0};
-    Score value;
-    const auto start = Clock::now();
-    parts.from[objective]->evaluate(std::span(&candidate, 1), std::span(&value, 1));
-    speed.evaluator_s += seconds(start);
-  }
-  speed.candidates = genomes.size();
-  std::size_t predicted = 0;
-  const auto start = Clock::now();
-  do {
-    score.predict(genomes);
-    predicted += genomes.size();
-    speed.score_s = seconds(start);
-  } while (speed.score_s < 0.1);
-  speed.score_s /= static_cast<double>(predicted);
-  speed.evaluator_s /= static_cast<double>(speed.candidates);
-  return speed;
 }
 
 }  // namespace ridgeline

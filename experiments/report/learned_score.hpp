@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/report/score_model.hpp"
 #include "experiments/resources.hpp"
 #include "experiments/store/store.hpp"
 #include "predictors/agreement.hpp"
@@ -29,11 +30,24 @@ struct LearnedError {
   double share() const { return most > least ? rmse / (most - least) : 0.0; }  // RMSE of the range
 };
 
-// What is fitted: a predictor on features, of the values or of their logarithms.
+enum class ScoreKind : std::uint8_t { rows, transfer, graph };  // the kinds of ScoreModel
+
+// What is fitted: a predictor on features, the transfer from other devices, or a network on graphs; of the values or of
+// their logarithms.
 struct LearnedForm {
-  PredictedBy by;
+  PredictedBy by;  // of rows
   bool logarithm = false;
-  std::string text() const;  // "xgboost on genes, of the logarithm"
+  ScoreKind kind = ScoreKind::rows;
+  std::string text() const;  // "xgboost on genes, of the logarithm", "transfer", "graph"
+};
+
+// What a form looks at beside the genes; null and empty where it does not.
+struct ScoreSources {
+  std::shared_ptr<const CostFeatures> costs{};  // of the space, where the features have costs
+  std::shared_ptr<const OtherCosts> others{};   // of a transfer
+  const Resources* resources = nullptr;         // of a graph network, to be trained without labels first
+  std::optional<std::string> precision{};       // the format of everything in its networks
+  GraphScoreOptions graph{};
 };
 
 class LearnedScore {
@@ -43,28 +57,44 @@ class LearnedScore {
   LearnedForm form;
   std::size_t trials = 0;  // that it was fitted on
   LearnedError held_out;   // of the same fit without these
+  ScoreSources sources;
 
-  // Throws ConfigError: unreadable, damaged, or of another space than this.
-  static LearnedScore load(const std::string& path, std::shared_ptr<const SearchSpace> space);
+  // Throws ConfigError: unreadable, damaged, of another space than this, or of a device or table that has changed
+  // since.
+  static LearnedScore load(const std::string& path, std::shared_ptr<const SearchSpace> space,
+                           const Resources& resources);
   Json save() const;
 
-  // `values` natural, one a genome, at least one; all positive where the form is of logarithms.
+  // `values` natural, one a genome, at least one; all positive where the form is of logarithms. A graph network that
+  // was fitted before keeps what it learnt without labels.
   void fit(std::shared_ptr<const SearchSpace> space, std::span<const Genome> genomes, const Eigen::VectorXd& values);
-  Eigen::VectorXd predict(std::span<const Genome> genomes) const;  // natural units
+  // Natural units; NaN for a candidate of which nothing is known that the form looks at.
+  Eigen::VectorXd predict(std::span<const Genome> genomes) const;
   // With deviations, of the values or, where the form says so, of their logarithms.
   Prediction predict_fitted(std::span<const Genome> genomes) const;
 
+  const ScoreModel& model() const { return *model_; }  // once fitted or loaded
+  const SearchSpace& space() const { return *space_; }
+
  private:
+  std::unique_ptr<ScoreModel> make_model(std::span<const Genome> known) const;
+  void save_sources(Json& json) const;
+  void read_sources(JsonReader& root, const Resources& resources);
+
   std::shared_ptr<const SearchSpace> space_;
-  std::unique_ptr<FeatureSet> features_;
-  std::unique_ptr<Predictor> predictor_;
+  std::unique_ptr<ScoreModel> model_;
 };
 
 struct LearningOptions {
   std::string study, objective;
-  PredictionOptions prediction{};  // features: genes, architecture or pairs; what they say nothing of is tried
-  double held_out = 0.2;           // the share of the trials that judge
-  std::uint64_t seed = 1;          // decides which these are
+  // Predictor: also "transfer" or "graph", the other kinds of ScoreModel. Features: any but network; what they say
+  // nothing of is tried, costs where there are devices.
+  PredictionOptions prediction{};
+  std::vector<std::string> devices{};  // whose costs are features
+  OtherCostSource from{};              // of a transfer
+  GraphScoreOptions graph{};           // of a graph network
+  double held_out = 0.2;               // the share of the trials that judge
+  std::uint64_t seed = 1;              // decides which these are
   std::function<void(std::size_t done, std::size_t total)> progress{};
 };
 

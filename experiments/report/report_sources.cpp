@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "experiments/cost_features.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/report_explain.hpp"
 #include "experiments/report/report_formats.hpp"
@@ -44,7 +45,7 @@ Stored stored_parts(const StudyRecord& record, const Resources& resources) {
 }
 
 // What the searcher of the last checkpoint knows of itself: it is made again and given its state.
-Json notes_of(const Store& store, const StudyRecord& record, const Stored& stored) {
+Json notes_of(const Store& store, const StudyRecord& record, const Stored& stored, const Resources& resources) {
   const std::optional<Checkpoint> checkpoint = store.checkpoint(record.id);
   if (!checkpoint || !stored.space) return {};
   try {
@@ -54,6 +55,7 @@ Json notes_of(const Store& store, const StudyRecord& record, const Stored& store
     JsonDocument document = JsonDocument::from_value(config.canonical, setup.origin);
     setup.warm = warm_start_of(config, *stored.space, document);
     document.raise();
+    setup.costs = searcher_costs(setup.options, config.precision, *stored.space, resources, setup.origin);
     const auto searcher = make_searcher(config.searcher, *stored.space, setup);
     searcher->load(checkpoint->state);
     return searcher->notes();
@@ -75,7 +77,7 @@ StudyReport report_of(const Store& store, const std::string& study, const Resour
   const Stored stored = stored_parts(input.record, resources);
   input.space = stored.space.get();
   input.space_problem = stored.problem;
-  input.searcher_notes = notes_of(store, input.record, stored);
+  input.searcher_notes = notes_of(store, input.record, stored, resources);
   return make_report(std::move(input), options);
 }
 

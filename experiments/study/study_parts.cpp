@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "experiments/cost_features.hpp"
 #include "experiments/device_costs.hpp"
 #include "experiments/genome_evaluator.hpp"
 #include "experiments/study/device_limits.hpp"
@@ -144,7 +145,12 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   const bool counted =
       std::ranges::any_of(config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; });
   if (parts.space && named && counted) {
-    noting(document, "searcher", [&] { parts.searcher = make_searcher(config.searcher, *parts.space, search); });
+    noting(document, "searcher", [&] {
+      const auto seen = searcher_costs(search.options, config.precision, *parts.space, resources, search.origin);
+      if (seen) parts.costs = seen->fingerprint();
+      search.costs = seen;
+      parts.searcher = make_searcher(config.searcher, *parts.space, search);
+    });
   }
   return parts;
 }
@@ -164,6 +170,7 @@ std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts)
   for (std::size_t i = 0; i < parts.from.size(); ++i) {
     identity.add(parts.from[i]->fingerprint()).add(parts.screen[i] ? parts.screen[i]->fingerprint() : 0);
   }
+  if (parts.costs != 0) identity.add(parts.costs);
   return identity.value();
 }
 

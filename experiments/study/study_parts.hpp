@@ -20,6 +20,7 @@ struct StudyParts {
   std::unique_ptr<SearchSpace> space;
   std::shared_ptr<EarlyExit> early_exit;  // what the space refuses by; null: nothing
   std::unique_ptr<Searcher> searcher;
+  std::uint64_t costs = 0;  // fingerprint of the devices whose costs the searcher looks at; 0: none
   std::vector<std::unique_ptr<Evaluator>> from;    // one an objective
   std::vector<std::unique_ptr<Evaluator>> screen;  // one an objective, null where it has none
 };

@@ -190,26 +190,50 @@ GraphRegressor::Rows GraphRegressor::rows_of(std::span<const GraphTask> tasks) {
   return rows;
 }
 
+double GraphRegressor::loss(const Rows& rows, const GraphBatch& batch, const Eigen::VectorXd& parameters,
+                            Eigen::VectorXd* gradient) const {
+  const Eigen::Index encoder_size = encoder_.parameters();
+  const Eigen::VectorXd encoder = parameters.head(encoder_size),
+                        heads = parameters.tail(parameters.size() - encoder_size);
+  GraphEncoder::Trace trace;
+  const RowMatrix x = embedded(encoder, batch, rows.spaces, &trace);
+  const RowMatrix u = clusters_.memberships(x.leftCols(shared()));
+  const RowMatrix seen = inputs(x, u, rows.spaces);
+  const Eigen::VectorXd off = seen * heads - rows.vector();
+  if (gradient != nullptr) {
+    const Eigen::VectorXd d_values = off * (2.0 / static_cast<double>(off.size()));
+    gradient->setZero(parameters.size());
+    gradient->tail(heads.size()) = seen.transpose() * d_values;
+    const RowMatrix d_z = backward(heads, x, u, rows.spaces, d_values);
+    encoder_.backward(encoder, scale_, batch, trace, d_z, gradient->head(encoder_size));
+  }
+  return off.squaredNorm() / static_cast<double>(off.size());
+}
+
+Eigen::Index GraphRegressor::label_parameters() const {
+  const Eigen::Index adapters =
+      pretrained_ ? static_cast<Eigen::Index>(alignments_.size()) * options_.shape.embedding : 0;
+  return encoder_.parameters() + clusters_.count() * (shared() + 1) + adapters;
+}
+
+double GraphRegressor::label_loss(std::span<const GraphTask> tasks, const Eigen::VectorXd& parameters,
+                                  Eigen::VectorXd* gradient) const {
+  if (parameters.size() != label_parameters()) throw std::invalid_argument("another number of parameters");
+  GraphRegressor copy = *this;
+  const Rows rows = copy.rows_of(tasks);
+  if (!pretrained_) copy.scale_ = EncoderScale::of(rows.graphs);
+  return copy.loss(rows, GraphBatch(rows.graphs, options_.shape.rounds), parameters, gradient);
+}
+
 // Full-batch steps down the mean squared error, encoder and heads together.
 void GraphRegressor::descend(const Rows& rows, int steps, double rate, Member& member) const {
   const GraphBatch batch(rows.graphs, options_.shape.rounds);
-  const Eigen::VectorXd truth = rows.vector();
   const Eigen::Index encoder_size = encoder_.parameters();
-  Eigen::VectorXd parameters(encoder_size + member.heads.size());
+  Eigen::VectorXd parameters(encoder_size + member.heads.size()), gradient;
   parameters << member.encoder, member.heads;
   AdamSteps adam(parameters.size());
   for (int step = 0; step < steps; ++step) {
-    member.encoder = parameters.head(encoder_size);
-    member.heads = parameters.tail(member.heads.size());
-    GraphEncoder::Trace trace;
-    const RowMatrix x = embedded(member.encoder, batch, rows.spaces, &trace);
-    const RowMatrix u = clusters_.memberships(x.leftCols(shared()));
-    const RowMatrix seen = inputs(x, u, rows.spaces);
-    const Eigen::VectorXd d_values = (seen * member.heads - truth) * (2.0 / static_cast<double>(truth.size()));
-    Eigen::VectorXd gradient = Eigen::VectorXd::Zero(parameters.size());
-    gradient.tail(member.heads.size()) = seen.transpose() * d_values;
-    const RowMatrix d_z = backward(member.heads, x, u, rows.spaces, d_values);
-    encoder_.backward(member.encoder, scale_, batch, trace, d_z, gradient.head(encoder_size));
+    loss(rows, batch, parameters, &gradient);
     adam.step(parameters, gradient, falling(rate, step, steps), options_.decay);
   }
   member.encoder = parameters.head(encoder_size);

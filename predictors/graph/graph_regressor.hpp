@@ -63,6 +63,12 @@ class GraphRegressor final : public GraphPredictor {
 
   // The pre-trained x: graphs x (statistics + embedding). Throws std::logic_error before pretrain().
   RowMatrix embedding(GraphSpan graphs, std::size_t space = 0) const;
+  // What fit() descends once a member has begun: the mean squared error of the labels in standard units, for these
+  // parameters of an encoder and then of heads and adapters, label_parameters() of them; and its gradient. Throws
+  // std::invalid_argument as fit() does, and for another number of parameters.
+  Eigen::Index label_parameters() const;
+  double label_loss(std::span<const GraphTask> tasks, const Eigen::VectorXd& parameters,
+                    Eigen::VectorXd* gradient = nullptr) const;
   const FuzzyClusters& clusters() const { return clusters_; }
   bool pretrained() const { return pretrained_; }
 
@@ -95,6 +101,8 @@ class GraphRegressor final : public GraphPredictor {
                      std::span<const std::size_t> spaces, const Eigen::VectorXd& d_values) const;
   Rows rows_of(std::span<const GraphTask> tasks);
   Member fitted(const Rows& rows, std::uint64_t number) const;
+  double loss(const Rows& rows, const GraphBatch& batch, const Eigen::VectorXd& parameters,
+              Eigen::VectorXd* gradient) const;
   void descend(const Rows& rows, int steps, double rate, Member& member) const;
   Eigen::VectorXd values(const Member& member, GraphSpan graphs, std::span<const std::size_t> spaces) const;
 

@@ -61,17 +61,27 @@ class Scale {
   std::vector<Axis> axes_;
 };
 
+// What a searcher of this kind is where its options do not say.
+struct Kind {
+  std::string signature;
+  PredictionOptions prediction;
+  std::string acquisition;
+  std::int64_t initial;
+};
+
 class Bayesian final : public SearcherBase {
  public:
-  Bayesian(const SearchSpace& space, const SearcherSetup& setup)
-      : SearcherBase(space, setup, "bayesian/1"), setup_(setup), variation_(space) {
-    static const std::vector<std::string> acquisitions{"improvement", "parego"};
+  Bayesian(const SearchSpace& space, const SearcherSetup& setup, const Kind& kind)
+      : SearcherBase(space, setup, kind.signature), setup_(setup), variation_(space) {
+    static const std::vector<std::string> acquisitions{"improvement", "parego", "thompson"};
     OptionsReader options(setup);
-    prediction_ = read_prediction_options(*options, {"gp", FeatureChoice::pairs});
+    prediction_ = read_prediction_options(*options, kind.prediction, {setup.costs});
     prediction_.shaped = options->boolean("shaped", true);
-    parego_ = options->word("acquisition", acquisitions, acquisitions[0]) == "parego";
+    const std::string acquisition = options->word("acquisition", acquisitions, kind.acquisition);
+    parego_ = acquisition == "parego";
+    thompson_ = acquisition == "thompson";
     noisy_ = options->boolean("noisy", false);
-    initial_ = options.count("initial", 8, 1, 1'000'000);
+    initial_ = options.count("initial", kind.initial, 1, 1'000'000);
     pool_ = options.count("pool", 300, 2, 1'000'000);
     samples_ = options.count("samples", 64, 1, 1'000'000);
     const std::size_t memory = options.count("memory", 500, 2, 1'000'000);
@@ -110,6 +120,10 @@ class Bayesian final : public SearcherBase {
 
   std::vector<Genome> most_promising(std::size_t n, std::span<const std::size_t> rows) {
     const std::span<const Trial> trials = memory_->trials();
+    make_given(prediction_, space());
+    if (prediction_.features == FeatureChoice::paths && !prediction_.given.paths) {
+      prediction_.features = FeatureChoice::genes;  // all networks are alike
+    }
     const PredictedObjectives models(space(), setup_, modelled_, prediction_, trials, rows);
     const Scale scale(models, modelled_, trials, rows, optimised_);
     std::vector<Point> front = front_of(models, scale, rows);
@@ -120,7 +134,7 @@ class Bayesian final : public SearcherBase {
       std::vector<Genome> best;
       for (std::size_t i = 0; i < std::min(parents, looked.size()); ++i) best.push_back(looked[i].genome);
       for (Looked& one : look(models, scale, goal, children(best), front.empty())) looked.push_back(std::move(one));
-      const auto most = std::ranges::max_element(looked, {}, &Looked::worth);
+      const auto most = std::ranges::min_element(looked, before);
       if (most == looked.end()) {  // nothing new was found, nor would be for the rest of the batch
         while (chosen.size() < n) chosen.push_back(draw());
         break;
@@ -141,11 +155,12 @@ class Bayesian final : public SearcherBase {
 
   Goal next_goal(const std::vector<Point>& front) {
     const std::size_t m = optimised_.size();
-    if (parego_ && m > 1) {
+    if ((parego_ && m > 1) || thompson_) {
       std::vector<double> weights(m);
       double sum = 0;
       for (double& weight : weights) sum += weight = -std::log(1.0 - rng().uniform());  // uniform on the simplex
       for (double& weight : weights) weight /= sum;
+      if (thompson_) return {weights, HypervolumeImprovement({}, {1.0})};  // which is not looked at
       std::vector<Point> least;
       for (const Point& point : front) least.push_back({scalarised(point, weights)});
       return {weights, HypervolumeImprovement(non_dominated_of(least), {10.0})};
@@ -233,22 +248,60 @@ class Bayesian final : public SearcherBase {
     Genome genome;
     Point point;  // predicted
     double worth = 0;
+    double excess = 0;  // over the limits, of drawn values
   };
+  static bool before(const Looked& a, const Looked& b) {
+    return a.excess != b.excess ? a.excess < b.excess : a.worth > b.worth;
+  }
 
   // The most promising first.
   std::vector<Looked> look(const PredictedObjectives& models, const Scale& scale, const Goal& goal,
-                           std::vector<Genome> genomes, bool nothing_feasible) const {
+                           std::vector<Genome> genomes, bool nothing_feasible) {
     std::vector<Looked> looked;
     if (genomes.empty()) return looked;
     const PredictedObjectives::Uncertain predicted = models.predict_uncertain(genomes);
     for (std::size_t i = 0; i < genomes.size(); ++i) {
       const std::vector<Normal> values = scale.predicted(predicted, static_cast<Eigen::Index>(i));
+      if (thompson_) {
+        const double excess = drawn_excess(models, predicted, static_cast<Eigen::Index>(i));
+        const double worth = -scalarised(drawn_values(values), goal.weights);
+        if (std::isfinite(worth)) looked.push_back({std::move(genomes[i]), means(values), worth, excess});
+        continue;
+      }
       const double feasible = probability_feasible(models, predicted, static_cast<Eigen::Index>(i));
       const double worth = nothing_feasible ? feasible : feasible * improvement_of(goal, values);
       if (std::isfinite(worth)) looked.push_back({std::move(genomes[i]), means(values), worth});
     }
-    std::ranges::stable_sort(looked, std::greater(), &Looked::worth);
+    std::ranges::stable_sort(looked, before);
     return looked;
+  }
+
+  double drawn_value(double mean, double deviation) { return mean + deviation * rng().normal(); }
+
+  Point drawn_values(const std::vector<Normal>& values) {
+    Point point;
+    for (const Normal& value : values) point.push_back(drawn_value(value.mean, value.deviation));
+    return point;
+  }
+
+  // How far drawn values are beyond their limits, in their deviations.
+  double drawn_excess(const PredictedObjectives& models, const PredictedObjectives::Uncertain& predicted,
+                      Eigen::Index row) {
+    double excess = 0;
+    for (std::size_t k = 0; k < modelled_.size(); ++k) {
+      const Objective& objective = setup_.objectives[modelled_[k]];
+      if (!objective.limit) continue;
+      const auto column = static_cast<Eigen::Index>(k);
+      const double deviation = predicted.deviation(row, column);
+      const double drawn = drawn_value(predicted.mean(row, column), deviation);
+      const double over = drawn - models.shape(k)(minimised_limit(objective));
+      if (over > 0) excess += over / std::max(deviation, std::numeric_limits<double>::min());
+    }
+    return excess;
+  }
+
+  static double minimised_limit(const Objective& objective) {
+    return objective.direction == Direction::maximise ? -*objective.limit : *objective.limit;
   }
 
   static double improvement_of(const Goal& goal, const std::vector<Normal>& values) {
@@ -268,8 +321,8 @@ class Bayesian final : public SearcherBase {
       const Objective& objective = setup_.objectives[modelled_[k]];
       if (!objective.limit) continue;
       const auto column = static_cast<Eigen::Index>(k);
-      const double limit = objective.direction == Direction::maximise ? -*objective.limit : *objective.limit;
-      all *= probability_below(models.shape(k)(limit), {predicted.mean(row, column), predicted.deviation(row, column)});
+      const double limit = models.shape(k)(minimised_limit(objective));
+      all *= probability_below(limit, {predicted.mean(row, column), predicted.deviation(row, column)});
     }
     return all;
   }
@@ -290,7 +343,7 @@ class Bayesian final : public SearcherBase {
 
   SearcherSetup setup_;
   PredictionOptions prediction_;
-  bool parego_ = false, noisy_ = false;
+  bool parego_ = false, thompson_ = false, noisy_ = false;
   std::size_t initial_ = 0, pool_ = 0, samples_ = 0;
   std::vector<std::size_t> modelled_, optimised_;
   std::optional<TrialMemory> memory_;
@@ -302,7 +355,13 @@ class Bayesian final : public SearcherBase {
 }  // namespace
 
 std::unique_ptr<Searcher> make_bayesian(const SearchSpace& space, const SearcherSetup& setup) {
-  return std::make_unique<Bayesian>(space, setup);
+  const Kind kind{"bayesian/1", {"gp", FeatureChoice::genes_profile}, "improvement", 8};
+  return std::make_unique<Bayesian>(space, setup, kind);
+}
+
+std::unique_ptr<Searcher> make_bananas(const SearchSpace& space, const SearcherSetup& setup) {
+  const Kind kind{"bananas/1", {"mlp", FeatureChoice::paths}, "thompson", 10};
+  return std::make_unique<Bayesian>(space, setup, kind);
 }
 
 }  // namespace ridgeline

@@ -19,6 +19,8 @@ std::vector<double> scaled_numbers(const std::vector<Json>& choices) {
   return numbers;
 }
 
+std::string text_of(const Json& choice) { return choice.is_string() ? choice.get<std::string>() : choice.dump(); }
+
 }  // namespace
 
 GenomeFeatures::GenomeFeatures(const SearchSpace& space, bool precision) : space_(&space) {
@@ -30,6 +32,21 @@ GenomeFeatures::GenomeFeatures(const SearchSpace& space, bool precision) : space
     dims_.push_back(dim);
     size_ += dimension.choices.size() + (numbers_.back().empty() ? 0 : 1);
   }
+}
+
+std::vector<std::string> GenomeFeatures::names() const {
+  std::vector<std::string> names;
+  for (const std::size_t dim : dims_) {
+    const Dimension& dimension = space_->dims()[dim];
+    for (const Json& choice : dimension.choices) names.push_back(dimension.name + "=" + text_of(choice));
+    if (numbers_[dim].empty()) continue;
+    const auto [least, most] = std::ranges::minmax_element(numbers_[dim]);
+    const auto choice_at = [&](auto place) {
+      return dimension.choices[static_cast<std::size_t>(place - numbers_[dim].begin())].dump();
+    };
+    names.push_back(dimension.name + " from " + choice_at(least) + " to " + choice_at(most));
+  }
+  return names;
 }
 
 Eigen::MatrixXd GenomeFeatures::rows(std::span<const Genome> genomes) const {
@@ -46,6 +63,15 @@ Eigen::MatrixXd GenomeFeatures::rows(std::span<const Genome> genomes) const {
       rows(row, static_cast<Eigen::Index>(first_[dim] + space_->dims()[dim].choices.size())) = numbers_[dim][gene];
     }
   }
+  return rows;
+}
+
+Eigen::MatrixXd GenomeFeatures::choices(std::size_t dimension) const {
+  const auto count = static_cast<Eigen::Index>(space_->dims()[dimension].choices.size());
+  if (std::ranges::find(dims_, dimension) == dims_.end()) return Eigen::MatrixXd(count, 0);
+  const std::vector<double>& numbers = numbers_[dimension];
+  Eigen::MatrixXd rows = Eigen::MatrixXd::Identity(count, count + (numbers.empty() ? 0 : 1));
+  for (Eigen::Index c = 0; c < count && !numbers.empty(); ++c) rows(c, count) = numbers[static_cast<std::size_t>(c)];
   return rows;
 }
 
@@ -72,6 +98,17 @@ PairFeatures::PairFeatures(const SearchSpace& space) : genes_(space) {
     column += count - after;
   }
   pairs_ = static_cast<std::size_t>(column) - genes_.size();
+}
+
+std::vector<std::string> PairFeatures::names() const {
+  std::vector<std::string> names = genes_.names();
+  const std::vector<std::string> genes = names;
+  for (std::size_t a = 0; a < members_.size(); ++a) {
+    for (auto b = static_cast<std::size_t>(after_[a]); b < members_.size(); ++b) {
+      names.push_back(genes[members_[a]] + " and " + genes[members_[b]]);
+    }
+  }
+  return names;
 }
 
 Eigen::MatrixXd PairFeatures::rows(std::span<const Genome> genomes) const {

@@ -1,21 +1,13 @@
-// Genomes as rows of numbers, for predictors. The space must outlive a feature set; all are pure and thread-safe.
+// Genomes as rows of numbers, for predictors. The space must outlive a feature set.
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
-#include "predictors/predictor.hpp"
-#include "spaces/search_space.hpp"
+#include "search/predicted/feature_set.hpp"
 
 namespace ridgeline {
-
-class FeatureSet {
- public:
-  virtual ~FeatureSet() = default;
-  virtual std::size_t size() const = 0;
-  // genomes.size() x size(), a row a genome. The genomes must be of the space.
-  virtual Eigen::MatrixXd rows(std::span<const Genome> genomes) const = 0;
-};
 
 // One feature for each choice of each dimension, 1 where the dimension is active and the gene is that choice, else 0;
 // and for each dimension whose choices are different numbers one more, the value scaled to 0 (the least) to 1 (the
@@ -26,7 +18,10 @@ class GenomeFeatures final : public FeatureSet {
   explicit GenomeFeatures(const SearchSpace& space, bool precision = true);
 
   std::size_t size() const override { return size_; }
+  std::vector<std::string> names() const override;  // "kernel=3"; "kernel from 3 to 7" of the scaled value
   Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
+  // Of one dimension: a row a choice, its features where that choice is active. No columns where it has no features.
+  Eigen::MatrixXd choices(std::size_t dimension) const;
   std::span<const std::size_t> first() const { return first_; }  // by dimension: where its features begin, or would
 
  private:
@@ -44,6 +39,7 @@ class PairFeatures final : public FeatureSet {
   explicit PairFeatures(const SearchSpace& space);
 
   std::size_t size() const override { return genes_.size() + pairs_; }
+  std::vector<std::string> names() const override;  // "kernel=3 and width=8" of a product
   Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
 
  private:

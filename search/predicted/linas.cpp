@@ -28,7 +28,7 @@ class Linas final : public SearcherBase {
     evolution_.population = options.count("population", 60, 2, 1'000'000);
     evolution_.generations = options.count("generations", 40, 1, 1'000'000);
     evolution_.near = options->number("near", {.fallback = evolution_.near, .least = 0.0, .most = 1.0});
-    prediction_ = read_prediction_options(*options, {});
+    prediction_ = read_prediction_options(*options, {}, {setup.costs});
     prediction_.shaped = options->boolean("shaped", false);
     memory_size_ = options.count("memory", 2000, 2, 1'000'000);
     options.done();
@@ -73,6 +73,7 @@ class Linas final : public SearcherBase {
       add_random(wanted, first ? uniform_ : 0.0);
       return;
     }
+    make_given(prediction_, space());
     const PredictedObjectives models(space(), setup_, modelled_, prediction_, memory_->trials(), rows);
     pending_ = predicted_best(space(), setup_, models, *memory_, evolution_, rng().next(), wanted);
     add_random(wanted, 0.0);

@@ -6,15 +6,16 @@
 //
 // Options, with their defaults:
 // - "initial" (24): candidates before the first fit. Of them "corners" (0.25) is the largest share, 0 to 1, that has
-// every
-//   ordered dimension outside precision at its last or at its first choice, and "uniform" (0.5) the share of the others
-//   that has one number format throughout, in spaces with precision dimensions;
+//   every ordered dimension outside precision at its last or at its first choice, and "uniform" (0.5) the share of the
+//   others that has one number format throughout, in spaces with precision dimensions;
 // - "round" (12): candidates a round. "near" (0.5) is the share of them, 0 to 1, that the predictors choose among
 //   children of the best told, not among all that the inner evolution met;
 // - "population" and "generations" (60 and 40) of the inner evolution;
 // - "predictor" ("auto", or a name of predictors/) and "features" ("auto", or "genes", "architecture", "pairs" or
-//   "network"): what an objective is predicted by and from, see search/predicted/predicted_evolution.hpp; "shaped"
-//   (false): logarithmically where that explains more (search/predicted/value_shape.hpp);
+//   "network"): what an objective is predicted by and from, see search/predicted/predicted_evolution.hpp; "costs",
+//   "genes+costs" and "pairs+costs" with "device" (none), a name or a list: what these devices and counts say, of the
+//   searcher of a study; "shaped" (false): logarithmically where that explains more
+//   (search/predicted/value_shape.hpp);
 // - "memory" (2000): how many told trials the fits and the state keep, the latest and the front.
 // Departures from the paper, whose are 0: "corners", as a predictor errs most beyond what it has seen, where fronts
 // end; "uniform", as formats drawn a layer each make networks that are slower than in any one format, and say little of

@@ -2,10 +2,10 @@
 // to sums over operators, which genes one by one cannot say.
 //
 // Operators are told apart by their class and their number formats: those they read, or the stored one for operators
-// that follow. Features are, for each sort of operator, how many
-// operators there are, their multiply-accumulates (output elements where they have none), output elements and bytes of
-// weights; and for each pair of formats that a reader converts between, how many tensors and elements. Dead nodes and
-// inputs do not count. 0 for a candidate that does not decode.
+// that follow. Features are, for each sort of operator, how many operators there are, their multiply-accumulates
+// (output elements where they have none), output elements and bytes of weights; and for each pair of formats that a
+// reader converts between, how many tensors and elements. Dead nodes and inputs do not count. 0 for a candidate that
+// does not decode.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "search/predicted/genome_features.hpp"
+#include "search/predicted/feature_set.hpp"
 
 namespace ridgeline {
 
@@ -28,7 +28,8 @@ class NetworkFeatures final : public FeatureSet {
   NetworkFeatures(const SearchSpace& space, std::span<const Genome> known);
 
   std::size_t size() const override { return columns_.size(); }
-  std::vector<std::string> names() const;  // "macs of conv2d depthwise int8@channel/int8": in the order of columns
+  std::vector<std::string> names()
+      const override;  // "macs of conv2d depthwise int8@channel/int8": in the order of columns
   Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
 
  private:

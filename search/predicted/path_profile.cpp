@@ -11,6 +11,7 @@ namespace ridgeline {
 namespace {
 
 constexpr const char *number_of = "number of ", *sums = "sums", *any_path = "any path";
+constexpr int drawn = 100;
 constexpr double rarity = 0.1;  // what an operator on a path takes of its weight
 
 // The groups of a network's operators, and which of them a node is in.
@@ -135,9 +136,10 @@ std::map<std::string, double> path_profile(const Network& network) {
   return profile;
 }
 
-PathProfile::PathProfile(const SearchSpace& space, std::span<const Genome> known) : space_(&space) {
-  for (const Genome& genome : known) {
-    for (const auto& [name, value] : profile_of(space, genome)) columns_.emplace(name, 0);
+PathProfile::PathProfile(const SearchSpace& space) : space_(&space) {
+  Rng rng(1, "path profile");
+  for (int i = 0; i < drawn; ++i) {
+    for (const auto& [name, value] : profile_of(space, space.sample(rng))) columns_.emplace(name, 0);
   }
   Eigen::Index next = 0;
   for (auto& [name, column] : columns_) column = next++;

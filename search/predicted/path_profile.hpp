@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "search/predicted/genome_features.hpp"
+#include "search/predicted/feature_set.hpp"
 
 namespace ridgeline {
 
@@ -23,11 +23,12 @@ std::map<std::string, double> path_profile(const Network& network);
 // Pure and thread-safe once made.
 class PathProfile final : public FeatureSet {
  public:
-  // The features are those that the networks of `known` have, as of NetworkFeatures. The space must outlive this.
-  PathProfile(const SearchSpace& space, std::span<const Genome> known);
+  // The features are those of 100 random candidates, so that the space alone decides them; none where nothing decodes.
+  // The space must outlive this.
+  explicit PathProfile(const SearchSpace& space);
 
   std::size_t size() const override { return columns_.size(); }
-  std::vector<std::string> names() const;
+  std::vector<std::string> names() const override;
   static bool is_amount(const std::string& name);  // a number of operators, sums or whether there is a path
   Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
 

@@ -19,7 +19,6 @@ constexpr std::size_t attempts_each = 8;  // at a valid and new one for each chi
 constexpr std::size_t most_thinned = 4;   // times the wanted number: of longer fronts the loneliest are thinned
 
 // What a quick fit may take: its cost is that of features times the square of the trials, or their cube.
-constexpr std::size_t most_pairs = 10'000;
 constexpr std::size_t most_slow_trials = 600;
 
 constexpr const char* ridge = "ridge";
@@ -32,7 +31,9 @@ std::span<const PredictedBy> tried() {
                                             {ridge, FeatureChoice::network},
                                             {gaussian_process, FeatureChoice::genes},
                                             {gaussian_process, FeatureChoice::architecture},
-                                            {gaussian_process, FeatureChoice::profile}};
+                                            {gaussian_process, FeatureChoice::profile},
+                                            {ridge, FeatureChoice::genes_costs},
+                                            {gaussian_process, FeatureChoice::genes_costs}};
   return all;
 }
 
@@ -129,18 +130,6 @@ SearcherSetup inner_setup(const SearcherSetup& setup, const TrialMemory& memory,
 
 }  // namespace
 
-std::unique_ptr<FeatureSet> make_feature_set(FeatureChoice choice, const SearchSpace& space,
-                                             std::span<const Genome> known) {
-  std::unique_ptr<FeatureSet> set;
-  if (choice == FeatureChoice::network) set = std::make_unique<NetworkFeatures>(space, known);
-  if (choice == FeatureChoice::profile) set = std::make_unique<PathProfile>(space, known);
-  if (choice == FeatureChoice::pairs) set = std::make_unique<PairFeatures>(space);
-  if (choice == FeatureChoice::architecture) set = std::make_unique<GenomeFeatures>(space, false);
-  if (choice == FeatureChoice::genes) set = std::make_unique<GenomeFeatures>(space);
-  const bool usable = set->size() > 0 && (choice != FeatureChoice::pairs || set->size() <= most_pairs);
-  return usable || choice == FeatureChoice::genes ? std::move(set) : nullptr;
-}
-
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives) {
   std::vector<std::size_t> modelled;
   for (std::size_t k = 0; k < objectives.size(); ++k) {
@@ -149,12 +138,8 @@ std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectiv
   return modelled;
 }
 
-std::span<const std::string> feature_choice_names() {
-  static const std::vector<std::string> names{"auto", "genes", "architecture", "pairs", "network", "profile"};
-  return names;
-}
-
-PredictionOptions read_prediction_options(JsonReader& options, const PredictionOptions& fallback) {
+PredictionOptions read_prediction_options(JsonReader& options, const PredictionOptions& fallback,
+                                          const GivenFeatures& given) {
   std::vector<std::string> names{PredictionOptions{}.predictor};
   for (const PredictorEntry& entry : predictors()) names.push_back(entry.name);
   PredictionOptions read;
@@ -162,12 +147,35 @@ PredictionOptions read_prediction_options(JsonReader& options, const PredictionO
   const auto features = feature_choice_names();
   const std::string word = options.word("features", features, features[static_cast<std::size_t>(fallback.features)]);
   read.features = static_cast<FeatureChoice>(std::ranges::find(features, word) - features.begin());
+  const bool looks = has_costs(read.features) || read.features == FeatureChoice::automatic;
+  if (has_costs(read.features) && !given.costs) {
+    options.note("features", "features of genes or networks", '"' + word + '"',
+                 "costs are known to the searcher of a study alone, not to one within another");
+  } else if (options.any("device") != nullptr && !(looks && given.costs)) {
+    options.note("device", "no device, as nothing looks at its costs", describe(*options.any("device")),
+                 "use \"features\": \"genes+costs\"");
+  }
+  read.given = given;
   return read;
 }
 
-std::string PredictedBy::text() const {
-  return predictor + " on " + feature_choice_names()[static_cast<std::size_t>(features)];
+void make_given(PredictionOptions& options, const SearchSpace& space) {
+  GivenFeatures& given = options.given;
+  switch (options.features) {
+    case FeatureChoice::paths:
+      if (!given.paths) given.paths = make_feature_set(FeatureChoice::paths, space, {});
+      return;
+    case FeatureChoice::automatic:
+    case FeatureChoice::profile:
+    case FeatureChoice::genes_profile:
+      if (!given.profile) given.profile = std::make_shared<PathProfile>(space);
+      return;
+    default:
+      return;
+  }
 }
+
+std::string PredictedBy::text() const { return predictor + " on " + name_of(features); }
 
 std::optional<PredictedBy> PredictedBy::parse(const std::string& text) {
   for (const PredictorEntry& entry : predictors()) {
@@ -189,18 +197,20 @@ PredictedObjectives::PredictedObjectives(const SearchSpace& space, const Searche
       shapes_(modelled.size()),
       unexplained_(modelled.size(), std::numeric_limits<double>::infinity()),
       predictors_(modelled.size()) {
-  for (const auto& [choice, names] : candidates(options)) fit(space, choice, names, trials, rows);
+  for (const auto& [choice, names] : candidates(options)) fit(space, choice, options.given, names, trials, rows);
   const std::string plain = ridge;
-  if (sets_.empty()) fit(space, FeatureChoice::genes, {&plain, 1}, trials, rows);
+  if (sets_.empty()) fit(space, FeatureChoice::genes, {}, {&plain, 1}, trials, rows);
 }
 
 // Where the set has something to say, the objectives that it predicts better than those before it are its own.
-void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, std::span<const std::string> names,
-                              std::span<const Trial> trials, std::span<const std::size_t> rows) {
-  if (choice == FeatureChoice::pairs) rows = rows.last(std::min(most_slow_trials, rows.size()));
+void PredictedObjectives::fit(const SearchSpace& space, FeatureChoice choice, const GivenFeatures& given,
+                              std::span<const std::string> names, std::span<const Trial> trials,
+                              std::span<const std::size_t> rows) {
+  const bool many = choice == FeatureChoice::pairs || choice == FeatureChoice::pairs_costs;
+  if (many) rows = rows.last(std::min(most_slow_trials, rows.size()));
   std::vector<Genome> known;
   for (const std::size_t row : rows) known.push_back(trials[row].genome);
-  std::unique_ptr<FeatureSet> set = make_feature_set(choice, space, known);
+  std::shared_ptr<const FeatureSet> set = make_feature_set(choice, space, known, given);
   if (!set) return;
   const Eigen::MatrixXd inputs = set->rows(known);
   Eigen::VectorXd y(inputs.rows());

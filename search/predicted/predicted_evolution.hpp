@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "predictors/gaussian_process.hpp"
-#include "search/predicted/genome_features.hpp"
-#include "search/predicted/network_features.hpp"
+#include "search/predicted/feature_set.hpp"
 #include "search/predicted/trial_memory.hpp"
 #include "search/predicted/value_shape.hpp"
 
@@ -19,25 +18,23 @@ namespace ridgeline {
 // Those that a search needs predicted, as indices: all but the ones that are neither optimised nor limited.
 std::vector<std::size_t> modelled_objectives(std::span<const Objective> objectives);
 
-// From what an objective is predicted: GenomeFeatures, these without precision, PairFeatures or NetworkFeatures.
-enum class FeatureChoice : std::uint8_t { automatic, genes, architecture, pairs, network, profile };
-std::span<const std::string> feature_choice_names();  // "auto", "genes", "architecture", "pairs", "network", "profile"
-
-// The features of that name, null where there are none or pairs too many for a quick fit (10,000), but for genes.
-// `known`: for network, whose features are those that these have.
-std::unique_ptr<FeatureSet> make_feature_set(FeatureChoice choice, const SearchSpace& space,
-                                             std::span<const Genome> known);
-
 // What is left to choose is decided by the least left_out_error(), for each objective by itself: among ridge on genes,
-// pairs and network, and a Gaussian process on genes and on architecture; between shapes by its share of the variance.
+// pairs and network, a Gaussian process on genes, on architecture and on profile, and where costs are given both on
+// genes and costs; between shapes by its share of the variance.
 struct PredictionOptions {
   std::string predictor = "auto";  // or a name of predictors/
   FeatureChoice features = FeatureChoice::automatic;
   bool shaped = false;  // an objective may be predicted logarithmically (search/predicted/value_shape.hpp)
+  GivenFeatures given{};
 };
 
-// "predictor" and "features" of a searcher's options, with what holds where they are absent.
-PredictionOptions read_prediction_options(JsonReader& options, const PredictionOptions& fallback);
+// "predictor" and "features" of a searcher's options, with what holds where they are absent; and "device", the devices
+// that `given.costs` are of. Notes features that are not given, and a device that they do not look at.
+PredictionOptions read_prediction_options(JsonReader& options, const PredictionOptions& fallback,
+                                          const GivenFeatures& given = {});
+
+// Makes the given features that the options ask for and the space alone decides, once for all fits.
+void make_given(PredictionOptions& options, const SearchSpace& space);
 
 // What an objective is predicted by.
 struct PredictedBy {
@@ -72,14 +69,14 @@ class PredictedObjectives {
   std::vector<Trial> trials(std::span<const Genome> genomes) const;
 
  private:
-  void fit(const SearchSpace& space, FeatureChoice choice, std::span<const std::string> names,
-           std::span<const Trial> trials, std::span<const std::size_t> rows);
+  void fit(const SearchSpace& space, FeatureChoice choice, const GivenFeatures& given,
+           std::span<const std::string> names, std::span<const Trial> trials, std::span<const std::size_t> rows);
   void fit_shape(const Eigen::MatrixXd& inputs, const Eigen::VectorXd& values, const ValueShape& shape,
                  const PredictedBy& by, std::size_t k, GaussianProcess& known);
 
   const SearcherSetup* setup_;
   std::vector<std::size_t> modelled_;
-  std::map<FeatureChoice, std::unique_ptr<FeatureSet>> sets_;  // those looked at
+  std::map<FeatureChoice, std::shared_ptr<const FeatureSet>> sets_;  // those looked at
   bool shaped_;
   std::vector<PredictedBy> by_;  // by modelled objective
   std::vector<ValueShape> shapes_;

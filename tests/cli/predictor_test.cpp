@@ -112,6 +112,55 @@ TEST_F(PredictorCommands, FeaturesAreThoseThatTheSpaceHas) {
   EXPECT_EQ(run({"predictor", "eval", "changed.json", "zdt1"}).code, 2);
 }
 
+TEST_F(PredictorCommands, CostsAreFeatures) {
+  search("first", 1);
+  const Json trained =
+      parsed(run({"predictor", "train", "first", "--objective", objective_, "--out", "score.json", "--predictor",
+                  "ridge", "--features", "costs", "--device", "pixel_6,eyeriss", "--json"}));
+  EXPECT_THAT(trained.at("predicted_by").get<std::string>(), HasSubstr("ridge on costs"));
+  EXPECT_GT(trained.at("held_out").at("spearman"), 0.99);  // the count is among them
+  EXPECT_EQ(run({"predictor", "eval", "score.json", "first"}).code, 0);
+  const Outcome unused = run({"predictor", "train", "first", "--objective", objective_, "--out", "other.json",
+                              "--features", "genes", "--device", "pixel_6"});
+  EXPECT_EQ(unused.code, 2);
+  EXPECT_THAT(unused.err, HasSubstr("--device"));
+}
+
+TEST_F(PredictorCommands, ExportsAreForOtherTools) {
+  search("first", 1);
+  ASSERT_EQ(run({"predictor", "train", "first", "--objective", objective_, "--out", "score.json", "--predictor",
+                 "ridge", "--features", "genes"})
+                .code,
+            0);
+  const Json exported = parsed(run({"predictor", "export", "score.json", "--out", "score.onnx", "--json"}));
+  EXPECT_LT(exported.at("worst_difference_of_range"), 1e-4);
+  const Json description = Json::parse(content("score.onnx.json"));
+  EXPECT_EQ(description.at("features").size(), exported.at("features"));
+  EXPECT_EQ(description.at("features")[3], "edge[0]=nor_conv_3x3");
+  EXPECT_TRUE(folder_.has("score.onnx"));
+  EXPECT_EQ(run({"predictor", "export", "score.json", "--out", "numbers.json"}).code, 0);
+  EXPECT_TRUE(Json::parse(content("numbers.json")).contains("numbers"));
+  const Outcome other = run({"predictor", "export", "score.json", "--out", "score.pt"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr(".onnx or .json"));
+}
+
+TEST_F(PredictorCommands, TransfersAndGraphsAreTrained) {
+  search("first", 1);
+  const Json transfer = parsed(run({"predictor", "train", "first", "--objective", objective_, "--out", "t.json",
+                                    "--predictor", "transfer", "--from", "pixel_6,eyeriss", "--json"}));
+  EXPECT_EQ(transfer.at("predicted_by"), "transfer");
+  EXPECT_EQ(run({"predictor", "eval", "t.json", "first"}).code, 0);
+  const Json graph = parsed(run({"predictor", "train", "first", "--objective", objective_, "--out", "g.json",
+                                 "--predictor", "graph", "--pretrain", "20", "--device", "pixel_6", "--json"}));
+  EXPECT_THAT(graph.at("predicted_by").get<std::string>(), HasSubstr("graph"));
+  EXPECT_EQ(run({"predictor", "eval", "g.json", "first"}).code, 0);
+  const Outcome both = run({"predictor", "train", "first", "--objective", objective_, "--out", "x.json", "--predictor",
+                            "graph", "--features", "genes"});
+  EXPECT_EQ(both.code, 2);
+  EXPECT_THAT(both.err, HasSubstr("--features"));
+}
+
 TEST_F(PredictorCommands, BadInputIsSaidWithItsRemedy) {
   search("first", 1);
   const auto refused = [&](const std::vector<std::string>& arguments, const std::string& what) {

@@ -17,6 +17,10 @@ class EverySearcher : public ::testing::TestWithParam<std::string> {
     Json study = timed_study("s");
     study["searcher"] = {{"name", GetParam()}};
     if (GetParam() == "linas") study["searcher"].update(Json{{"initial", 12}, {"generations", 5}});
+    if (GetParam() == "bananas") study["searcher"].update(Json{{"predictor", "ridge"}, {"pool", 40}});
+    if (GetParam() == "boshnas") {
+      study["searcher"].update(Json{{"members", 2}, {"hidden", {4}}, {"epochs", 10}, {"starts", 2}, {"steps", 4}});
+    }
     // A screen too: which candidates it lets pass must not depend on where the batch was cut.
     study["objectives"][1]["screen"] = {{"evaluator", "count"}, {"quantity", "macs"}, {"keep", 0.5}};
     study["objectives"][1]["limit"] = 1.2e-3;

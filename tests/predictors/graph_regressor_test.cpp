@@ -57,6 +57,48 @@ double agreement(const Eigen::VectorXd& a, const Eigen::VectorXd& b) {
   return spearman({a.data(), static_cast<std::size_t>(a.size())}, {b.data(), static_cast<std::size_t>(b.size())});
 }
 
+// Central differences of a sample of the parameters: through heads, clusters, adapters, alignment, statistics and
+// encoder.
+TEST(GraphRegressor, LabelGradientByFiniteDifferences) {
+  const Sample known(9, 21), other(9, 22);
+  const std::vector<const NetworkGraph*> graphs = known.all(), others = other.all();
+  for (const bool pretrain : {false, true}) {
+    GraphRegressor regressor(small());
+    std::vector<GraphTask> tasks{{0, graphs, known.score}};
+    if (pretrain) {
+      const std::vector<GraphSpace> spaces{{graphs, known.statistics}, {others, other.statistics}};
+      regressor.pretrain(spaces);
+      tasks.push_back({1, others, -other.score});
+    }
+    Rng rng(23);
+    Eigen::VectorXd parameters(regressor.label_parameters()), gradient;
+    for (double& value : parameters) value = 0.3 * rng.normal();
+    regressor.label_loss(tasks, parameters, &gradient);
+    ASSERT_EQ(gradient.size(), parameters.size());
+    const double size = gradient.norm();
+    ASSERT_GT(size, 1e-3);
+    std::vector<Eigen::Index> checked;  // anywhere, and the last heads
+    for (int i = 0; i < 60; ++i) checked.push_back(static_cast<Eigen::Index>(rng.below(parameters.size())));
+    for (Eigen::Index i = parameters.size() - 20; i < parameters.size(); ++i) checked.push_back(i);
+    for (const Eigen::Index i : checked) {
+      constexpr double step = 1e-5;
+      Eigen::VectorXd more = parameters, less = parameters;
+      more[i] += step;
+      less[i] -= step;
+      const double slope = (regressor.label_loss(tasks, more) - regressor.label_loss(tasks, less)) / (2 * step);
+      EXPECT_NEAR(gradient[i], slope, 1e-6 * std::max(size, std::abs(slope))) << i << " pre-trained " << pretrain;
+    }
+  }
+}
+
+TEST(GraphRegressor, AnotherNumberOfParametersIsRefused) {
+  const Sample known(4, 24);
+  const std::vector<const NetworkGraph*> graphs = known.all();
+  const GraphTask task{0, graphs, known.score};
+  const GraphRegressor regressor(small());
+  EXPECT_THROW(regressor.label_loss({&task, 1}, Eigen::VectorXd::Zero(3)), std::invalid_argument);
+}
+
 Prediction learnt(GraphRegressor& regressor, const Sample& known, const Sample& fresh, bool pretrain) {
   const auto graphs = known.all(), asked = fresh.all();
   const GraphSpace space{graphs, known.statistics};

@@ -44,6 +44,64 @@ TEST(Perceptron, GradientByFiniteDifferences) {
   }
 }
 
+// Central differences of every input of every sample.
+TEST(Perceptron, InputSlopesByFiniteDifferences) {
+  const Data data = random_data(5, 3, 0.5, 31);
+  const Perceptron network(3, {5, 4});
+  Rng rng(32);
+  Eigen::VectorXd parameters(network.size());
+  for (double& value : parameters) value = 0.6 * rng.normal();
+  const Eigen::MatrixXd columns = data.X.transpose();
+  Perceptron::InputSlopes slopes;
+  network.outputs(parameters, columns, &slopes);
+  ASSERT_EQ(slopes.mean.rows(), 3);
+  ASSERT_EQ(slopes.log_variance.cols(), 5);
+  constexpr double step = 1e-6;
+  for (Eigen::Index j = 0; j < 3; ++j) {
+    Eigen::MatrixXd more = columns, less = columns;
+    more.row(j).array() += step;
+    less.row(j).array() -= step;
+    const Perceptron::Outputs a = network.outputs(parameters, more), b = network.outputs(parameters, less);
+    const Eigen::ArrayXd mean = (a.mean - b.mean) / (2 * step);
+    const Eigen::ArrayXd log_variance = (a.log_variance - b.log_variance) / (2 * step);
+    EXPECT_LT((slopes.mean.row(j).transpose().array() - mean).abs().maxCoeff(), 1e-7) << j;
+    EXPECT_LT((slopes.log_variance.row(j).transpose().array() - log_variance).abs().maxCoeff(), 1e-7) << j;
+    EXPECT_GT(mean.abs().maxCoeff(), 1e-3) << j;
+  }
+}
+
+// Both kinds of uncertainty make up that of predict(); slopes by central differences.
+TEST(MlpEnsemble, PartsAddUpAndHaveSlopes) {
+  const Data data = random_data(60, 3, 0.4, 37), fresh = random_data(7, 3, 0.4, 38);
+  for (const bool variances : {false, true}) {
+    MlpOptions options = small();
+    options.variances = variances;
+    MlpEnsemble mlp(options);
+    mlp.fit(data.X, data.y);
+    MlpEnsemble::PartSlopes slopes;
+    const MlpEnsemble::Parts parts = mlp.parts(fresh.X, &slopes);
+    const Prediction whole = mlp.predict(fresh.X);
+    EXPECT_LT((parts.mean - whole.mean).cwiseAbs().maxCoeff(), 1e-12);
+    const Eigen::ArrayXd squares = parts.aleatoric.array().square() + parts.epistemic.array().square();
+    EXPECT_LT((squares / whole.stddev.array().square() - 1.0).abs().maxCoeff(), 1e-9);
+    constexpr double step = 1e-5;
+    for (Eigen::Index j = 0; j < 3; ++j) {
+      Eigen::MatrixXd more = fresh.X, less = fresh.X;
+      more.col(j).array() += step;
+      less.col(j).array() -= step;
+      const MlpEnsemble::Parts a = mlp.parts(more), b = mlp.parts(less);
+      const auto off = [&](const Eigen::MatrixXd& slope, const Eigen::VectorXd& above, const Eigen::VectorXd& below) {
+        const Eigen::VectorXd by_difference = (above - below) / (2 * step);
+        return (slope.col(j) - by_difference).cwiseAbs().maxCoeff() /
+               std::max(1.0, by_difference.cwiseAbs().maxCoeff());
+      };
+      EXPECT_LT(off(slopes.mean, a.mean, b.mean), 1e-6) << j;
+      EXPECT_LT(off(slopes.aleatoric, a.aleatoric, b.aleatoric), 1e-6) << j;
+      EXPECT_LT(off(slopes.epistemic, a.epistemic, b.epistemic), 1e-5) << j;
+    }
+  }
+}
+
 // One hidden unit worked by hand: silu(2 * 0.5 - 1) = silu(0) = 0, and silu(2 * 1 - 1) = 1 / (1 + e^-1).
 TEST(Perceptron, OutputsByHand) {
   const Perceptron network(1, {1});

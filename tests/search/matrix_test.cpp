@@ -54,7 +54,8 @@ class Matrix : public testing::TestWithParam<Case> {
 
   SearcherSetup setup(std::size_t objectives) const {
     SearcherSetup made = setup_of(GetParam().searcher, objectives);
-    if (GetParam().searcher == "bayesian" || GetParam().searcher == "linas") made.options["initial"] = kTrials / 2;
+    static const std::vector<std::string> predicting{"bananas", "bayesian", "boshnas", "linas"};
+    if (std::ranges::find(predicting, GetParam().searcher) != predicting.end()) made.options["initial"] = kTrials / 2;
     if (GetParam().searcher == "sequential") made.options["formats"] = some_format();
     return made;
   }

@@ -32,12 +32,25 @@ inline Needs needs_of(const std::string& searcher) {
         true,
         1000};
   }
-  if (searcher == "bayesian")
+  if (searcher == "bayesian" || searcher == "bananas")
     return {
         {{"initial", 150}, {"pool", 12}, {"samples", 4}, {"memory", 24}, {"features", "genes"}, {"predictor", "ridge"}},
         {},
         false,
         60};
+  if (searcher == "boshnas") {
+    return {{{"initial", 150},
+             {"members", 1},
+             {"hidden", {2}},
+             {"epochs", 3},
+             {"starts", 2},
+             {"steps", 2},
+             {"near", 2},
+             {"memory", 24}},
+            {},
+            false,
+            60};
+  }
   if (searcher == "auto") return {Json::object(), {}, false, 100};
   if (searcher == "mcts") return {{{"nodes", 20}}, {}, false, 1500};
   if (searcher == "ant-colony") return {{{"colonies", 2}, {"archive", 20}}, {}, false, 2000};
