@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "experiments/cost_features.hpp"
 #include "experiments/evaluators/evaluator_function.hpp"
 #include "experiments/study/study_impl.hpp"
 
