@@ -97,7 +97,7 @@ TEST(NearestGenomes, AreTheNearestOfAll) {
   const SearchSpace space = make_space("near", R"([{"name": "depth", "choices": [1, 2, 3]},
       {"name": "kind", "choices": ["a", "b", "c"]}, {"name": "width", "choices": [8, 16, 64]},
       {"name": "extra", "choices": [true, false], "active_if": "depth > 1"}])",
-                                       R"([{"require": "depth + width < 66", "message": "too large"}])");
+                                       R"([{"require": "depth + width < 66", "why": "too large"}])");
   const NearestGenomes nearest(space);
   std::vector<Genome> all;
   for (std::uint64_t i = 0; i < space.enumeration_size(); ++i) {
