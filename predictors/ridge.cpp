@@ -41,6 +41,7 @@ struct ThinDecomposition {
 // By the smaller of the two Gram matrices, and with the product of basis and mix left undone, so that many features
 // with few rows cost little.
 ThinDecomposition decompose(const Eigen::MatrixXd& X) {
+  if (X.cols() == 0) return {Eigen::MatrixXd(X.rows(), 0), {}, Eigen::MatrixXd(0, 0), Eigen::MatrixXd(0, 0)};
   const bool wide = X.rows() < X.cols();
   const Eigen::Index size = std::min(X.rows(), X.cols());
   Eigen::MatrixXd gram = Eigen::MatrixXd::Zero(size, size);  // its lower half, which is all that is read
