@@ -72,7 +72,8 @@ class Figures {
     figures_.seeds = result.seeds;
   }
 
-  BenchFigures make(std::vector<std::int64_t> at, std::span<const std::string> reference) {
+  BenchFigures make(std::vector<std::int64_t> at, std::span<const std::string> reference,
+                    std::optional<std::size_t> reach) {
     std::erase_if(at, [&](std::int64_t budget) { return budget < 1 || budget >= evaluations_; });
     at.push_back(evaluations_);
     std::ranges::sort(at);
@@ -91,6 +92,7 @@ class Figures {
     rank();
     improve();
     spread();
+    if (reach && result_.seeds > 0) add_reach(*reach);
     return std::move(figures_);
   }
 
@@ -273,6 +275,30 @@ class Figures {
     }
   }
 
+  QualityCurve curve_of(const BenchRun& run) const {
+    QualityCurve curve;
+    for (const BenchStep& step : run.steps) {
+      const double value = *quality(run, step.evaluations), score = more_is_better() ? value : -value;
+      // A hypervolume's last bits depend on which points it is computed from.
+      curve.push_back({step.evaluations, curve.empty() ? score : std::max(score, curve.back().quality)});
+    }
+    // A hypervolume without a feasible candidate is 0, as in the means.
+    if (figures_.hypervolume) curve.insert(curve.begin(), {0, 0.0});
+    return curve;
+  }
+
+  void add_reach(std::size_t named) {
+    std::vector<std::vector<QualityCurve>> curves(settings_.size());
+    for (std::size_t s = 0; s < settings_.size(); ++s) {
+      for (const BenchRun& run : runs_of(s)) curves[s].push_back(curve_of(run));
+    }
+    figures_.reach = bench_reach(curves, named, figures_.at);
+    if (more_is_better()) return;
+    for (ReachTarget& target : figures_.reach->targets) {
+      if (target.quality) target.quality = -*target.quality;
+    }
+  }
+
   std::span<const BenchSetting> settings_;
   const BenchResult& result_;
   std::int64_t evaluations_;
@@ -295,9 +321,9 @@ void check_bench_reference(const BenchProblem& problem, std::span<const std::str
 }
 
 BenchFigures bench_figures(const BenchProblem& problem, std::span<const BenchSetting> settings,
-                           const BenchResult& result, std::int64_t evaluations, std::vector<std::int64_t> at,
-                           std::span<const std::string> reference) {
-  return Figures(problem, settings, result, evaluations).make(std::move(at), reference);
+                           const BenchResult& result, BenchRequest request) {
+  return Figures(problem, settings, result, request.evaluations)
+      .make(std::move(request.at), request.reference, request.reach);
 }
 
 }  // namespace ridgeline
