@@ -149,6 +149,7 @@ class Figures {
     BenchRow row;
     row.label = settings_[setting].label;
     row.searcher = settings_[setting].searcher;
+    row.warm = !settings_[setting].warm_from.empty();
     const std::span<const BenchRun> runs = runs_of(setting);
     for (const std::int64_t at : figures_.at) row.cells.push_back(cell(runs, at));
     for (const std::int64_t at : grid_) {
@@ -248,15 +249,16 @@ class Figures {
 
   void spread() {
     std::vector<std::string> seen;
+    const auto kind = [](const BenchRow& row) { return row.searcher + (row.warm ? " with a warm start" : ""); };
     for (const BenchRow& first : figures_.rows) {
-      if (std::ranges::find(seen, first.searcher) != seen.end()) continue;
-      seen.push_back(first.searcher);
+      if (std::ranges::find(seen, kind(first)) != seen.end()) continue;
+      seen.push_back(kind(first));
       BenchSpread spread;
-      spread.searcher = first.searcher;
+      spread.searcher = kind(first);
       std::vector<double> means;
       double best = 0, worst = 0;
       for (const BenchRow& row : figures_.rows) {
-        if (row.searcher != first.searcher || !row.cells.back().quality) continue;
+        if (kind(row) != kind(first) || !row.cells.back().quality) continue;
         const double mean = row.cells.back().quality->mean, score = more_is_better() ? mean : -mean;
         if (means.empty() || score > best) {
           best = score;

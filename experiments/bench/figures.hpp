@@ -42,6 +42,7 @@ struct BenchCurvePoint {
 
 struct BenchRow {
   std::string label, searcher;
+  bool warm = false;                        // its runs begin with what stored studies found
   std::vector<BenchCell> cells;             // one a budget of BenchFigures::at
   std::vector<BenchCurvePoint> curve;       // where at least half of the runs have a quality
   double mean_evaluations = 0;              // that the runs did: fewer than asked for where a searcher had nothing left

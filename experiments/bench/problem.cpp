@@ -65,6 +65,7 @@ ExactAnswer closed_form(const StudyParts& parts, std::span<const Objective> obje
 
 BenchProblem::BenchProblem(StudyConfig config, const Resources& resources, std::optional<StudyCache> cache)
     : config_(std::move(config)),
+      resources_(resources),
       objectives_(objectives_of(config_)),
       cache_(StudyCache::off),
       shelves_(std::make_unique<std::array<Shelf, 64>>()),

@@ -138,7 +138,7 @@ BenchTable reach_table(const BenchReport& report, const QualityScale& scale) {
   table.columns = {"searcher"};
   for (const ReachTarget& target : figures.reach->targets) {
     table.columns.push_back(
-        fmt::format("{} as at {}", target.quality ? scale.number(*target.quality) : "–", grouped(target.at)));
+        fmt::format("{} (at {})", target.quality ? scale.number(*target.quality) : "–", grouped(target.at)));
   }
   for (std::size_t i = 0; i < figures.rows.size(); ++i) {
     if (i == figures.reach->named) continue;
@@ -226,6 +226,7 @@ Json interval_json(const std::optional<ConfidenceInterval>& interval) {
 Json row_json(const BenchRow& row, const BenchFigures& figures) {
   Json json = {{"label", row.label},
                {"searcher", row.searcher},
+               {"warm_start", row.warm},
                {"mean_evaluations", row.mean_evaluations},
                {"mean_asked", optional_json(row.mean_asked)},
                {"ask_us", optional_json(row.ask_us)},
@@ -314,6 +315,9 @@ std::vector<std::string> bench_notes(const BenchReport& report) {
                       row.label, row.mean_evaluations));
     }
   }
+  if (!report.begun.empty()) {
+    notes.push_back(fmt::format("With a warm start: the first run {}, which count as evaluations.", report.begun));
+  }
   for (const auto& [name, why] : report.skipped) notes.push_back(fmt::format("Not run: {} ({}).", name, why));
   if (report.interrupted)
     notes.push_back(figures.seeds > 0 ? "Interrupted: these are the seeds that every setting has done."
@@ -382,6 +386,7 @@ Json bench_json(const BenchReport& report) {
                {"threads", report.threads},
                {"elapsed_s", report.elapsed_s},
                {"interrupted", report.interrupted},
+               {"warm_start", report.begun},
                {"command", report.command},
                {"program_version", report.program_version},
                {"rows", Json::array()},

@@ -48,6 +48,7 @@ class Run {
     setup.objectives.assign(problem.objectives().begin(), problem.objectives().end());
     setup.options = setting.options;
     setup.origin = "searcher " + setting.label;
+    setup.warm = setting.warm;
     batch_ = find_searcher(setting.searcher).batch;
     searcher_ = make_searcher(setting.searcher, problem.space(), setup);
     run_.seed = seed;
