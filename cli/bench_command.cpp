@@ -14,7 +14,7 @@ namespace ridgeline {
 namespace {
 
 struct BenchCommand {
-  std::string study, database, html, cache;
+  std::string study, database, html, cache, reach;
   std::vector<std::string> overrides, searchers, grids, reference;
   std::vector<std::int64_t> at;
   BenchOptions options;
@@ -47,6 +47,8 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
   const BenchProblem problem(config, cli.resources, cache_named(command.cache));
   const BenchSettings settings = bench_settings(problem, command.searchers, command.grids);
   check_bench_reference(problem, command.reference);
+  BenchRequest request{options.budget.evaluations, command.at, command.reference, {}};
+  if (!command.reach.empty()) request.reach = reach_setting(settings.settings, command.reach);
   std::optional<Store> store;
   if (!command.database.empty()) store.emplace(command.database, Store::Mode::write);
   PhaseLine line(!command.quiet, cli.progress_bar, 1);
@@ -63,8 +65,7 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
   report.space = config.space;
   report.about = config.canonical.value("about", "");
   report.log10_size = problem.space().log10_size();
-  report.figures =
-      bench_figures(problem, settings.settings, result, options.budget.evaluations, command.at, command.reference);
+  report.figures = bench_figures(problem, settings.settings, result, request);
   report.budget = options.budget;
   report.cache = problem.cache();
   report.skipped = settings.skipped;
@@ -129,6 +130,10 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--at", options->at, "smaller budgets to state figures for")
       ->delimiter(',')
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
+  command
+      ->add_option("--reach", options->reach,
+                   "how many evaluations every other searcher needs to have what this one has at each budget of --at")
+      ->type_name("SEARCHER");
   command
       ->add_option("--asks", options->asks,
                    "end a run after so many candidates asked for; default: 100 times the evaluations")

@@ -115,8 +115,8 @@ struct DraftLayer {
 
 class AllocationReader {
  public:
-  AllocationReader(const std::string& path, const Resources& resources)
-      : path_(path), resources_(resources), document_(JsonDocument::load(path)), root_(document_.root()) {}
+  AllocationReader(const std::string& path, const Resources& resources, AllocationUse use)
+      : path_(path), resources_(resources), use_(use), document_(JsonDocument::load(path)), root_(document_.root()) {}
 
   AllocationFile read() {
     root_.integer("ridgeline_allocation", {.least = 1, .most = 1});
@@ -133,7 +133,7 @@ class AllocationReader {
     root_.finish();
     document_.raise();
     raise();
-    check_allocation(file_.problem, path_);
+    check_allocation(file_.problem, path_, use_ == AllocationUse::sums);
     return std::move(file_);
   }
 
@@ -373,11 +373,15 @@ class AllocationReader {
     for (const DraftLayer& layer : layers_) {
       for (std::size_t b = 0; b < budgets.size(); ++b) total[b] += layer.over[b].value_or(0.0);
     }
+    const auto judged = [](const DraftLayer& layer) {
+      return std::ranges::any_of(layer.choices, [](const Draft& choice) { return choice.penalty.has_value(); });
+    };
+    file_.penalties = use_ == AllocationUse::allocate || std::ranges::any_of(layers_, judged);
     for (const DraftLayer& draft : layers_) {
       AllocationLayer layer{draft.name, draft.metric, {}};
       for (const Draft& choice : draft.choices) {
         const std::string place = fmt::format("layer '{}', choice '{}'", draft.name, choice.name);
-        if (!choice.penalty)
+        if (file_.penalties && !choice.penalty)
           note(path_, place, "a penalty", "none in any table", "add the row, or leave the choice out");
         AllocationChoice made{choice.name, choice.format, choice.penalty.value_or(0.0), {}};
         for (std::size_t b = 0; b < budgets.size(); ++b) {
@@ -477,6 +481,7 @@ class AllocationReader {
 
   std::string path_;
   const Resources& resources_;
+  AllocationUse use_;
   JsonDocument document_;
   JsonReader root_;
   AllocationFile file_;
@@ -519,8 +524,8 @@ bool matches(std::string_view pattern, std::string_view text) {
 }
 
 AllocationFile load_allocation(const std::string& path, const Resources& resources,
-                               const std::vector<std::string>& limits) {
-  AllocationFile file = AllocationReader(path, resources).read();
+                               const std::vector<std::string>& limits, AllocationUse use) {
+  AllocationFile file = AllocationReader(path, resources, use).read();
   for (const std::string& limit : limits) set_limit(file.problem, limit);
   return file;
 }

@@ -10,8 +10,8 @@
 //                                                                  resources: luts, dsps, brams; sram_bytes,
 //                                                                  flash_bytes; utilisation, area_mm2, bits_per_value
 //   measured  {"threads": 1, "cache": "hot", "target_s": 0.2, ...} timed here, kernels/measure.hpp; "reuse": true takes
-//   a
-//             stored timing of the same function, protocol and environment, and says so
+//                                                                  a stored timing of the same function, protocol and
+//                                                                  environment, and says so
 //   count     {"quantity": "macs", "rule": {"norm_macs": true}}    parameters, macs, weight_bytes, peak_bytes
 //   proxy     {"quantity": "entropy"}                              entropy, effectiveness: spaces/proxies.hpp
 //   supernet  {"checkpoint": NAME, "data": FOLDER}                 validation accuracy with inherited weights; also
@@ -23,12 +23,13 @@
 //                                                                  "images"; how it is quantized:
 //                                                                  quantization/passes.hpp
 //   predictor {"file": FILE}                                       learnt from the trials of another study of the
-//   space:
-//                                                                  learned_score.hpp
+//                                                                  space: learned_score.hpp
 //   surrogate {"table": NAME, "column": VALUE, "predictor": "ridge"}  a table of a part of the space, made whole
 //   function  {"function": "zdt1", "output": "f1"}                 an analytic function of the genes, with a known
-//   front:
-//                                                                  evaluator_function.hpp
+//                                                                  front: evaluator_function.hpp
+//   additive  {"problem": NAME, "quantity": "latency_s"}           a sum over layers, by tables of layers and their
+//                                                                  choices: "penalty" or a cost of an allocation
+//                                                                  problem, evaluator_additive.cpp
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,7 @@
 namespace ridgeline {
 
 std::span<const EvaluatorEntry> evaluators() {
-  static const std::array<EvaluatorEntry, 10> entries = {{
+  static const std::array<EvaluatorEntry, 11> entries = {{
       {"table", "a column of a published table", make_table_evaluator},
       {"cost", "a hardware model's estimate: latency_s, energy_j, peak_bytes, weight_bytes", make_cost_evaluator},
       {"measured", "whole-network latency timed on this machine", make_measured_evaluator},
@@ -16,6 +16,7 @@ std::span<const EvaluatorEntry> evaluators() {
        make_supernet_evaluator},
       {"quantized", "accuracy or nll on validation images of a trained network in the plan's formats",
        make_quantized_evaluator},
+      {"additive", "a sum over layers, by tables of layers and their choices", make_additive_evaluator},
       {"function", "an output of an analytic test function of the genes", make_function_evaluator},
       {"surrogate", "a published table of a part of a space, made whole by a predictor", make_surrogate_evaluator},
       {"predictor", "what was learnt from the trials of a study of the same space", make_predictor_evaluator},

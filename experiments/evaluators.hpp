@@ -14,6 +14,7 @@ std::unique_ptr<Evaluator> make_supernet_evaluator(JsonReader options, const Eva
 std::unique_ptr<Evaluator> make_quantized_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_predictor_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_function_evaluator(JsonReader options, const EvaluatorSetup& setup);
+std::unique_ptr<Evaluator> make_additive_evaluator(JsonReader options, const EvaluatorSetup& setup);
 std::unique_ptr<Evaluator> make_surrogate_evaluator(JsonReader options, const EvaluatorSetup& setup);
 
 }  // namespace ridgeline

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "hwmodels/fpga.hpp"
 #include "hwmodels/hardware_model.hpp"
@@ -17,6 +18,30 @@
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
+namespace {
+
+// Beyond these no number is a device's, and within them a product of three and of a count of operations is finite, also
+// where one divides.
+constexpr double least_number = 1e-90, most_number = 1e90;
+
+void refuse_extreme_numbers(const Json& value, const std::string& path, JsonDocument& document) {
+  if (value.is_number()) {
+    const double size = std::abs(value.get<double>());
+    if (size == 0.0 || (size >= least_number && size <= most_number)) return;
+    document.note({document.origin(), path, "a number of a device: 0, or from 1e-90 to 1e90", value.dump(),
+                   "products of it would leave the range of numbers; where something does not limit, leave it out"});
+  } else if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      refuse_extreme_numbers(value[i], fmt::format("{}[{}]", path, i), document);
+    }
+  } else if (value.is_object()) {
+    for (const auto& [key, member] : value.items()) {
+      refuse_extreme_numbers(member, path.empty() ? key : path + "." + key, document);
+    }
+  }
+}
+
+}  // namespace
 
 std::span<const HardwareModelEntry> hardware_models() {
   static const std::array<HardwareModelEntry, 10> entries{{
@@ -64,7 +89,12 @@ std::unique_ptr<HardwareModel> make_device(JsonDocument document) {
   const std::string kind = root.word("model", known);
   document.raise();
   for (const HardwareModelEntry& entry : hardware_models()) {
-    if (entry.kind == kind) return entry.make(std::move(document));
+    if (entry.kind != kind) continue;
+    if (!entry.plugin) {
+      refuse_extreme_numbers(document.value(), "", document);
+      document.raise();
+    }
+    return entry.make(std::move(document));
   }
   throw ConfigError(Problem{document.origin(), "model", "a known model", '"' + kind + '"', known_words(kind, known)});
 }

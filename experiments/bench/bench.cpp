@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <utility>
 
+#include "experiments/study/warm_start.hpp"
 #include "kernels/environment.hpp"
 
 namespace ridgeline {
@@ -17,6 +19,33 @@ class StoredRuns {
  public:
   StoredRuns(const BenchProblem& problem, const BenchBudget& budget, Store& store, const BenchHooks& hooks)
       : problem_(problem), budget_(budget), store_(store), hooks_(hooks), environment_(this_environment()) {}
+
+  // What the run is to begin with: read or retrieved once, before any run is. Its own words where it is a warm start.
+  std::string begin(const BenchSetting& setting, std::uint64_t seed) {
+    if (setting.warm_from.empty()) return "";
+    StudyConfig config = plain_config(setting, seed);
+    const auto retrieved = by_seed_.find(seed);
+    if (retrieved != by_seed_.end() && !store_.find(config.name)) {
+      config = with_warm_start(std::move(config), retrieved->second);
+    } else {
+      const bool stored = store_.find(config.name).has_value();
+      config = with_warm_start(std::move(config), store_, problem_.resources());
+      if (!stored) by_seed_[seed] = *config.warm;
+    }
+    std::string words = begun_with(config);
+    begun_.insert_or_assign(config.name, std::move(config));
+    return words;
+  }
+
+  // The setting as this run has it.
+  BenchSetting begun(const BenchSetting& setting, std::uint64_t seed) const {
+    BenchSetting own = setting;
+    if (setting.warm_from.empty()) return own;
+    JsonDocument document = JsonDocument::from_value(Json::object(), problem_.config().origin);
+    own.warm = warm_start_of(config_of(setting, seed), problem_.space(), document);
+    document.raise();
+    return own;
+  }
 
   std::optional<BenchRun> find(const BenchSetting& setting, std::uint64_t seed) {
     const std::optional<StudyRecord> stored = store_.find(name_of(setting, seed));
@@ -37,7 +66,13 @@ class StoredRuns {
   }
 
   void keep(const BenchSetting& setting, std::uint64_t seed, const BenchTrajectory& trajectory) {
-    const StudyRecord record = store_.open_study(record_of(setting, seed));
+    const StudyRecord wanted = record_of(setting, seed);
+    store_.atomically([&] { write(wanted, trajectory); });
+  }
+
+ private:
+  void write(const StudyRecord& wanted, const BenchTrajectory& trajectory) {
+    const StudyRecord record = store_.open_study(wanted);
     const auto known = static_cast<std::size_t>(record.trials);
     const std::vector<Trial> there = store_.load(record.id);
     for (std::size_t i = 0; i < std::min(known, trajectory.trials.size()); ++i) {
@@ -51,23 +86,32 @@ class StoredRuns {
       store_.append(record.id, std::span(trajectory.trials).subspan(known), {}, trajectory.checkpoint);
     }
     store_.set_state(record.id, "done");
+    store_.close_study(record.id);
   }
 
- private:
   std::string name_of(const BenchSetting& setting, std::uint64_t seed) const {
     return fmt::format("{}/bench/{}/{}", problem_.config().name, setting.label, seed);
   }
 
-  StudyRecord record_of(const BenchSetting& setting, std::uint64_t seed) const {
+  StudyConfig plain_config(const BenchSetting& setting, std::uint64_t seed) const {
     Json document = problem_.config().canonical;
-    for (const char* other : {"compare", "before", "after", "batch"}) document.erase(other);
+    for (const char* other : {"compare", "before", "after", "batch", "warm_start"}) document.erase(other);
     document["name"] = name_of(setting, seed);
     document["seed"] = seed;
     document["searcher"] = setting.options;
     document["searcher"]["name"] = setting.searcher;
     document["stop"] = {{"trials", budget_.evaluations}};
     document["verify_front"] = false;
-    const StudyConfig config = parse_study(JsonDocument::from_value(document, problem_.config().origin));
+    if (!setting.warm_from.empty()) document["warm_start"] = {{"from", setting.warm_from}};
+    return parse_study(JsonDocument::from_value(document, problem_.config().origin));
+  }
+
+  StudyConfig config_of(const BenchSetting& setting, std::uint64_t seed) const {
+    return setting.warm_from.empty() ? plain_config(setting, seed) : begun_.at(name_of(setting, seed));
+  }
+
+  StudyRecord record_of(const BenchSetting& setting, std::uint64_t seed) const {
+    const StudyConfig config = config_of(setting, seed);
     StudyRecord record;
     record.name = config.name;
     record.space_name = config.space;
@@ -87,6 +131,8 @@ class StoredRuns {
   Store& store_;
   const BenchHooks& hooks_;
   Environment environment_;
+  std::map<std::uint64_t, WarmStartConfig> by_seed_;
+  std::map<std::string, StudyConfig> begun_;  // by name, those with a warm start
 };
 
 // Settings x seeds on threads. Seeds go outermost, so that an interruption leaves every setting with the same seeds.
@@ -101,6 +147,7 @@ class Runner {
   void run(WorkerPool& pool, BenchResult& result) {
     const std::size_t total = settings_.size() * options_.seeds;
     std::vector<std::optional<BenchRun>> runs(total);
+    begin(result);
     show("runs", 0, total);
     pool.for_each(total, [&](std::size_t k) {
       if (stopped()) return;
@@ -113,6 +160,15 @@ class Runner {
   }
 
  private:
+  void begin(BenchResult& result) {
+    for (const BenchSetting& setting : settings_) {
+      for (std::size_t seed = 0; stored_ && seed < options_.seeds; ++seed) {
+        const std::string words = stored_->begin(setting, options_.first_seed + seed);
+        if (result.begun.empty()) result.begun = words;
+      }
+    }
+  }
+
   bool stopped() const { return hooks_.stop != nullptr && hooks_.stop->load(); }
   void show(const char* phase, std::size_t done, std::size_t total) const {
     if (hooks_.progress) hooks_.progress(phase, done, total);
@@ -132,7 +188,7 @@ class Runner {
         run = std::move(*found);
       } else {
         BenchTrajectory trajectory;
-        run = run_searcher(problem_, settings_[setting], seed, options_.budget, &trajectory);
+        run = run_searcher(problem_, stored_->begun(settings_[setting], seed), seed, options_.budget, &trajectory);
         const std::scoped_lock lock(store_mutex_);
         stored_->keep(settings_[setting], seed, trajectory);
       }
@@ -175,6 +231,10 @@ BenchResult run_bench(const BenchProblem& problem, std::span<const BenchSetting>
   if (store != nullptr && problem.cache() == StudyCache::off) {
     throw ConfigError({"--db", "", "a cache", "--cache off",
                        "runs of as many evaluations as asks are not kept; ridgeline search --cache off keeps one"});
+  }
+  const bool warm = std::ranges::any_of(settings, [](const BenchSetting& one) { return !one.warm_from.empty(); });
+  if (warm && store == nullptr) {
+    throw ConfigError({"--warm-start", "", "a database that has these studies", "none", "name it: --db FILE"});
   }
   const auto begin = std::chrono::steady_clock::now();
   WorkerPool pool(options.threads);

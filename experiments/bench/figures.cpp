@@ -72,7 +72,8 @@ class Figures {
     figures_.seeds = result.seeds;
   }
 
-  BenchFigures make(std::vector<std::int64_t> at, std::span<const std::string> reference) {
+  BenchFigures make(std::vector<std::int64_t> at, std::span<const std::string> reference,
+                    std::optional<std::size_t> reach) {
     std::erase_if(at, [&](std::int64_t budget) { return budget < 1 || budget >= evaluations_; });
     at.push_back(evaluations_);
     std::ranges::sort(at);
@@ -91,6 +92,7 @@ class Figures {
     rank();
     improve();
     spread();
+    if (reach && result_.seeds > 0) add_reach(*reach);
     return std::move(figures_);
   }
 
@@ -147,6 +149,7 @@ class Figures {
     BenchRow row;
     row.label = settings_[setting].label;
     row.searcher = settings_[setting].searcher;
+    row.warm = !settings_[setting].warm_from.empty();
     const std::span<const BenchRun> runs = runs_of(setting);
     for (const std::int64_t at : figures_.at) row.cells.push_back(cell(runs, at));
     for (const std::int64_t at : grid_) {
@@ -246,15 +249,16 @@ class Figures {
 
   void spread() {
     std::vector<std::string> seen;
+    const auto kind = [](const BenchRow& row) { return row.searcher + (row.warm ? " with a warm start" : ""); };
     for (const BenchRow& first : figures_.rows) {
-      if (std::ranges::find(seen, first.searcher) != seen.end()) continue;
-      seen.push_back(first.searcher);
+      if (std::ranges::find(seen, kind(first)) != seen.end()) continue;
+      seen.push_back(kind(first));
       BenchSpread spread;
-      spread.searcher = first.searcher;
+      spread.searcher = kind(first);
       std::vector<double> means;
       double best = 0, worst = 0;
       for (const BenchRow& row : figures_.rows) {
-        if (row.searcher != first.searcher || !row.cells.back().quality) continue;
+        if (kind(row) != kind(first) || !row.cells.back().quality) continue;
         const double mean = row.cells.back().quality->mean, score = more_is_better() ? mean : -mean;
         if (means.empty() || score > best) {
           best = score;
@@ -270,6 +274,30 @@ class Figures {
       spread.settings = means.size();
       spread.quality = five_numbers(means);
       figures_.spreads.push_back(std::move(spread));
+    }
+  }
+
+  QualityCurve curve_of(const BenchRun& run) const {
+    QualityCurve curve;
+    for (const BenchStep& step : run.steps) {
+      const double value = *quality(run, step.evaluations), score = more_is_better() ? value : -value;
+      // A hypervolume's last bits depend on which points it is computed from.
+      curve.push_back({step.evaluations, curve.empty() ? score : std::max(score, curve.back().quality)});
+    }
+    // A hypervolume without a feasible candidate is 0, as in the means.
+    if (figures_.hypervolume) curve.insert(curve.begin(), {0, 0.0});
+    return curve;
+  }
+
+  void add_reach(std::size_t named) {
+    std::vector<std::vector<QualityCurve>> curves(settings_.size());
+    for (std::size_t s = 0; s < settings_.size(); ++s) {
+      for (const BenchRun& run : runs_of(s)) curves[s].push_back(curve_of(run));
+    }
+    figures_.reach = bench_reach(curves, named, figures_.at);
+    if (more_is_better()) return;
+    for (ReachTarget& target : figures_.reach->targets) {
+      if (target.quality) target.quality = -*target.quality;
     }
   }
 
@@ -295,9 +323,9 @@ void check_bench_reference(const BenchProblem& problem, std::span<const std::str
 }
 
 BenchFigures bench_figures(const BenchProblem& problem, std::span<const BenchSetting> settings,
-                           const BenchResult& result, std::int64_t evaluations, std::vector<std::int64_t> at,
-                           std::span<const std::string> reference) {
-  return Figures(problem, settings, result, evaluations).make(std::move(at), reference);
+                           const BenchResult& result, BenchRequest request) {
+  return Figures(problem, settings, result, request.evaluations)
+      .make(std::move(request.at), request.reference, request.reach);
 }
 
 }  // namespace ridgeline

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "experiments/bench/bench.hpp"
+#include "experiments/bench/reach.hpp"
 #include "experiments/bench/statistics.hpp"
 
 namespace ridgeline {
@@ -41,6 +42,7 @@ struct BenchCurvePoint {
 
 struct BenchRow {
   std::string label, searcher;
+  bool warm = false;                        // its runs begin with what stored studies found
   std::vector<BenchCell> cells;             // one a budget of BenchFigures::at
   std::vector<BenchCurvePoint> curve;       // where at least half of the runs have a quality
   double mean_evaluations = 0;              // that the runs did: fewer than asked for where a searcher had nothing left
@@ -69,6 +71,7 @@ struct BenchFigures {
   std::vector<BenchRow> rows;
   std::vector<BenchRanks> ranks;  // one a budget; empty with a single row
   std::vector<BenchSpread> spreads;
+  std::optional<BenchReach> reach;                        // where it is asked for and a seed is done; qualities natural
   ExactAnswer::Source ideal = ExactAnswer::Source::none;  // none: the front of all runs together
   std::uint64_t candidates = 0;                           // that an enumeration saw
   std::optional<double> optimum;                          // natural, of a single objective
@@ -80,10 +83,17 @@ struct BenchFigures {
 // What of `reference` is known to be wrong before anything is run. Throws ConfigError.
 void check_bench_reference(const BenchProblem& problem, std::span<const std::string> reference);
 
-// `at`: budgets beside the whole one; those above it are left out. `reference`: "NAME=VALUE" in natural units, or
-// "NAME=1.1x" for a multiple of the ideal front's worst value. Throws ConfigError for a reference of no objective.
+// What figures are asked for.
+struct BenchRequest {
+  std::int64_t evaluations = 0;        // the whole budget
+  std::vector<std::int64_t> at;        // budgets beside it; those above it are left out
+  std::vector<std::string> reference;  // "NAME=VALUE" in natural units, or "NAME=1.1x" for a multiple of the ideal
+                                       // front's worst value
+  std::optional<std::size_t> reach;    // of the settings: what the others need to have what it has (reach.hpp)
+};
+
+// Throws ConfigError for a reference of no objective.
 BenchFigures bench_figures(const BenchProblem& problem, std::span<const BenchSetting> settings,
-                           const BenchResult& result, std::int64_t evaluations, std::vector<std::int64_t> at,
-                           std::span<const std::string> reference);
+                           const BenchResult& result, BenchRequest request);
 
 }  // namespace ridgeline

@@ -66,7 +66,7 @@ ExactAnswer closed_form(const StudyParts& parts, std::span<const Objective> obje
 
 BenchProblem::BenchProblem(StudyConfig config, const Resources& resources, std::optional<StudyCache> cache)
     : config_(std::move(config)),
-      resources_(&resources),
+      resources_(resources),
       objectives_(objectives_of(config_)),
       cache_(StudyCache::off),
       shelves_(std::make_unique<std::array<Shelf, 64>>()),
@@ -133,7 +133,7 @@ Trial BenchProblem::computed(const Genome& genome, bool values_alone) const {
 }
 
 std::shared_ptr<const FeatureSet> BenchProblem::costs_for(const Json& options, const std::string& origin) const {
-  return searcher_costs(options, config_.precision, space(), *resources_, origin);
+  return searcher_costs(options, config_.precision, space(), resources_, origin);
 }
 
 Trial BenchProblem::evaluate(const Genome& genome) const {

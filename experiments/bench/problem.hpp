@@ -45,6 +45,7 @@ class BenchProblem {
   BenchProblem(StudyConfig config, const Resources& resources, std::optional<StudyCache> cache = {});
 
   const StudyConfig& config() const { return config_; }
+  const Resources& resources() const { return resources_; }
   const SearchSpace& space() const { return *parts_.space; }
   std::span<const Objective> objectives() const { return objectives_; }
   std::span<const std::size_t> counted() const { return counted_; }  // those that are optimised
@@ -66,7 +67,7 @@ class BenchProblem {
   Trial computed(const Genome& genome, bool values_alone) const;  // values_alone: the function may be left out
 
   StudyConfig config_;
-  const Resources* resources_;
+  Resources resources_;
   std::vector<Objective> objectives_;
   std::vector<std::size_t> counted_;
   StudyParts parts_;

@@ -122,6 +122,58 @@ BenchTable spread_table(const BenchReport& report, const QualityScale& scale) {
   return table;
 }
 
+// "1.33 (1.10–1.62)"; an end that is not known is below the bound.
+std::string ratio_text(const ReachRow& row, double bound, bool interval) {
+  std::string text = row.ratio ? fmt::format("{:.2f}", *row.ratio) : fmt::format("below {:.2f}", bound);
+  if (!interval || (!row.low && !row.high)) return text;
+  const std::string low = row.low ? fmt::format("{:.2f}–", *row.low) : fmt::format("below {:.2f} to ", bound);
+  return text + fmt::format(" ({}{:.2f})", low, *row.high);
+}
+
+BenchTable reach_table(const BenchReport& report, const QualityScale& scale) {
+  const BenchFigures& figures = report.figures;
+  const std::string& named = figures.rows[figures.reach->named].label;
+  BenchTable table;
+  table.heading = fmt::format("Evaluations to reach {}, and how many times fewer", named);
+  table.columns = {"searcher"};
+  for (const ReachTarget& target : figures.reach->targets) {
+    table.columns.push_back(
+        fmt::format("{} (at {})", target.quality ? scale.number(*target.quality) : "–", grouped(target.at)));
+  }
+  for (std::size_t i = 0; i < figures.rows.size(); ++i) {
+    if (i == figures.reach->named) continue;
+    std::vector<std::string> cells = {figures.rows[i].label};
+    for (const ReachTarget& target : figures.reach->targets) {
+      const auto row = std::ranges::find(target.rows, i, &ReachRow::row);
+      cells.push_back(row == target.rows.end()
+                          ? "–"
+                          : (row->evaluations ? grouped(*row->evaluations) : "above " + grouped(figures.at.back())) +
+                                ": " + ratio_text(*row, target.bound, figures.reach->intervals));
+    }
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
+void add_reach_notes(const BenchFigures& figures, std::vector<std::string>& notes) {
+  const std::string& named = figures.rows[figures.reach->named].label;
+  std::string note = fmt::format(
+      "What {} has after so many evaluations, on average, is what the mean curve of another searcher reaches after the "
+      "evaluations named; the ratio is the evaluations {} itself needs for it over those",
+      named, named);
+  if (figures.reach->intervals) {
+    note += fmt::format(", with 95 % intervals of {} bootstrap samples over seeds",
+                        grouped(static_cast<std::int64_t>(figures.reach->resamples)));
+  }
+  notes.push_back(note + ". A mean counts from where every run has something feasible.");
+  for (const ReachTarget& target : figures.reach->targets) {
+    if (target.quality && target.evaluations < target.at) {
+      notes.push_back(
+          fmt::format("{} has what it has at {} since {}.", named, grouped(target.at), grouped(target.evaluations)));
+    }
+  }
+}
+
 std::string ideal_note(const BenchFigures& figures) {
   std::string ideal;
   if (figures.ideal == ExactAnswer::Source::enumeration) {
@@ -174,6 +226,7 @@ Json interval_json(const std::optional<ConfidenceInterval>& interval) {
 Json row_json(const BenchRow& row, const BenchFigures& figures) {
   Json json = {{"label", row.label},
                {"searcher", row.searcher},
+               {"warm_start", row.warm},
                {"mean_evaluations", row.mean_evaluations},
                {"mean_asked", optional_json(row.mean_asked)},
                {"ask_us", optional_json(row.ask_us)},
@@ -202,12 +255,36 @@ Json row_json(const BenchRow& row, const BenchFigures& figures) {
   return json;
 }
 
+Json reach_json(const BenchFigures& figures) {
+  Json json = {{"searcher", figures.rows[figures.reach->named].label},
+               {"resamples", figures.reach->resamples},
+               {"targets", Json::array()}};
+  for (const ReachTarget& target : figures.reach->targets) {
+    Json one = {{"at", target.at}, {"mean", optional_json(target.quality)}, {"rows", Json::array()}};
+    if (target.quality) {
+      one["evaluations"] = target.evaluations;
+      one["unstated_ratios_below"] = target.bound;
+    }
+    for (const ReachRow& row : target.rows) {
+      one["rows"].push_back(
+          {{"label", figures.rows[row.row].label},
+           {"evaluations", row.evaluations ? Json(*row.evaluations) : Json()},
+           {"ratio", optional_json(row.ratio)},
+           {"interval",
+            figures.reach->intervals ? Json::array({optional_json(row.low), optional_json(row.high)}) : Json()}});
+    }
+    json["targets"].push_back(std::move(one));
+  }
+  return json;
+}
+
 }  // namespace
 
 std::vector<BenchTable> bench_tables(const BenchReport& report) {
   const QualityScale scale(report.figures);
   std::vector<BenchTable> tables = {main_table(report, scale)};
   if (report.figures.at.size() > 1) tables.push_back(anytime_table(report, scale));
+  if (report.figures.reach && report.figures.rows.size() > 1) tables.push_back(reach_table(report, scale));
   if (!report.figures.spreads.empty()) tables.push_back(spread_table(report, scale));
   return tables;
 }
@@ -223,6 +300,7 @@ std::vector<std::string> bench_notes(const BenchReport& report) {
                                                   figures.seeds, figures.optimum ? ", shares with Wilson's" : "")));
   }
   if (!figures.ranks.empty() && figures.seeds > 1) notes.push_back(rank_note(figures));
+  if (figures.reach && figures.rows.size() > 1) add_reach_notes(figures, notes);
   notes.push_back(fmt::format("Equal numbers of evaluations: {}; a run ends after {} candidates asked for.",
                               cache_words(report.cache), grouped(report.budget.asks)));
   for (const BenchRow& row : figures.rows) {
@@ -236,6 +314,9 @@ std::vector<std::string> bench_notes(const BenchReport& report) {
                       "many candidates as a run may.",
                       row.label, row.mean_evaluations));
     }
+  }
+  if (!report.begun.empty()) {
+    notes.push_back(fmt::format("With a warm start: the first run {}, which count as evaluations.", report.begun));
   }
   for (const auto& [name, why] : report.skipped) notes.push_back(fmt::format("Not run: {} ({}).", name, why));
   if (report.interrupted)
@@ -305,6 +386,7 @@ Json bench_json(const BenchReport& report) {
                {"threads", report.threads},
                {"elapsed_s", report.elapsed_s},
                {"interrupted", report.interrupted},
+               {"warm_start", report.begun},
                {"command", report.command},
                {"program_version", report.program_version},
                {"rows", Json::array()},
@@ -326,6 +408,7 @@ Json bench_json(const BenchReport& report) {
                                {"best", spread.best},
                                {"worst", spread.worst}});
   }
+  if (figures.reach) json["reach"] = reach_json(figures);
   for (const auto& [name, why] : report.skipped) json["skipped"][name] = why;
   return json;
 }

@@ -23,6 +23,7 @@ struct BenchReport {
   int threads = 1;
   double elapsed_s = 0;
   bool interrupted = false;
+  std::string begun;  // of BenchResult
   std::string command, program_version;
 };
 

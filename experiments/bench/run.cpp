@@ -49,6 +49,7 @@ class Run {
     setup.options = setting.options;
     setup.origin = "searcher " + setting.label;
     setup.costs = problem.costs_for(setup.options, setup.origin);
+    setup.warm = setting.warm;
     batch_ = find_searcher(setting.searcher).batch;
     searcher_ = make_searcher(setting.searcher, problem.space(), setup);
     run_.seed = seed;

@@ -21,6 +21,10 @@ struct BenchSetting {
   std::string searcher;
   Json options = Json::object();
   std::string label;  // "nsga2 population=50"
+  // Stored studies that its runs begin with the best of; none: they begin with nothing. A run's own retrieval is in
+  // `warm`, decided by its seed.
+  std::vector<std::string> warm_from{};
+  WarmStart warm{};
 };
 
 struct BenchBudget {

@@ -19,6 +19,9 @@ std::string label_of(const BenchSetting& setting) {
   for (const auto& [key, value] : setting.options.items()) {
     label += fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
   }
+  for (std::size_t i = 0; i < setting.warm_from.size(); ++i) {
+    label += (i == 0 ? " warm-start=" : ",") + setting.warm_from[i];
+  }
   return label;
 }
 
@@ -91,6 +94,24 @@ void spread_out(const Grid& grid, std::vector<BenchSetting>& settings) {
   settings = std::move(spread);
 }
 
+// Each setting and beside it the same with a warm start; those of cold searchers alone, unless they were `named`.
+std::vector<BenchSetting> with_warm_ones(std::vector<BenchSetting> settings, std::span<const std::string> warm,
+                                         bool named) {
+  std::vector<BenchSetting> all;
+  for (BenchSetting& setting : settings) {
+    const bool cold = find_searcher(setting.searcher).cold;
+    if (cold && named) {
+      throw ConfigError({"--warm-start", "", "searchers that begin with candidates they are given",
+                         "'" + setting.searcher + "'", "leave it or the warm start out"});
+    }
+    all.push_back(setting);
+    if (cold) continue;
+    setting.warm_from.assign(warm.begin(), warm.end());
+    all.push_back(std::move(setting));
+  }
+  return all;
+}
+
 void make_once(const BenchProblem& problem, const BenchSetting& setting) {
   SearcherSetup setup;
   setup.objectives.assign(problem.objectives().begin(), problem.objectives().end());
@@ -103,7 +124,7 @@ void make_once(const BenchProblem& problem, const BenchSetting& setting) {
 }  // namespace
 
 BenchSettings bench_settings(const BenchProblem& problem, std::span<const std::string> names,
-                             std::span<const std::string> grids) {
+                             std::span<const std::string> grids, std::span<const std::string> warm) {
   BenchSettings result;
   for (const std::string& text : names) result.settings.push_back(parse_searcher(text));
   if (names.empty()) {
@@ -120,6 +141,7 @@ BenchSettings bench_settings(const BenchProblem& problem, std::span<const std::s
     }
   }
   for (const std::string& text : grids) spread_out(parse_grid(text), result.settings);
+  if (!warm.empty()) result.settings = with_warm_ones(std::move(result.settings), warm, !names.empty());
   if (std::ranges::find(result.settings, "random", &BenchSetting::searcher) == result.settings.end()) {
     result.settings.push_back({"random", Json::object(), ""});
   }

@@ -58,8 +58,9 @@ void FunctionEvaluator::evaluate(std::span<const Candidate> candidates, std::spa
 std::unique_ptr<Evaluator> make_function_evaluator(JsonReader options, const EvaluatorSetup& setup) {
   const std::string name = options.string("function");
   const std::string word = options.string("output");
+  const auto usual = static_cast<std::int64_t>(TestFunction::usual_objectives(name));
   const auto objectives =
-      static_cast<std::size_t>(options.integer("objectives", {.fallback = 2, .least = 2, .most = 15}));
+      static_cast<std::size_t>(options.integer("objectives", {.fallback = usual, .least = 2, .most = 15}));
   options.finish();
   if (name.empty() || word.empty() || setup.space == nullptr) return nullptr;
   try {

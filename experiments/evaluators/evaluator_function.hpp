@@ -1,5 +1,4 @@
-// "function": an output of an analytic test function (bench/test_functions.hpp), for spaces whose genes are its
-// variables:
+// "function": an output of an analytic test function (test_functions.hpp), for spaces whose genes are its variables:
 // {"function": "zdt1", "output": "f1"}, with "objectives": 3 where it is scalable. A gene of n choices is the variable
 // gene / (n - 1); outputs are f1, f2 ... and, for constraints, c1, c2 ..., which hold where they are at most 0.
 #pragma once

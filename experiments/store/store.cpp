@@ -242,6 +242,19 @@ StudyRecord Store::open_study(const StudyRecord& wanted) {
   return find(wanted.name).value();
 }
 
+void Store::close_study(StudyId study) {
+  const auto held = std::ranges::find(impl_->studies, study, &HeldStudy::id);
+  if (held == impl_->studies.end()) return;
+  impl_->database.prepared("DELETE FROM locks WHERE study = ? AND token = ?").add(study).add(held->token).run();
+  impl_->studies.erase(held);
+}
+
+void Store::atomically(const std::function<void()>& write) {
+  Transaction transaction(impl_->database);
+  write();
+  transaction.commit();
+}
+
 void Store::set_state(StudyId study, const std::string& state) {
   impl_->database.prepared("UPDATE studies SET state = ?, updated_utc = ? WHERE id = ?")
       .add(state)

@@ -104,6 +104,10 @@ class Store {
   // Finds or creates by name and takes the writer's lock. Throws StoreError when another live process holds it or when
   // the stored configuration or space differs (both hashes named, with the remedy).
   StudyRecord open_study(const StudyRecord& wanted);
+  void close_study(StudyId study);  // releases its lock before the store does
+  // What `write` does with this store, in one transaction: all of it or nothing. Other processes wait for it, and see
+  // none of the locks that it takes and releases.
+  void atomically(const std::function<void()>& write);
   void set_state(StudyId study, const std::string& state);
   void set_saved(StudyId study, const SavedEvaluations& saved);  // append does it with every checkpoint that has them
   void remove_study(StudyId study);                              // refused while another process writes it

@@ -266,7 +266,11 @@ Statement& Database::prepared(const char* sql) {
 
 std::int64_t Database::changes() const { return sqlite3_changes64(connection_); }
 
-Transaction::Transaction(Database& database) : database_(database) { database_.execute("BEGIN IMMEDIATE"); }
+bool Database::in_transaction() const { return sqlite3_get_autocommit(connection_) == 0; }
+
+Transaction::Transaction(Database& database) : database_(database), open_(!database.in_transaction()) {
+  if (open_) database_.execute("BEGIN IMMEDIATE");
+}
 
 Transaction::~Transaction() {
   if (!open_) return;
@@ -277,7 +281,7 @@ Transaction::~Transaction() {
 }
 
 void Transaction::commit() {
-  database_.execute("COMMIT");
+  if (open_) database_.execute("COMMIT");
   open_ = false;
 }
 

@@ -71,6 +71,7 @@ class Database {
   Statement& prepared(const char* sql);
   void close_statements() { statements_.clear(); }
   std::int64_t changes() const;
+  bool in_transaction() const;
   const std::string& path() const { return path_; }
   [[noreturn]] void fail(std::string_view doing) const;
 
@@ -83,7 +84,7 @@ class Database {
   std::unordered_map<const char*, Statement> statements_;
 };
 
-// BEGIN IMMEDIATE; rolled back unless committed.
+// BEGIN IMMEDIATE; rolled back unless committed. Within another one it is a part of that, which decides.
 class Transaction {
  public:
   explicit Transaction(Database& database);
@@ -94,7 +95,7 @@ class Transaction {
 
  private:
   Database& database_;
-  bool open_ = true;
+  bool open_;
 };
 
 }  // namespace ridgeline

@@ -174,7 +174,8 @@ std::vector<Trial> Store::load(StudyId study) const {
   const std::vector<Objective> objectives = impl_->objectives(study);
   std::vector<Trial> trials;
   // One snapshot for both reads, so that a writer's commit between them does not show.
-  database.execute("BEGIN");
+  const bool alone = !database.in_transaction();
+  if (alone) database.execute("BEGIN");
   try {
     Statement& rows = database.prepared(
         "SELECT id, genome, function_hash, status, fidelity, violation, reason FROM trials WHERE study = ? ORDER BY "
@@ -197,10 +198,10 @@ std::vector<Trial> Store::load(StudyId study) const {
     }
     for (const Trial& trial : trials) impl_->require_whole(trial, objectives.size());
   } catch (...) {
-    database.execute("ROLLBACK");
+    if (alone) database.execute("ROLLBACK");
     throw;
   }
-  database.execute("COMMIT");
+  if (alone) database.execute("COMMIT");
   return trials;
 }
 

@@ -91,6 +91,12 @@ Source read_source(const StudyRecord& record, const StudyConfig& config, const S
   return {record, std::move(other), std::move(its), alike};
 }
 
+// The study whose benchmark a run is of, "demo" of "demo/bench/nsga2/1"; empty where it is none.
+std::string benchmark_of(const std::string& name) {
+  const std::size_t at = name.find("/bench/");
+  return at == std::string::npos ? "" : name.substr(0, at);
+}
+
 // Those named, or all others that can be read; the most similar first, of equal ones the latest.
 std::vector<Source> sources_of(const StudyConfig& config, const SearchSpace& space, const Store& store,
                                const Resources& resources) {
@@ -100,7 +106,9 @@ std::vector<Source> sources_of(const StudyConfig& config, const SearchSpace& spa
   for (const StudyRecord& record : stored) names.push_back(record.name);
   const bool all = std::ranges::find(config.warm->from, "*") != config.warm->from.end();
   for (const StudyRecord& record : stored) {
-    if (!all || record.name == config.name) continue;
+    const std::string own = benchmark_of(config.name);
+    const bool same = !own.empty() && (record.name == own || benchmark_of(record.name) == own);
+    if (!all || record.name == config.name || same) continue;
     try {
       sources.push_back(read_source(record, config, space, resources));
     } catch (const ConfigError&) {  // one that cannot be read now was not asked for by name
@@ -265,10 +273,16 @@ StudyConfig with_warm_start(StudyConfig config, const Store& store, const Resour
     const SearchSpace space = resources.load_space(config.space, config.space_options);
     retrieve(config, space, store, resources);
   }
+  const WarmStartConfig retrieved = *config.warm;
+  return with_warm_start(std::move(config), retrieved);
+}
+
+StudyConfig with_warm_start(StudyConfig config, const WarmStartConfig& retrieved) {
+  config.warm = retrieved;
   Json& recorded = config.canonical["warm_start"];
-  recorded["genomes"] = config.warm->genomes;
-  recorded["similarity"] = config.warm->similarity;
-  recorded["of"] = config.warm->of;
+  recorded["genomes"] = retrieved.genomes;
+  recorded["similarity"] = retrieved.similarity;
+  recorded["of"] = retrieved.of;
   return config;
 }
 

@@ -1,6 +1,7 @@
 // What a search begins with that searches before it have found: candidates retrieved from studies in the same database.
 //
 //   "warm_start": {"from": ["demo", "demo_pi"], "trials": 20}     the nearest of these; ["*"]: of all that are stored
+//                                                                 (for a benchmark's run all but its own problem's)
 //   "warm_start": {"genomes": [[0, 2, 1], {"depth": 3, ...}]}     or candidates given, the best first
 //
 // Of the studies named, the one most similar to this one is taken (Chowdhury et al., "Retrieval-guided reinforcement
@@ -39,6 +40,9 @@ double similarity(const StudyConfig& a, const StudyConfig& b, const Resources& r
 // one without "from" stays as it is. Throws ConfigError: a study that is not there (naming those that are), or whose
 // space cannot be read any more.
 StudyConfig with_warm_start(StudyConfig config, const Store& store, const Resources& resources);
+
+// The study with what was retrieved for another one of the same problem and seed.
+StudyConfig with_warm_start(StudyConfig config, const WarmStartConfig& retrieved);
 
 // "began with 12 candidates of 'demo' (similarity 0.60)"; empty where there is no warm start.
 std::string begun_with(const StudyConfig& config);

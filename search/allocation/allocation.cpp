@@ -19,7 +19,8 @@ const std::string& format_of(const AllocationChoice& choice) {
 // Notes everything that is wrong with a problem.
 class Checker {
  public:
-  Checker(const AllocationProblem& problem, const std::string& origin) : problem_(problem), origin_(origin) {}
+  Checker(const AllocationProblem& problem, const std::string& origin, bool negative_costs)
+      : problem_(problem), origin_(origin), negative_costs_(negative_costs) {}
 
   void check() {
     check_budgets();
@@ -60,9 +61,10 @@ class Checker {
       return;
     }
     for (std::size_t b = 0; b < costs.size(); ++b) {
-      if (std::isfinite(costs[b]) && costs[b] >= 0) continue;
-      note(fmt::format("{}, cost '{}'", path, problem_.budgets[b].name), "a finite number of 0 or more",
-           fmt::format("{}", costs[b]), "correct it, or leave the choice out where it is not supported");
+      if (std::isfinite(costs[b]) && (negative_costs_ || costs[b] >= 0)) continue;
+      note(fmt::format("{}, cost '{}'", path, problem_.budgets[b].name),
+           negative_costs_ ? "a finite number" : "a finite number of 0 or more", fmt::format("{}", costs[b]),
+           "correct it, or leave the choice out where it is not supported");
     }
   }
 
@@ -147,6 +149,7 @@ class Checker {
 
   const AllocationProblem& problem_;
   const std::string& origin_;
+  bool negative_costs_;
   std::vector<Problem> problems_;
 };
 
@@ -209,6 +212,8 @@ AllocationPlan allocation_plan(const AllocationProblem& problem, std::span<const
   return plan;
 }
 
-void check_allocation(const AllocationProblem& problem, const std::string& origin) { Checker(problem, origin).check(); }
+void check_allocation(const AllocationProblem& problem, const std::string& origin, bool negative_costs) {
+  Checker(problem, origin, negative_costs).check();
+}
 
 }  // namespace ridgeline

@@ -104,8 +104,9 @@ AllocationPlan allocation_plan(const AllocationProblem& problem, std::span<const
 
 // Throws ConfigError with every problem: a layer without a name or choices, two of one name, a penalty or a cost that
 // is not finite, a negative cost, size or limit, a cost missing, ties of layers whose choices have other names or that
-// have another metric, a layer in two ties, an index out of range. `origin` stands in messages.
-void check_allocation(const AllocationProblem& problem, const std::string& origin);
+// have another metric, a layer in two ties, an index out of range. `origin` stands in messages. Costs may be negative
+// where nothing is allocated and sums alone are asked for.
+void check_allocation(const AllocationProblem& problem, const std::string& origin, bool negative_costs = false);
 
 // Costs are sums of doubles, whose order may not decide: a cost keeps its limit up to this share of it.
 inline constexpr double limit_tolerance = 1e-12;

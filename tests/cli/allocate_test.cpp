@@ -24,23 +24,6 @@ Json json_of(const Outcome& outcome) {
   return Json::parse(outcome.out, nullptr, false);
 }
 
-// HAWQ-V3's ResNet-18 (Yao et al., 2021): 8 or 4 bits a layer; penalty is trace * squared error of the weights. A
-// budget is what all layers in 4 bits cost and a share of the way to all in 8 bits. Down-sample layers 6, 11 and 16 are
-// fused with 4, 9 and 14 on the GPU and have their bits.
-constexpr const char* hawq_problem = R"({
-  "ridgeline_allocation": 1, "name": "hawq_v3_resnet18",
-  "budgets": {"weight_bytes": {"unit": "B"}, "bit_operations": {}, "latency_s": {"unit": "s"}},
-  "tables": [{"file": "tables/hawq_v3_layer_sensitivity.csv", "where": {"model": "ResNet18"}, "layer": "{layer}",
-    "choices": {
-      "8": {"penalty": ["hessian_trace_norm", "dw2_int8"],
-            "costs": {"weight_bytes": ["params"], "bit_operations": ["mmacs", 64e6],
-                      "latency_s": ["latency_int8_t4_ms", 1e-3]}},
-      "4": {"penalty": ["hessian_trace_norm", "dw2_int4"],
-            "costs": {"weight_bytes": ["params", 0.5], "bit_operations": ["mmacs", 16e6],
-                      "latency_s": ["latency_int4_t4_ms", 1e-3]}}}}],
-  "ties": [["4", "6"], ["9", "11"], ["14", "16"]]
-})";
-
 // The bits of the 19 layers in a published configuration: convolutions in order, without the first of the network.
 std::string published_bits(const std::vector<CsvRow>& rows, const std::string& name) {
   std::string bits;
@@ -52,6 +35,8 @@ std::string published_bits(const std::vector<CsvRow>& rows, const std::string& n
   return bits;
 }
 
+// HAWQ-V3's ResNet-18, a shipped problem. A budget is what all layers in 4 bits cost and a share of the way to all in 8
+// bits.
 class HawqV3 : public ::testing::TestWithParam<std::pair<std::string, double>> {};
 
 TEST_P(HawqV3, IsReproducedBitForBitWithAProof) {
@@ -59,14 +44,13 @@ TEST_P(HawqV3, IsReproducedBitForBitWithAProof) {
   const auto configs = read_csv_gz(data_path("tables/hawq_v3_bit_configs.csv.gz"));
   if (!configs) GTEST_SKIP() << "no tables/hawq_v3_bit_configs.csv.gz in RIDGELINE_DATA";
   const TemporaryFolder folder;
-  folder.write("hawq.json", hawq_problem);
   // The child runs in its own folder, where a relative path would mean another place.
   const std::string data = std::filesystem::absolute(data_path("")).string();
   const ChildOptions here{folder.path(), {{"RIDGELINE_DATA", data}}, 0, ""};
-  const Json ends = json_of(run_ridgeline({"allocate", "./hawq.json", "--method", "greedy", "--json"}, here));
+  const Json ends = json_of(run_ridgeline({"allocate", "hawq_v3_resnet18", "--method", "greedy", "--json"}, here));
   const double all8 = ends["budgets"][budget]["cost"], all4 = ends["budgets"][budget]["least"];
   const std::string limit = fmt::format("{}={}", budget, all4 + share * (all8 - all4));
-  const Json plan = json_of(run_ridgeline({"allocate", "./hawq.json", "--budget", limit, "--json"}, here));
+  const Json plan = json_of(run_ridgeline({"allocate", "hawq_v3_resnet18", "--budget", limit, "--json"}, here));
   std::string bits;
   for (const Json& layer : plan["layers"]) bits += layer["choice"];
   const std::string kind = budget == "weight_bytes" ? "modelsize" : budget == "latency_s" ? "latency" : "bops";
@@ -141,8 +125,8 @@ TEST(Allocate, AnImpossibleLimitIsCodeThreeAndSaysWhatIsReachable) {
 
 TEST(Allocate, AProblemIsNotWrittenOver) {
   const TemporaryFolder folder;
-  folder.write("hawq.json", hawq_problem);
-  const Outcome outcome = run_ridgeline({"allocate", "example", "--out", "hawq.json"}, {folder.path(), {}, 0, ""});
+  folder.write("mine.json", R"({"ridgeline_allocation": 1, "name": "mine"})");
+  const Outcome outcome = run_ridgeline({"allocate", "example", "--out", "mine.json"}, {folder.path(), {}, 0, ""});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("--out"), HasSubstr("an allocation problem")));
 }

@@ -42,6 +42,20 @@ TEST_F(Bench, KeepsRunsAndDoesNotRepeatThem) {
   EXPECT_EQ(parsed(report).at("trials"), 60);
 }
 
+TEST_F(Bench, SaysWhatOthersNeedToReachASearcher) {
+  const nlohmann::json reach = parsed(run({"zdt1", "--searcher", "nsga2", "--seeds", "3", "--evaluations", "200",
+                                           "--at", "100", "--reach", "random", "--json"}))
+                                   .at("reach");
+  EXPECT_EQ(reach.at("searcher"), "random");
+  ASSERT_EQ(reach.at("targets").size(), 2U);
+  EXPECT_EQ(reach.at("targets")[1].at("at"), 200);
+  EXPECT_EQ(reach.at("targets")[1].at("rows")[0].at("label"), "nsga2");
+  EXPECT_GT(reach.at("targets")[1].at("rows")[0].at("ratio"), 1.0);
+  const Outcome unknown = run({"zdt1", "--searcher", "nsga2", "--reach", "nsga3"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("a searcher that is run"));
+}
+
 TEST_F(Bench, SaysWhatIsWrong) {
   const Outcome searcher = run({"zdt1", "--searcher", "nsga4"});
   EXPECT_EQ(searcher.code, 2);

@@ -274,7 +274,7 @@ struct HandCase {
 
 TEST(BenchFigures, OfOneObjectiveAreThoseOfAHandCase) {
   const HandCase hand;
-  const BenchFigures figures = bench_figures(hand.problem, hand.settings, hand.result, 20, {5, 2, 99}, {});
+  const BenchFigures figures = bench_figures(hand.problem, hand.settings, hand.result, {20, {5, 2, 99}, {}, {}});
   EXPECT_THAT(figures.at, ElementsAre(2, 5, 20));
   const BenchRow &nsga2 = figures.rows[0], &random = figures.rows[1];
   EXPECT_FALSE(nsga2.cells[0].quality);  // the first feasible one is the third
@@ -293,6 +293,12 @@ TEST(BenchFigures, OfOneObjectiveAreThoseOfAHandCase) {
   EXPECT_DOUBLE_EQ(*nsga2.tell_us, 0.5);
   EXPECT_NEAR(*nsga2.evaluations_per_s, 20 / 8e-5, 1e-6);
   EXPECT_EQ(nsga2.curve.front().evaluations, 3);
+  // Means: 2 from 3 on; nsga2's 4, 6, 7.5, 9.5 from 10, 11, 12, 13, random's 3, 5, 5.5, 6.
+  const BenchFigures reach = bench_figures(hand.problem, hand.settings, hand.result, {20, {4, 12}, {}, 1});
+  ASSERT_EQ(reach.reach->targets.size(), 3U);
+  EXPECT_DOUBLE_EQ(*reach.reach->targets[1].quality, 5.5);
+  EXPECT_EQ(reach.reach->targets[1].rows[0].evaluations, 11);
+  EXPECT_DOUBLE_EQ(*reach.reach->targets[2].rows[0].ratio, 13.0 / 11);
   EXPECT_THROW(check_bench_reference(hand.problem, std::vector<std::string>{"macs=1"}), ConfigError);
 }
 
@@ -307,24 +313,23 @@ TEST(BenchFigures, HypervolumesAreSharesOfTheIdealFronts) {
   one.steps = {{1, {1, 1}}, {5, {0, 2}}};
   result.runs = {one, none};
   // The reference is (1.1, 2.2): the ideal front's area is 0.1 * 2.2 + 1 * 0.2.
-  BenchFigures figures = bench_figures(problem, settings, result, 10, {1}, {});
+  BenchFigures figures = bench_figures(problem, settings, result, {10, {1}, {}, {}});
   EXPECT_NEAR(figures.ideal_hypervolume, 0.42, 1e-12);
   EXPECT_NEAR(figures.rows[0].cells[0].quality->mean, 0.1 * 1.2 / 0.42 / 2, 1e-12);  // the run without anything is 0
   EXPECT_NEAR(figures.rows[0].cells[1].quality->mean, (0.1 * 1.2 + 1 * 0.2) / 0.42 / 2, 1e-12);
-  figures = bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f1=2", "f2=1.5x"});
+  figures = bench_figures(problem, settings, result, {10, {}, {"f1=2", "f2=1.5x"}, {}});
   EXPECT_THAT(figures.reference, ElementsAre(2, 3));
   EXPECT_NEAR(figures.ideal_hypervolume, 2 * 1 + 1 * 2, 1e-12);
-  EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f3=1"}), ConfigError);
-  EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{"f1=ten"}), ConfigError);
+  EXPECT_THROW(bench_figures(problem, settings, result, {10, {}, {"f3=1"}, {}}), ConfigError);
+  EXPECT_THROW(bench_figures(problem, settings, result, {10, {}, {"f1=ten"}, {}}), ConfigError);
   for (const char* given : {"f1=-1x", "f1=0", "f2=-3"}) {
-    EXPECT_THROW(bench_figures(problem, settings, result, 10, {}, std::vector<std::string>{given}), ConfigError)
-        << given;
+    EXPECT_THROW(bench_figures(problem, settings, result, {10, {}, {given}, {}}), ConfigError) << given;
   }
   check_bench_reference(problem, std::vector<std::string>{"f1=2", "f2=1.5x"});
   EXPECT_THROW(check_bench_reference(problem, std::vector<std::string>{"f3=1"}), ConfigError);
   // Nothing exact is known: the union of all runs is the ideal.
   result.exact = {};
-  figures = bench_figures(problem, settings, result, 10, {}, {});
+  figures = bench_figures(problem, settings, result, {10, {}, {}, {}});
   EXPECT_EQ(figures.ideal, ExactAnswer::Source::none);
   EXPECT_NEAR(figures.rows[0].cells[0].quality->mean, 0.5, 1e-12);
 }
@@ -333,7 +338,8 @@ TEST(BenchReport, ValuesThatRoundingTellsApartAreDrawnAsOne) {
   const BenchProblem problem = problem_of(function_study("zdt1"));
   const std::vector<BenchSetting> settings = {{"random", Json::object(), "random"}};
   BenchReport report;
-  report.figures = bench_figures(problem, settings, run_bench(problem, settings, few(1, 20), nullptr, {}), 20, {}, {});
+  report.figures =
+      bench_figures(problem, settings, run_bench(problem, settings, few(1, 20), nullptr, {}), {20, {}, {}, {}});
   for (const double least : {0.0, 1.0, 1e-300}) {
     std::vector<BenchCurvePoint>& curve = report.figures.rows[0].curve;
     for (std::size_t i = 0; i < curve.size(); ++i) {
@@ -354,7 +360,7 @@ TEST(BenchReport, EveryFormSaysTheSame) {
   report.space = "grid";
   report.budget = {60, 6000};
   report.figures =
-      bench_figures(problem, settings, run_bench(problem, settings, few(3, 60), nullptr, {}), 60, {30}, {});
+      bench_figures(problem, settings, run_bench(problem, settings, few(3, 60), nullptr, {}), {60, {30}, {}, 0});
   ASSERT_EQ(report.figures.spreads.size(), 1U);
   EXPECT_EQ(report.figures.spreads[0].settings, 2U);
   const std::string html = bench_html(report), text = bench_text(report, {}), markdown = bench_markdown(report);
@@ -369,6 +375,19 @@ TEST(BenchReport, EveryFormSaysTheSame) {
       EXPECT_THAT(*form, HasSubstr(mean));
       EXPECT_THAT(*form, HasSubstr(row.label));
     }
+  }
+  ASSERT_EQ(report.figures.reach->targets.size(), 2U);
+  const ReachRow& random = report.figures.reach->targets[0].rows[1];  // random beside nsga2 population=6
+  EXPECT_EQ(random.row, 2U);
+  EXPECT_EQ(json.at("reach").at("searcher"), "nsga2 population=6");
+  EXPECT_EQ(json.at("reach").at("targets")[0].at("rows")[1].at("label"), "random");
+  const Json needed = json.at("reach").at("targets")[0].at("rows")[1].at("evaluations");
+  EXPECT_EQ(needed, random.evaluations ? Json(*random.evaluations) : Json());
+  const std::string said = random.evaluations ? fmt::format("{}: {:.2f}", *random.evaluations, *random.ratio)
+                                              : std::string("above 60: below 0.50");
+  for (const std::string* form : {&html, &text, &markdown}) {
+    EXPECT_THAT(*form, HasSubstr("Evaluations to reach nsga2 population=6"));
+    EXPECT_THAT(*form, HasSubstr(said));
   }
   EXPECT_EQ(json.at("rows").size(), 3U);
   EXPECT_EQ(json.at("rows")[0].at("at")[1].at("mean"), report.figures.rows[0].cells[1].quality->mean);

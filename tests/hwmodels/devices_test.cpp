@@ -1,4 +1,5 @@
 // The shipped device files: complete, sourced, consistent, and in agreement with an independent collection.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -183,6 +184,43 @@ TEST(Devices, UnknownModelsAreExplained) {
     EXPECT_NE(std::string(error.what()).find("roofline"), std::string::npos) << error.what();
   }
   EXPECT_THROW(load_device("/nowhere/at/all.json"), ConfigError);
+}
+
+void collect_numbers(const Json& value, const std::string& pointer, std::vector<std::string>& pointers) {
+  if (value.is_number()) pointers.push_back(pointer);
+  if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i)
+      collect_numbers(value[i], fmt::format("{}/{}", pointer, i), pointers);
+  } else if (value.is_object()) {
+    for (const auto& [key, member] : value.items()) collect_numbers(member, pointer + "/" + key, pointers);
+  }
+}
+
+// Of every number of every device, at either end: the field is named before anything is computed from it.
+TEST(Devices, NumbersWhoseProductsOverflowAreRefusedByName) {
+  std::size_t refused = 0;
+  for (const std::string& name : device_files()) {
+    const Json whole = JsonDocument::load(path_of(name)).value();
+    std::vector<std::string> pointers;
+    collect_numbers(whole, "", pointers);
+    for (std::size_t i = 0; i < pointers.size(); i += 3) {
+      if (pointers[i].find(' ') != std::string::npos || pointers[i].find('~') != std::string::npos) continue;
+      const double extreme = i % 2 == 0 ? 1e308 : -1e-308;
+      Json changed = whole;
+      changed[Json::json_pointer(pointers[i])] = extreme;
+      std::string last = pointers[i].substr(pointers[i].rfind('/') + 1);
+      if (last.find_first_not_of("0123456789") == std::string::npos) last = "[" + last + "]";
+      try {
+        make_device(JsonDocument::from_value(changed, name));
+        ADD_FAILURE() << name << pointers[i];
+      } catch (const ConfigError& error) {
+        ASSERT_EQ(error.problems().size(), 1U) << error.what();
+        EXPECT_TRUE(error.problems()[0].path.ends_with(last)) << error.what() << " " << pointers[i];
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 200U);
 }
 
 }  // namespace
