@@ -92,6 +92,11 @@ void spread_out(const Grid& grid, std::vector<BenchSetting>& settings) {
 }
 
 void make_once(const BenchProblem& problem, const BenchSetting& setting) {
+  if (find_searcher(setting.searcher).rungs) {
+    throw ConfigError({"--searcher", "", "searchers that ask for whole evaluations, which are what is counted here",
+                       fmt::format("'{}'", setting.searcher),
+                       "compare it by \"compare\" in a study, as the shipped study 'hyperband' does"});
+  }
   SearcherSetup setup;
   setup.objectives.assign(problem.objectives().begin(), problem.objectives().end());
   setup.options = setting.options;

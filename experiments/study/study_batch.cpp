@@ -45,11 +45,12 @@ void Study::Impl::identify(Batch& batch) {
   std::vector<std::uint64_t> hashes;
   FlatMap first(batch.asked.size());
   for (std::size_t i = 0; i < batch.asked.size(); ++i) {
-    hashes.push_back(at_rung(hash_of(batch.asked[i]), batch.rung));
+    const std::uint64_t genome_hash = hash_of(batch.asked[i]);
+    hashes.push_back(at_rung(genome_hash, batch.rung));
     const bool alone = cache == StudyCache::off;
     batch.answers.push_back(alone ? later : by_genome.find(hashes[i]).value_or(later));
     if (alone || (batch.answers[i] == later && first.insert(hashes[i], i))) {
-      unknown.push_back({.position = i, .genome_hash = hashes[i]});
+      unknown.push_back({.position = i, .genome_hash = genome_hash});
     }
   }
   make_functions(batch, unknown);
@@ -108,7 +109,7 @@ void Study::Impl::number(Batch& batch, Proposal& proposal) {
   } else if (config.verify_cache && proposal.problem.empty()) {
     batch.hits.push_back({proposal.position, std::move(proposal.design)});
   }
-  by_genome.insert(proposal.genome_hash, *known);
+  by_genome.insert(at_rung(proposal.genome_hash, batch.rung), *known);
   batch.answers[proposal.position] = *known;
 }
 
