@@ -1,8 +1,8 @@
 // What turns a batch of candidates into objective values.
 //
 // An evaluator is made for one objective of one study from its "from" (or "screen") object: {"evaluator": "table",
-// ...}. It fills natural values (not sign-flipped); the study flips, checks for finiteness, applies limits and sets the
-// status.
+// ...}. It fills natural values (not sign-flipped); the study flips signs, refuses what is not finite, applies limits
+// and sets the status.
 //
 // Rungs: an evaluator that is given several amounts of work, the whole one first and then less and less, can evaluate
 // coarsely what "successive-halving" and "hyperband" ask for ("images" of supernet and quantized, "target_s" of

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "search/fronts/pareto.hpp"
@@ -289,7 +290,10 @@ void add_rungs(ComparisonSet& set, const ReportInput& input, const std::vector<R
 
 void fill_rungs(StudyReport& report, const ReportInput& input) {
   report.evaluations = static_cast<double>(input.record.trials);
-  if (input.rung_trials.size() < 2) return;
+  if (std::accumulate(input.rung_trials.begin(), input.rung_trials.end(), std::int64_t{0}) ==
+      (input.rung_trials.empty() ? 0 : input.rung_trials.front())) {
+    return;  // whole ones alone
+  }
   report.evaluations = 0;
   for (std::size_t k = 0; k < input.rung_trials.size(); ++k) {
     report.rungs.push_back({input.record.rung_costs[k], input.rung_trials[k]});

@@ -132,7 +132,7 @@ struct StudyReport {
   std::vector<std::string> protocols;   // distinct, canonical JSON
   std::int64_t timed = 0, samples = 0;  // measurements and raw samples in the database
   Json searcher_notes;                  // what the searcher knows of itself, as of its last checkpoint; may be null
-  std::vector<ReportRung> rungs;        // whole evaluations first; empty in a study without cheaper ones
+  std::vector<ReportRung> rungs;        // whole evaluations first; empty where there are no cheaper ones
   double evaluations = 0;               // what all trials cost, in whole evaluations
 
   std::int64_t whole_trials() const { return rungs.empty() ? record.trials : rungs.front().trials; }

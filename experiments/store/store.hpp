@@ -121,8 +121,7 @@ class Store {
   // The constrained non-dominated set of one fidelity, kept up to date by append: read without reading every trial.
   std::vector<Trial> front(StudyId study, Fidelity fidelity) const;
   std::vector<MeasurementRecord> measurements(StudyId study) const;  // with the samples
-  // A stored timing of the same function, protocol and this environment, if there is one; of this study only, or of
-  // any.
+  // A stored timing of the same function, protocol and this environment, if there is one; of one study, or of any.
   std::optional<MeasurementRecord> reusable(std::uint64_t function_hash, const std::string& protocol,
                                             std::optional<StudyId> study = {}) const;
 
