@@ -170,7 +170,9 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   const bool named = std::ranges::find(known, config.searcher, &SearcherEntry::name) != known.end();
   const bool counted =
       std::ranges::any_of(config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; });
-  if (parts.space && named && counted) {
+  // Without one of its evaluators nobody can tell which rungs a study has.
+  const bool whole = std::ranges::find(parts.from, nullptr) == parts.from.end();
+  if (parts.space && named && counted && (whole || !find_searcher(config.searcher).rungs)) {
     noting(document, "searcher", [&] { parts.searcher = make_searcher(config.searcher, *parts.space, search); });
   }
   return parts;
