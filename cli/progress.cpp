@@ -24,8 +24,11 @@ std::string bar(double share, bool unicode) {
 std::string ProgressLine::text(const StudyProgress& progress) const {
   const double seconds = progress.elapsed_s - first_s_;
   // The first trials are those that die before they are timed, and say nothing about the others.
-  const double rate = seconds >= 1.0 ? static_cast<double>(progress.trials - first_trials_) / seconds : 0.0;
-  std::string line = fmt::format("{}/{} trials", progress.trials, progress.budget);
+  const double rate = seconds >= 1.0 ? (progress.evaluations - first_evaluations_) / seconds : 0.0;
+  const bool rungs = progress.evaluations != static_cast<double>(progress.trials);
+  std::string line =
+      rungs ? fmt::format("{:.1f}/{} evaluations, {} trials", progress.evaluations, progress.budget, progress.trials)
+            : fmt::format("{}/{} trials", progress.trials, progress.budget);
   if (progress.best != nullptr && progress.best->has_values()) {
     const std::string label = plain_name(first_.name, first_.unit);
     line +=
@@ -34,7 +37,7 @@ std::string ProgressLine::text(const StudyProgress& progress) const {
   }
   if (rate > 0) {
     line += fmt::format(", {:.{}f}/s", rate, rate < 10 ? 1 : 0);
-    const auto left = static_cast<double>(progress.budget - progress.trials);
+    const double left = static_cast<double>(progress.budget) - progress.evaluations;
     if (left > 0) line += fmt::format(", {} left", duration(left / rate));
   }
   return line;
@@ -42,20 +45,19 @@ std::string ProgressLine::text(const StudyProgress& progress) const {
 
 void ProgressLine::show(const StudyProgress& progress) {
   if (form_ == Form::none) return;
-  if (first_trials_ < 0) {
-    first_trials_ = progress.trials;
+  if (first_evaluations_ < 0) {
+    first_evaluations_ = progress.evaluations;
     first_s_ = progress.elapsed_s;
   }
   if (form_ == Form::lines && progress.trials == 0) return;
   const auto now = std::chrono::steady_clock::now();
   const auto pause = form_ == Form::bar ? std::chrono::milliseconds(100) : std::chrono::seconds(5);
-  const bool last = progress.trials >= progress.budget;
+  const bool last = progress.evaluations >= static_cast<double>(progress.budget) - 1e-6;
   if (now - last_ < pause && !(last && form_ == Form::bar)) return;
   last_ = now;
   std::string line = text(progress);
   if (form_ == Form::bar) {
-    const double share =
-        progress.budget > 0 ? static_cast<double>(progress.trials) / static_cast<double>(progress.budget) : 0;
+    const double share = progress.budget > 0 ? progress.evaluations / static_cast<double>(progress.budget) : 0;
     line = bar(share, unicode_) + " " + line;
   }
   if (!heading_.empty()) line = heading_ + ": " + line;

@@ -30,7 +30,7 @@ class ProgressLine {
   bool unicode_;
   Objective first_;
   std::string heading_;
-  std::int64_t first_trials_ = -1;  // at the first call: what was resumed says nothing about the rate
+  double first_evaluations_ = -1;  // at the first call: what was resumed says nothing about the rate
   double first_s_ = 0;
   std::size_t drawn_ = 0;  // characters on the bar's line
   std::chrono::steady_clock::time_point last_{};

@@ -162,9 +162,10 @@ int explain(const CommandLine& cli, const ExplainOptions& options) {
     return exit_done;
   }
   const Trial& trial = explanation.trial;
-  std::string text = fmt::format("trial {} of {}: {}, {} values{}\n\n", trial.id, explanation.record.name,
+  std::string text = fmt::format("trial {} of {}: {}, {} values{}{}\n\n", trial.id, explanation.record.name,
                                  status_names()[static_cast<std::size_t>(trial.status)],
                                  fidelity_names()[static_cast<std::size_t>(trial.fidelity)],
+                                 trial.rung > 0 ? fmt::format(" of a cheaper evaluation, rung {}", trial.rung) : "",
                                  trial.reason.empty() ? "" : ": " + trial.reason);
   for (const auto& [name, choices] : explanation.choices) text += fmt::format("{}: {}\n", name, choices);
   if (explanation.choices.empty()) text += "genes: " + explanation.genome.dump() + "\n";

@@ -311,7 +311,8 @@ void add_run_options(CLI::App& command, RunOptions& options) {
   add_database_option(command, options.database);
   command
       .add_option("--trials", options.trials,
-                  "distinct trials in the study, stored ones included; default: the study's")
+                  "distinct trials in the study, stored ones included, a cheaper evaluation (of successive-halving "
+                  "and hyperband) counted as its share of a whole one; default: the study's")
       ->check(CLI::PositiveNumber);
   command.add_option("--wall", options.wall_s, "stop after so many seconds of this run; default: the study's")
       ->check(CLI::PositiveNumber);

@@ -1,8 +1,12 @@
 // What turns a batch of candidates into objective values.
 //
 // An evaluator is made for one objective of one study from its "from" (or "screen") object: {"evaluator": "table",
-// ...}. It fills natural values (not sign-flipped); the study flips, checks for finiteness, applies limits and sets the
-// status.
+// ...}. It fills natural values (not sign-flipped); the study flips signs, refuses what is not finite, applies limits
+// and sets the status.
+//
+// Rungs: an evaluator that is given several amounts of work, the whole one first and then less and less, can evaluate
+// coarsely what "successive-halving" and "hyperband" ask for ("images" of supernet and quantized, "target_s" of
+// measured, "rungs" of function). All that have rungs in a study have as many; the others are the same on every rung.
 //
 //   table     {"table": NAME, "column": VALUE}                     a published table, experiments/evaluators/table.hpp
 //   cost      {"device": NAME, "quantity": "latency_s"}            a hardware model; latency_s, energy_j, peak_bytes,
@@ -11,22 +15,23 @@
 //                                                                  flash_bytes; utilisation, area_mm2, bits_per_value
 //   measured  {"threads": 1, "cache": "hot", "target_s": 0.2, ...} timed here, kernels/measure.hpp; "reuse": true takes
 //                                                                  a stored timing of the same function, protocol and
-//                                                                  environment, and says so
+//                                                                  environment, and says so; rungs: [0.2, 0.05]
 //   count     {"quantity": "macs", "rule": {"norm_macs": true}}    parameters, macs, weight_bytes, peak_bytes
 //   proxy     {"quantity": "entropy"}                              entropy, effectiveness: spaces/proxies.hpp
 //   supernet  {"checkpoint": NAME, "data": FOLDER}                 validation accuracy with inherited weights; also
-//                                                                  "quantity": "nll", "images", "recalibration_images"
+//                                                                  "quantity": "nll", "images" (rungs: [900, 300,
+//                                                                  100]), "recalibration_images"
 //   quantized {"model": FILE, "data": FOLDER}                      validation accuracy of a trained network in a plan's
 //                                                                  formats, for spaces with "model"; also "quantity":
 //                                                                  top5, nll, agreement (of classes with the f32
 //                                                                  network), divergence (from its probabilities);
-//                                                                  "images"; how it is quantized:
+//                                                                  "images", also rungs; how it is quantized:
 //                                                                  quantization/passes.hpp
 //   predictor {"file": FILE}                                       learnt from the trials of another study of the
 //                                                                  space: learned_score.hpp
 //   surrogate {"table": NAME, "column": VALUE, "predictor": "ridge"}  a table of a part of the space, made whole
 //   function  {"function": "zdt1", "output": "f1"}                 an analytic function of the genes, with a known
-//                                                                  front: evaluator_function.hpp
+//                                                                  front and made-up rungs: evaluator_function.hpp
 //   additive  {"problem": NAME, "quantity": "latency_s"}           a sum over layers, by tables of layers and their
 //                                                                  choices: "penalty" or a cost of an allocation
 //                                                                  problem, evaluator_additive.cpp
@@ -54,6 +59,7 @@ struct Candidate {
   const Genome* genome;
   const Design* design;             // decoded once, shared by all evaluators
   std::uint64_t function_hash = 0;  // 0 = not known: nothing computed for another candidate is used again
+  int rung = 0;                     // of Evaluator::rung_costs; one without rungs pays no heed to it
 };
 
 // One value of one candidate, or why there is none.
@@ -77,8 +83,11 @@ class Evaluator {
   virtual std::uint64_t fingerprint() const { return 0; }
   // Of its values, where that is fixed ("s"); empty: a number without unit, or not known.
   virtual std::string unit() const { return {}; }
-  // Exclusive evaluators: what a timing holds for, canonical JSON; and whether a stored one may stand for a new one.
-  virtual std::string protocol() const { return {}; }
+  // What an evaluation on each of its rungs costs, in whole ones: 1, and where it has rungs less and less.
+  virtual std::vector<double> rung_costs() const { return {1.0}; }
+  // Exclusive evaluators: what a timing on a rung holds for, canonical JSON; and whether a stored one may stand for a
+  // new one.
+  virtual std::string protocol(int /*rung*/) const { return {}; }
   virtual bool may_reuse() const { return false; }
   // Exclusive evaluators: all of these timed anew, interleaved, to check a front; one result a candidate.
   virtual std::vector<Measurement> time_again(std::span<const Candidate>, const std::function<void()>& /*progress*/) {
@@ -110,6 +119,13 @@ struct EvaluatorEntry {
   std::unique_ptr<Evaluator> (*make)(JsonReader options, const EvaluatorSetup& setup);
 };
 std::span<const EvaluatorEntry> evaluators();  // experiments/evaluators.cpp
+// An amount of work under `key`: a number, or several, the whole one first and then less and less, for rungs. Notes
+// what is none, and returns the first of `fallback` then. Each from `least` to `most`.
+struct WorkRange {
+  double fallback, least, most;
+  bool whole_numbers = false;
+};
+std::vector<double> read_work(JsonReader& options, const std::string& key, const WorkRange& range);
 // Notes an unknown name (with the nearest known one) and returns null.
 std::unique_ptr<Evaluator> make_evaluator(JsonReader options, const EvaluatorSetup& setup);
 

@@ -1,9 +1,17 @@
 #include "experiments/evaluators.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace ridgeline {
+namespace {
+
+constexpr std::size_t most_rungs = 20;
+
+}  // namespace
 
 std::span<const EvaluatorEntry> evaluators() {
   static const std::array<EvaluatorEntry, 11> entries = {{
@@ -22,6 +30,29 @@ std::span<const EvaluatorEntry> evaluators() {
       {"predictor", "what was learnt from the trials of a study of the same space", make_predictor_evaluator},
   }};
   return entries;
+}
+
+std::vector<double> read_work(JsonReader& options, const std::string& key, const WorkRange& range) {
+  if (!options.has(key) || !options.value()[key].is_array()) {
+    if (!range.whole_numbers) {
+      return {options.number(key, {.fallback = range.fallback, .least = range.least, .most = range.most})};
+    }
+    return {static_cast<double>(options.integer(key, {.fallback = static_cast<std::int64_t>(range.fallback),
+                                                      .least = static_cast<std::int64_t>(range.least),
+                                                      .most = static_cast<std::int64_t>(range.most)}))};
+  }
+  const std::vector<double> amounts = options.numbers(key);
+  bool good = amounts.size() >= 2 && amounts.size() == options.value()[key].size() && amounts.size() <= most_rungs;
+  for (std::size_t k = 0; good && k < amounts.size(); ++k) {
+    good = amounts[k] >= range.least && amounts[k] <= range.most && (k == 0 || amounts[k] < amounts[k - 1]) &&
+           (!range.whole_numbers || amounts[k] == std::floor(amounts[k]));
+  }
+  if (good) return amounts;
+  options.note(key,
+               fmt::format("one number, or 2 to {} for rungs, each less than the one before it{}, from {} to {}",
+                           most_rungs, range.whole_numbers ? " and whole" : "", range.least, range.most),
+               options.value()[key].dump());
+  return {range.fallback};
 }
 
 std::unique_ptr<Evaluator> make_evaluator(JsonReader options, const EvaluatorSetup& setup) {

@@ -15,6 +15,10 @@ InnerSearcher inner_searcher(OptionsReader& options, const std::string& key) {
 }
 
 std::unique_ptr<Searcher> make_inner(const InnerSearcher& inner, const SearchSpace& space, SearcherSetup setup) {
+  if (find_searcher(inner.name, setup.origin).rungs) {
+    throw ConfigError({setup.origin, "name", "a searcher that asks for whole evaluations, as the one around it does",
+                       "'" + inner.name + "'", "use it alone, or 'nsga2' here"});
+  }
   setup.costs = nullptr;  // of another space
   setup.options = inner.options;
   return make_searcher(inner.name, space, setup);

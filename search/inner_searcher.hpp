@@ -18,7 +18,8 @@ struct InnerSearcher {
 // From the object under `key`; where that is absent, the default name without options.
 InnerSearcher inner_searcher(OptionsReader& options, const std::string& key);
 
-// `setup`: the seed, the objectives and the origin; its options are not used. Throws ConfigError.
+// `setup`: the seed, the objectives and the origin; its options are not used. Throws ConfigError, also for one that
+// asks on rungs: what is around it does not.
 std::unique_ptr<Searcher> make_inner(const InnerSearcher& inner, const SearchSpace& space, SearcherSetup setup);
 
 // The same, but notes what is wrong where it stands in the options of the searcher around it; null then.

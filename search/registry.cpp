@@ -19,6 +19,7 @@
 #include "search/predicted/boshnas.hpp"
 #include "search/predicted/linas.hpp"
 #include "search/predicted/tpe.hpp"
+#include "search/rungs/rung_search.hpp"
 #include "search/searcher.hpp"
 #include "search/staged/nested.hpp"
 #include "search/staged/sequential.hpp"
@@ -26,7 +27,7 @@
 namespace ridgeline {
 
 std::span<const SearcherEntry> searchers() {
-  static const std::array<SearcherEntry, 24> entries = {{
+  static const std::array<SearcherEntry, 26> entries = {{
       {"auto", "what is best at 50 to 300 trials: bayesian for one objective, linas for several", 4, make_automatic},
       {"random", "independent random candidates: the baseline (Bergstra and Bengio, 2012)", 64, make_random_search},
       {"exhaustive", "every valid candidate once: exact, for small spaces", 256, make_exhaustive_search, true},
@@ -64,6 +65,11 @@ std::span<const SearcherEntry> searchers() {
        make_sequential, true},
       {"nested", "an outer search over the hardware, an inner one over the networks for it (Lin et al., 2021)", 40,
        make_nested, true},
+      {"successive-halving",
+       "many candidates cheaply, the better ones ever less cheaply (Jamieson and Talwalkar, 2016)", 27,
+       make_successive_halving, false, true},
+      {"hyperband", "successive halving from every rung in turn, the fewer the dearer (Li et al., 2018)", 27,
+       make_hyperband, false, true},
   }};
   return entries;
 }
@@ -82,6 +88,12 @@ std::unique_ptr<Searcher> make_searcher(const std::string& name, const SearchSpa
   if (!setup.warm.genomes.empty() && entry.cold) {
     throw ConfigError({setup.origin, "name", "a searcher that begins with candidates it is given", "'" + name + "'",
                        "leave the warm start out, or use another searcher, 'mcts' or 'nsga2' say"});
+  }
+  if (entry.rungs && setup.rung_costs.size() < 2) {
+    throw ConfigError({setup.origin, "name", "a searcher of whole evaluations, as no objective has cheaper rungs",
+                       "'" + name + "'",
+                       "give an objective several, \"images\": [900, 300, 100] of \"supernet\" say, or use another "
+                       "searcher"});
   }
   return entry.make(space, setup);
 }

@@ -7,6 +7,7 @@
 // - Every genome asked for is told, once, in the order of asking, before the next ask. A told trial may have any
 //   status; only ok and infeasible ones have values, one for each objective, finite. A duplicate is told with the id of
 //   the trial it repeats. A searcher around another may tell it of another candidate in the place of one it asked for.
+// - The genomes of one ask are all for one rung(), and are told as trials on it.
 // - What comes out depends on the space, the options, the seed and what was told, and on nothing else.
 // - save() between tell and the next ask holds everything: a searcher loaded with it continues identically.
 // A call out of this order, and a told trial of the wrong shape, throw std::logic_error: they are our own bugs.
@@ -35,6 +36,8 @@ class Searcher {
   virtual ~Searcher() = default;
   virtual std::vector<Genome> ask(std::size_t n) = 0;
   virtual void tell(std::span<const Trial> trials) = 0;
+  // Trial::rung of the genomes last asked for; more than 0 only for those that SearcherEntry::rungs says it of.
+  virtual int rung() const { return 0; }
   virtual bool exhausted() const { return false; }  // nothing is left to propose
   // What it knows of itself, for reports; from the state alone. null: nothing. For what is in it see the searcher's
   // header.
@@ -62,6 +65,8 @@ struct SearcherSetup {
   // What hardware models say of a candidate, for searchers that predict (search/predicted/feature_set.hpp); of this
   // space. Null: nothing does.
   std::shared_ptr<const FeatureSet> costs{};
+  // What an evaluation on each rung that is offered costs, in whole ones: 1 for rung 0, then less and less.
+  std::vector<double> rung_costs = {1.0};
 };
 
 struct SearcherEntry {
@@ -72,6 +77,7 @@ struct SearcherEntry {
   // True: has no use for SearcherSetup::warm, and is refused any. The others ask first for the genomes in it, in their
   // order, as many as they begin with at random otherwise.
   bool cold = false;
+  bool rungs = false;  // True: asks on rungs, and is refused where one alone is offered
 };
 
 // The registry: a visible table, in search/registry.cpp.

@@ -68,7 +68,7 @@ void SearcherBase::tell(std::span<const Trial> trials) {
 
 void SearcherBase::check(const Trial& trial) const {
   const bool may_have_values = trial.status == Status::ok || trial.status == Status::infeasible;
-  const bool right = trial.genome.genes.size() == space_->dims().size() &&
+  const bool right = trial.genome.genes.size() == space_->dims().size() && trial.rung == rung() &&
                      (trial.has_values() ? may_have_values && trial.values.size() == objectives_
                                          : trial.status != Status::ok || objectives_ == 0) &&
                      std::all_of(trial.values.begin(), trial.values.end(), [](double v) { return std::isfinite(v); });

@@ -30,12 +30,15 @@ std::span<const std::string> status_names();
 std::span<const std::string> fidelity_names();
 
 // One evaluated candidate. `values` are minimised: a maximised objective's sign was flipped once, by the evaluator.
+// A candidate that is evaluated on several rungs is a trial on each. Only those on rung 0, the whole evaluations, are
+// results: fronts and archives take no other, and only searchers that ask on rungs are told of them.
 struct Trial {
   std::int64_t id = 0;              // 0, 1, 2 ... in the order of asking
   Genome genome;                    // normalised
   std::uint64_t function_hash = 0;  // of what it decodes to
   Status status = Status::ok;
   Fidelity fidelity = Fidelity::analytic;
+  int rung = 0;                // how much was saved on the evaluation: 0, nothing; 1, 2 ...: steps cheaper and coarser
   std::vector<double> values;  // one an objective, minimised; empty unless status is ok or infeasible
   double violation = 0.0;      // sum of relative excess over the limits; > 0 exactly when infeasible by a limit
   std::string reason;          // why the status is not ok

@@ -113,6 +113,11 @@ std::vector<BenchSetting> with_warm_ones(std::vector<BenchSetting> settings, std
 }
 
 void make_once(const BenchProblem& problem, const BenchSetting& setting) {
+  if (find_searcher(setting.searcher).rungs) {
+    throw ConfigError({"--searcher", "", "searchers that ask for whole evaluations, which are what is counted here",
+                       fmt::format("'{}'", setting.searcher),
+                       "compare it by \"compare\" in a study, as the shipped study 'hyperband' does"});
+  }
   SearcherSetup setup;
   setup.objectives.assign(problem.objectives().begin(), problem.objectives().end());
   setup.options = setting.options;

@@ -24,19 +24,35 @@ const std::vector<std::string>& cache_words() {  // in the order of CacheState
 
 class MeasuredEvaluator : public Evaluator {
  public:
-  MeasuredEvaluator(const MeasureOptions& options, double busy_limit, bool reuse, MeasureFunction timer)
-      : options_(options), busy_limit_(busy_limit), reuse_(reuse), timer_(std::move(timer)) {}
+  // `targets_s`: MeasureOptions::target_s of each rung.
+  MeasuredEvaluator(const MeasureOptions& options, std::vector<double> targets_s, double busy_limit, bool reuse,
+                    MeasureFunction timer)
+      : options_(options),
+        targets_s_(std::move(targets_s)),
+        busy_limit_(busy_limit),
+        reuse_(reuse),
+        timer_(std::move(timer)) {
+    options_.target_s = targets_s_.front();
+  }
 
   Fidelity fidelity() const override { return Fidelity::measured; }
   bool exclusive() const override { return true; }
   std::string unit() const override { return "s"; }
   bool may_reuse() const override { return reuse_; }
 
-  std::string protocol() const override {
+  std::vector<double> rung_costs() const override {
+    std::vector<double> costs = {1.0};
+    for (std::size_t k = 1; k < targets_s_.size(); ++k) {
+      costs.push_back((options_.warmup_s + targets_s_[k]) / (options_.warmup_s + targets_s_[0]));
+    }
+    return costs;
+  }
+
+  std::string protocol(int rung) const override {
     return Json{{"threads", options_.threads},
                 {"cache", cache_words()[static_cast<std::size_t>(options_.cache)]},
                 {"warmup_s", options_.warmup_s},
-                {"target_s", options_.target_s},
+                {"target_s", options_of(rung).target_s},
                 {"min_samples", options_.min_samples},
                 {"max_samples", options_.max_samples},
                 {"max_relative_mad", options_.max_relative_mad},
@@ -49,8 +65,9 @@ class MeasuredEvaluator : public Evaluator {
 
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
+      const MeasureOptions options = options_of(candidates[i].rung);
       Measurement measurement =
-          timer_ ? timer_(*candidates[i].design, options_) : measure_undisturbed(*candidates[i].design);
+          timer_ ? timer_(*candidates[i].design, options) : measure_undisturbed(*candidates[i].design, options);
       scores[i].value = measurement.median_s;
       if (measurement.outcome == Measurement::Outcome::unstable) scores[i].status = Status::unstable;
       if (measurement.outcome == Measurement::Outcome::unsupported) scores[i].status = Status::unsupported;
@@ -81,6 +98,12 @@ class MeasuredEvaluator : public Evaluator {
   }
 
  private:
+  MeasureOptions options_of(int rung) const {
+    MeasureOptions options = options_;
+    options.target_s = targets_s_[std::min(static_cast<std::size_t>(rung), targets_s_.size() - 1)];
+    return options;
+  }
+
   // How many times slower than at its best the reference network is now.
   double slowdown() {
     if (!reference_) {
@@ -115,11 +138,11 @@ class MeasuredEvaluator : public Evaluator {
     }
   }
 
-  Measurement measure_undisturbed(const Design& design) {
+  Measurement measure_undisturbed(const Design& design, const MeasureOptions& options) {
     constexpr int tries = 3;
     for (int attempt = 1;; ++attempt) {
       const double before = slowdown();
-      Measurement measurement = measure(design, options_);
+      Measurement measurement = measure(design, options);
       const double disturbed = std::max(before, slowdown());
       const bool timed = measurement.outcome == Measurement::Outcome::ok;
       if (measurement.outcome == Measurement::Outcome::unsupported || (timed && disturbed <= busy_limit_)) {
@@ -136,7 +159,8 @@ class MeasuredEvaluator : public Evaluator {
     }
   }
 
-  MeasureOptions options_;
+  MeasureOptions options_;  // of rung 0
+  std::vector<double> targets_s_;
   double busy_limit_;
   bool reuse_;
   MeasureFunction timer_;
@@ -152,7 +176,8 @@ std::unique_ptr<Evaluator> make_measured_evaluator(JsonReader options, const Eva
       static_cast<int>(options.integer("threads", {.fallback = measure.threads, .least = 1, .most = 1024}));
   measure.cache = options.word("cache", cache_words(), "hot") == "cold" ? CacheState::cold : CacheState::hot;
   measure.warmup_s = options.number("warmup_s", {.fallback = measure.warmup_s, .least = 0.0, .most = 60.0});
-  measure.target_s = options.number("target_s", {.fallback = measure.target_s, .least = 0.0, .most = 600.0});
+  std::vector<double> targets_s =
+      read_work(options, "target_s", {.fallback = measure.target_s, .least = 0.0, .most = 600.0});
   measure.min_samples =
       static_cast<int>(options.integer("min_samples", {.fallback = measure.min_samples, .least = 1, .most = 100'000}));
   measure.max_samples = static_cast<int>(options.integer(
@@ -167,7 +192,7 @@ std::unique_ptr<Evaluator> make_measured_evaluator(JsonReader options, const Eva
   const double busy_limit = options.number("busy_limit", {.fallback = 1.25, .least = 1.0, .most = 100.0});
   const bool reuse = options.boolean("reuse", false);
   options.finish();
-  return std::make_unique<MeasuredEvaluator>(measure, busy_limit, reuse, setup.measure);
+  return std::make_unique<MeasuredEvaluator>(measure, std::move(targets_s), busy_limit, reuse, setup.measure);
 }
 
 }  // namespace ridgeline

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "experiments/evaluators.hpp"
+#include "experiments/evaluators/rung_images.hpp"
 #include "experiments/quantization/plan_quality.hpp"
 #include "experiments/training/evaluate.hpp"
 #include "experiments/training/trained_model.hpp"
@@ -28,14 +29,24 @@ class QuantizedEvaluator : public Evaluator {
     for (const Range& range : quality_.post_training().ranges()) {
       hasher.add(static_cast<double>(range.low)).add(static_cast<double>(range.high));
     }
-    return hasher.add(quality_.images().fingerprint()).value();
+    for (std::size_t k = 0; k < quality_.rungs(); ++k) hasher.add(quality_.images(k).fingerprint());
+    return hasher.value();
+  }
+  std::vector<double> rung_costs() const override {
+    std::vector<double> costs;
+    const auto whole = static_cast<double>(quality_.images().size());
+    for (std::size_t k = 0; k < quality_.rungs(); ++k) {
+      costs.push_back(static_cast<double>(quality_.images(k).size()) / whole);
+    }
+    return costs;
   }
 
   // One candidate after the other, each on all processors: results do not depend on their number.
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
       try {
-        scores[i].value = quality_.of(candidates[i].design->precision);
+        const std::size_t rung = std::min(static_cast<std::size_t>(candidates[i].rung), quality_.rungs() - 1);
+        scores[i].value = quality_.of(candidates[i].design->precision, rung);
       } catch (const Unsupported& problem) {
         scores[i].status = Status::unsupported;
         scores[i].reason = problem.what();
@@ -75,8 +86,7 @@ std::unique_ptr<Evaluator> make_quantized_evaluator(JsonReader options, const Ev
   const std::span<const std::string> metrics = quality_metric_names();
   const std::string quantity = options.word("quantity", metrics, metrics.front());
   const auto metric = static_cast<QualityMetric>(std::ranges::find(metrics, quantity) - metrics.begin());
-  const auto count =
-      static_cast<std::size_t>(options.integer("images", {.fallback = 0, .least = 1, .most = 1'000'000'000}));
+  const std::vector<double> counts = read_images(options);
   const PostTrainingOptions post_training = read_post_training(options);
   options.finish();
   if (file.empty() || folder.empty() || setup.space == nullptr) return nullptr;
@@ -87,15 +97,10 @@ std::unique_ptr<Evaluator> make_quantized_evaluator(JsonReader options, const Ev
     key = "data";
     const Dataset data = load_dataset(folder);
     adapt(model, data);
-    if (count > data.validation.size()) {
-      options.note("images", fmt::format("at most {}, the validation images there are", data.validation.size()),
-                   std::to_string(count), "leave it out to take all");
-      return nullptr;
-    }
+    if (!check_images(options, counts, data.validation)) return nullptr;
     const int threads = allowed_processors();
-    LabelledImages images = count > 0 ? calibration_images(data.validation, count) : data.validation;
-    PlanQuality quality(PostTraining(model, data.train, post_training, threads), std::move(images), model.normalisation,
-                        metric, threads);
+    PlanQuality quality(PostTraining(model, data.train, post_training, threads),
+                        images_of_rungs(data.validation, counts), model.normalisation, metric, threads);
     return std::make_unique<QuantizedEvaluator>(std::move(quality), metric);
   } catch (const ConfigError& error) {
     note_error(options, key, error);

@@ -29,6 +29,11 @@ Direction direction_of(QualityMetric metric) {
 
 PlanQuality::PlanQuality(PostTraining post_training, LabelledImages images, Normalisation normalisation,
                          QualityMetric metric, int threads)
+    : PlanQuality(std::move(post_training), std::vector<LabelledImages>{std::move(images)}, std::move(normalisation),
+                  metric, threads) {}
+
+PlanQuality::PlanQuality(PostTraining post_training, std::vector<LabelledImages> images, Normalisation normalisation,
+                         QualityMetric metric, int threads)
     : post_training_(std::move(post_training)),
       images_(std::move(images)),
       normalisation_(std::move(normalisation)),
@@ -36,27 +41,30 @@ PlanQuality::PlanQuality(PostTraining post_training, LabelledImages images, Norm
       threads_(threads) {
   if (!compares(metric_)) return;
   const PinnedThreads pinned(threads_);
-  reference_ = classify(post_training_.design(), images_, normalisation_, {.threads = threads_});
+  for (const LabelledImages& some : images_) {
+    reference_.push_back(classify(post_training_.design(), some, normalisation_, {.threads = threads_}));
+  }
 }
 
-double PlanQuality::of(const PrecisionPlan& plan) const {
+double PlanQuality::of(const PrecisionPlan& plan, std::size_t rung) const {
   const PinnedThreads pinned(threads_);
-  const std::vector<float> probabilities = classify(post_training_.quantized(plan), images_, normalisation_,
+  const LabelledImages& images = images_[rung];
+  const std::vector<float> probabilities = classify(post_training_.quantized(plan), images, normalisation_,
                                                     {.threads = threads_, .emulation = Emulation::missing});
-  const std::size_t classes = probabilities.size() / images_.size();
+  const std::size_t classes = probabilities.size() / images.size();
   switch (metric_) {
     case QualityMetric::agreement:
-      return 100.0 * agreement(reference_, probabilities, classes);
+      return 100.0 * agreement(reference_[rung], probabilities, classes);
     case QualityMetric::divergence:
-      return mean_divergence(reference_, probabilities, classes);
+      return mean_divergence(reference_[rung], probabilities, classes);
     case QualityMetric::top5:
-      return 100.0 * top_k_accuracy(probabilities, images_.labels(), classes, 5);
+      return 100.0 * top_k_accuracy(probabilities, images.labels(), classes, 5);
     case QualityMetric::nll:
-      return score_classification(probabilities, images_.labels(), classes).nll;
+      return score_classification(probabilities, images.labels(), classes).nll;
     case QualityMetric::accuracy:
       break;
   }
-  return 100.0 * score_classification(probabilities, images_.labels(), classes).accuracy;
+  return 100.0 * score_classification(probabilities, images.labels(), classes).accuracy;
 }
 
 }  // namespace ridgeline

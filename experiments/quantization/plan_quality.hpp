@@ -28,19 +28,23 @@ class PlanQuality {
  public:
   PlanQuality(PostTraining post_training, LabelledImages images, Normalisation normalisation, QualityMetric metric,
               int threads);
+  // Several sets of images, one a rung (Trial::rung): of() looks at one of them.
+  PlanQuality(PostTraining post_training, std::vector<LabelledImages> images, Normalisation normalisation,
+              QualityMetric metric, int threads);
 
   const PostTraining& post_training() const { return post_training_; }
-  const LabelledImages& images() const { return images_; }
+  std::size_t rungs() const { return images_.size(); }
+  const LabelledImages& images(std::size_t rung = 0) const { return images_[rung]; }
   // In the metric's unit and direction. Throws Unsupported (kernels/executable.hpp).
-  double of(const PrecisionPlan& plan) const;
+  double of(const PrecisionPlan& plan, std::size_t rung = 0) const;
 
  private:
   PostTraining post_training_;
-  LabelledImages images_;
+  std::vector<LabelledImages> images_;  // by rung
   Normalisation normalisation_;
   QualityMetric metric_;
   int threads_;
-  std::vector<float> reference_;  // what the f32 network answers, where it is compared with
+  std::vector<std::vector<float>> reference_;  // by rung: what the f32 network answers, where it is compared with
 };
 
 }  // namespace ridgeline

@@ -90,6 +90,7 @@ Json study_json(const ComparisonReport& report, std::size_t i) {
             {"state", study.record.state},
             {"seed", study.record.seed},
             {"trials", study.record.trials},
+            {"whole_evaluations", study.evaluations},
             {"fidelity", fidelity_names()[static_cast<std::size_t>(study.fidelity)]},
             {"members", figures.members},
             {"hypervolume", figures.hypervolume},

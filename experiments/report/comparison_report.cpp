@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "experiments/report/report_explain.hpp"
+#include "experiments/study/study_parts.hpp"
 #include "experiments/study/study_variants.hpp"
 
 namespace ridgeline {
@@ -87,6 +89,7 @@ ComparedStudy compared_study(const Chosen& chosen, const StudyReport& report) {
   study.run = chosen.run;
   study.about = about_of(report.record);
   study.fidelity = report.front_fidelity;
+  study.evaluations = report.evaluations;
   for (const FrontMember& one : report.front) {
     ComparedMember member;
     member.member = one;
@@ -127,7 +130,11 @@ void fill_histories(ComparisonReport& report, const Store& store, std::span<cons
       }
       return hypervolume_share(objectives, report.searched_box, points);
     };
-    study.history = front_history(store.load(study.record.id), archive, share, most_steps);
+    std::vector<Trial> trials = store.load_every_rung(study.record.id);
+    std::vector<double> spent;
+    if (study.record.rung_costs.size() > 1) spent = cost_through(trials, study.record.rung_costs);
+    std::erase_if(trials, [](const Trial& trial) { return trial.rung != 0; });
+    study.history = front_history(trials, archive, share, most_steps, spent);
   }
 }
 
@@ -258,7 +265,7 @@ ComparisonReport comparison_report_of(const Store& store, std::span<const std::s
   for (const ReportObjective& one : report.objectives) objectives.push_back(one.objective);
   std::vector<ComparedFront> fronts;
   for (const ComparedStudy& study : report.studies) {
-    ComparedFront front{study.variant, study.run, study.record.trials, {}};
+    ComparedFront front{study.variant, study.run, std::llround(std::ceil(study.evaluations - 1e-6)), {}};
     for (const ComparedMember& member : study.members) front.members.push_back(member.values);
     fronts.push_back(std::move(front));
   }

@@ -26,6 +26,7 @@ struct ComparedStudy {
   std::string run;      // the study that it is, or is a variant of; empty where studies without variants are compared
   std::string about;    // from its configuration
   Fidelity fidelity = Fidelity::analytic;
+  double evaluations = 0;  // what its trials cost, in whole evaluations
   std::vector<ComparedMember> members;
   // Share of `searched_box` that the front dominates after so many trials, by the search's own values.
   std::vector<HypervolumeStep> history;

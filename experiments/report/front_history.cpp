@@ -1,6 +1,7 @@
 #include "experiments/report/front_history.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -10,13 +11,18 @@ namespace ridgeline {
 
 std::vector<HypervolumeStep> front_history(std::span<const Trial> trials, ParetoArchive& archive,
                                            const std::function<double(std::span<const Trial>)>& value,
-                                           std::size_t most_steps) {
+                                           std::size_t most_steps, std::span<const double> spent) {
+  const auto evaluations = [&](std::size_t id) {
+    return spent.empty() ? static_cast<std::int64_t>(id) + 1 : static_cast<std::int64_t>(std::ceil(spent[id] - 1e-6));
+  };
   const std::size_t most = std::max<std::size_t>(most_steps, 2);
   std::vector<HypervolumeStep> steps;
   std::size_t stride = 1, changes = 0;
   for (const Trial& trial : trials) {
     if (!archive.add(trial) || changes++ % stride != 0) continue;
-    steps.push_back({trial.id + 1, value(archive.front())});
+    const HypervolumeStep step{evaluations(static_cast<std::size_t>(trial.id)), value(archive.front())};
+    if (!steps.empty() && steps.back().evaluations == step.evaluations) steps.pop_back();
+    steps.push_back(step);
     if (steps.size() < most) continue;
     std::vector<HypervolumeStep> kept;
     for (std::size_t i = 0; i < steps.size(); i += 2) kept.push_back(steps[i]);
@@ -24,8 +30,10 @@ std::vector<HypervolumeStep> front_history(std::span<const Trial> trials, Pareto
     stride *= 2;
   }
   if (archive.front().empty()) return {};
-  const HypervolumeStep last{trials.back().id + 1, value(archive.front())};
-  if (steps.empty() || steps.back().evaluations != last.evaluations) steps.push_back(last);
+  const std::size_t end = spent.empty() ? static_cast<std::size_t>(trials.back().id) : spent.size() - 1;
+  const HypervolumeStep last{evaluations(end), value(archive.front())};
+  if (!steps.empty() && steps.back().evaluations == last.evaluations) steps.pop_back();
+  steps.push_back(last);
   return steps;
 }
 

@@ -19,10 +19,10 @@ struct HypervolumeStep {
 // Adds the trials, in id order, to an empty archive; `value` is asked of the front (never empty) at its changes, and
 // after the last trial. At most `most_steps` and one more: where there were more, every second one is dropped, and from
 // then on only every second change is taken. So a history stays even, and the same for the same trials. Empty without
-// a front.
+// a front. Evaluations are trials; where some were cheaper, `spent` says by id what all up to and with a trial cost.
 std::vector<HypervolumeStep> front_history(std::span<const Trial> trials, ParetoArchive& archive,
                                            const std::function<double(std::span<const Trial>)>& value,
-                                           std::size_t most_steps);
+                                           std::size_t most_steps, std::span<const double> spent = {});
 
 struct MeanStep {
   std::int64_t evaluations;

@@ -1,9 +1,12 @@
 #include "experiments/report/report.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <set>
 
 #include "search/fronts/pareto.hpp"
@@ -57,8 +60,9 @@ Box box_of(const std::vector<Trial>& trials, Fidelity fidelity, const std::vecto
   return box;
 }
 
-void fill_front_and_history(StudyReport& report, const std::vector<Trial>& trials, const ReportOptions& options,
+void fill_front_and_history(StudyReport& report, const ReportInput& input, const ReportOptions& options,
                             std::vector<Trial>& front) {
+  const std::vector<Trial>& trials = input.trials;
   const Box box = box_of(trials, report.front_fidelity, report.optimised);
   ParetoArchive archive(report.record.objectives, report.front_fidelity);
   const bool single = report.optimised.size() == 1;
@@ -74,7 +78,7 @@ void fill_front_and_history(StudyReport& report, const std::vector<Trial>& trial
     const double volume = box.volume();
     return volume > 0 ? raw / volume : 0.0;
   };
-  std::vector<HypervolumeStep> history = front_history(trials, archive, value_of, options.most_steps);
+  std::vector<HypervolumeStep> history = front_history(trials, archive, value_of, options.most_steps, input.spent);
   front.assign(archive.front().begin(), archive.front().end());
   if (front.empty() || report.optimised.empty()) return;
   report.hypervolume = std::move(history);
@@ -258,6 +262,45 @@ class ComparisonSet {
   std::vector<Comparison> all_;
 };
 
+// Cheaper evaluations beside the whole ones of the same candidates, where they differ at all.
+void add_rungs(ComparisonSet& set, const ReportInput& input, const std::vector<ReportObjective>& objectives) {
+  std::map<Genome, const Trial*> whole;
+  for (const Trial& trial : input.trials) {
+    if (trial.has_values()) whole.emplace(trial.genome, &trial);
+  }
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    const Direction direction = objectives[i].objective.direction;
+    std::vector<std::pair<std::size_t, ComparedPair>> pairs;  // with the rung
+    bool differ = false;
+    for (const Trial& trial : input.cheaper) {
+      const auto found = whole.find(trial.genome);
+      if (!trial.has_values() || found == whole.end()) continue;
+      const double value = found->second->values[i];
+      differ = differ || trial.values[i] != value;
+      pairs.push_back({static_cast<std::size_t>(trial.rung),
+                       {found->second->id, natural(trial.values[i], direction), natural(value, direction)}});
+    }
+    const std::vector<double>& costs = input.record.rung_costs;
+    for (const auto& [rung, pair] : pairs) {
+      if (!differ || rung >= costs.size()) continue;
+      set.add(i, fmt::format("rung {} ({:.3g} of an evaluation)", rung, costs[rung]), "the whole evaluation", pair);
+    }
+  }
+}
+
+void fill_rungs(StudyReport& report, const ReportInput& input) {
+  report.evaluations = static_cast<double>(input.record.trials);
+  if (std::accumulate(input.rung_trials.begin(), input.rung_trials.end(), std::int64_t{0}) ==
+      (input.rung_trials.empty() ? 0 : input.rung_trials.front())) {
+    return;  // whole ones alone
+  }
+  report.evaluations = 0;
+  for (std::size_t k = 0; k < input.rung_trials.size(); ++k) {
+    report.rungs.push_back({input.record.rung_costs[k], input.rung_trials[k]});
+    report.evaluations += static_cast<double>(input.rung_trials[k]) * input.record.rung_costs[k];
+  }
+}
+
 std::vector<Comparison> comparisons_of(const ReportInput& input, const std::vector<ReportObjective>& objectives) {
   const char* const during = "measured during the search";
   const char* const again = "measured again at the end";
@@ -283,6 +326,7 @@ std::vector<Comparison> comparisons_of(const ReportInput& input, const std::vect
               {trial->id, *one.predicted, value});
     }
   }
+  add_rungs(set, input, objectives);
   return set.finish();
 }
 
@@ -315,10 +359,11 @@ StudyReport make_report(ReportInput input, const ReportOptions& options) {
     if (!input.record.objectives[i].constraint_only) report.optimised.push_back(i);
   }
   report.front_fidelity = best_fidelity(input.trials);
+  fill_rungs(report, input);
   if (input.space != nullptr) describe_dimensions(report, *input.space);
 
   std::vector<Trial> front;
-  fill_front_and_history(report, input.trials, options, front);
+  fill_front_and_history(report, input, options, front);
   report.front = front_members(input, front);
   mark_ties(report.front);
   fill_scales_and_limits(report, input.trials);

@@ -23,7 +23,12 @@ namespace ridgeline {
 
 struct ReportInput {
   StudyRecord record;
-  std::vector<Trial> trials;  // in id order
+  std::vector<Trial> trials;  // the whole evaluations, in id order
+  // Of a study with rungs: the cheaper evaluations, in id order; how many trials there are on each rung; and by id what
+  // all trials up to and with it cost (cost_through). Empty without rungs.
+  std::vector<Trial> cheaper{};
+  std::vector<std::int64_t> rung_trials{};
+  std::vector<double> spent{};
   std::vector<MeasurementRecord> measurements;
   std::optional<Environment> environment;
   const SearchSpace* space = nullptr;  // null: genomes are shown as gene indices, and `space_problem` says why
@@ -89,6 +94,12 @@ struct Comparison {
   PredictionError error;
 };
 
+// Evaluations on one rung (Trial::rung).
+struct ReportRung {
+  double cost = 1;  // of one, in whole evaluations
+  std::int64_t trials = 0;
+};
+
 struct DeathReason {
   Status status;
   std::string reason;
@@ -105,7 +116,7 @@ struct StudyReport {
   std::vector<std::string> dimension_names;  // as declared: repeats have the same name
   std::vector<ReportObjective> objectives;
   std::vector<std::size_t> optimised;    // indices of the objectives that are no mere constraints
-  std::array<std::int64_t, 5> counts{};  // of trials by Status
+  std::array<std::int64_t, 5> counts{};  // of whole trials by Status
   Fidelity front_fidelity = Fidelity::analytic;
   std::vector<FrontMember> front;  // by ascending first optimised value (minimised)
   std::vector<ReportPoint> points;
@@ -121,6 +132,10 @@ struct StudyReport {
   std::vector<std::string> protocols;   // distinct, canonical JSON
   std::int64_t timed = 0, samples = 0;  // measurements and raw samples in the database
   Json searcher_notes;                  // what the searcher knows of itself, as of its last checkpoint; may be null
+  std::vector<ReportRung> rungs;        // whole evaluations first; empty where there are no cheaper ones
+  double evaluations = 0;               // what all trials cost, in whole evaluations
+
+  std::int64_t whole_trials() const { return rungs.empty() ? record.trials : rungs.front().trials; }
 };
 
 // Labels and origins of a study's objectives, without what needs trials.

@@ -133,6 +133,7 @@ Json explanation_json(const TrialExplanation& explanation) {
             {"trial", trial.id},
             {"status", status_names()[static_cast<std::size_t>(trial.status)]},
             {"fidelity", fidelity_names()[static_cast<std::size_t>(trial.fidelity)]},
+            {"rung", trial.rung},
             {"reason", trial.reason},
             {"violation", trial.violation},
             {"function_hash", hex64(trial.function_hash)},

@@ -249,6 +249,8 @@ Json report_json(const StudyReport& report) {
   if (record.saved) {
     json["evaluations_saved"] = {{"by_genome", record.saved->by_genome}, {"by_function", record.saved->by_function}};
   }
+  for (const ReportRung& rung : report.rungs) json["rungs"].push_back({{"cost", rung.cost}, {"trials", rung.trials}});
+  if (!report.rungs.empty()) json["whole_evaluations"] = report.evaluations;
   json["front_fidelity"] = fidelity_names()[static_cast<std::size_t>(report.front_fidelity)];
   json["front"] = front_json(report);
   json["hypervolume"] = {

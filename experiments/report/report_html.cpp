@@ -15,11 +15,15 @@ namespace {
 constexpr std::size_t most_rows = 200;  // of the front's table; the picture and the CSV have them all
 
 std::string figures(const StudyReport& report) {
-  const auto trials = static_cast<std::int64_t>(report.record.trials);
+  const std::int64_t trials = report.whole_trials();
   const std::int64_t ok = report.counts[static_cast<std::size_t>(Status::ok)];
   std::string html = html_figure(
       "Trials", grouped(trials),
       report.space_log10_size ? fmt::format("of {} candidates", size_text(*report.space_log10_size)) : std::string());
+  if (!report.rungs.empty()) {
+    html += html_figure("Work", fmt::format("{:.1f}", report.evaluations),
+                        "whole evaluations, cheaper ones as their share");
+  }
   const double share = trials > 0 ? static_cast<double>(ok) / static_cast<double>(trials) : 0.0;
   html += html_figure("Feasible", percent(share), fmt::format("{} trials", grouped(ok)));
   if (report.optimised.size() == 1 && !report.front.empty()) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "experiments/report/report_explain.hpp"
 #include "experiments/report/report_formats.hpp"
 #include "experiments/study/study_config.hpp"
+#include "experiments/study/study_parts.hpp"
 #include "experiments/study/warm_start.hpp"
 #include "spaces/hash.hpp"
 
@@ -52,6 +54,7 @@ Json notes_of(const Store& store, const StudyRecord& record, const Stored& store
     const StudyConfig& config = *stored.config;
     SearcherSetup setup{config.seed, record.objectives, config.searcher_options, "stored configuration"};
     if (setup.options.is_null()) setup.options = Json::object();
+    setup.rung_costs = record.rung_costs;
     JsonDocument document = JsonDocument::from_value(config.canonical, setup.origin);
     setup.warm = warm_start_of(config, *stored.space, document);
     document.raise();
@@ -71,7 +74,14 @@ StudyReport report_of(const Store& store, const std::string& study, const Resour
   ReportInput input;
   input.record = find_study(store, study);
   input.database = store.path();
-  input.trials = store.load(input.record.id);
+  input.trials = store.load_every_rung(input.record.id);
+  if (input.record.rung_costs.size() > 1) {
+    const auto cheaper = [](const Trial& trial) { return trial.rung != 0; };
+    input.spent = cost_through(input.trials, input.record.rung_costs);
+    std::ranges::copy_if(input.trials, std::back_inserter(input.cheaper), cheaper);
+    std::erase_if(input.trials, cheaper);
+    input.rung_trials = store.trials_by_rung(input.record.id);
+  }
   input.measurements = store.measurements(input.record.id);
   input.environment = store.environment_of(input.record.id);
   const Stored stored = stored_parts(input.record, resources);
@@ -90,6 +100,7 @@ StudyReport front_of(const Store& store, const std::string& study, const Resourc
     if (fidelity && static_cast<int>(*fidelity) != level) continue;
     input.trials = store.front(input.record.id, static_cast<Fidelity>(level));
   }
+  input.rung_trials = store.trials_by_rung(input.record.id);
   std::sort(input.trials.begin(), input.trials.end(), [](const Trial& a, const Trial& b) { return a.id < b.id; });
   input.measurements = store.measurements(input.record.id);
   input.environment = store.environment_of(input.record.id);

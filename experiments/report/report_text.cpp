@@ -179,8 +179,9 @@ std::string summary_text(const StudyReport& report) {
       fmt::format("{} searched{} for {}{}.", report.record.space_name, searcher.empty() ? "" : " by " + searcher,
                   joined(aims, " and "), limits.empty() ? "" : " with " + joined(limits, " and "));
   const std::int64_t ok = report.counts[static_cast<std::size_t>(Status::ok)];
-  text += fmt::format(" {} {}, {} feasible", grouped(report.record.trials),
-                      report.record.trials == 1 ? "trial" : "trials", grouped(ok));
+  const std::int64_t whole = report.whole_trials();
+  text += fmt::format(" {} {}{}, {} feasible", grouped(whole), whole == 1 ? "trial" : "trials",
+                      report.rungs.empty() ? "" : " evaluated whole", grouped(ok));
   if (report.front.empty()) {
     text += ": no front";
   } else if (report.optimised.size() > 1) {
@@ -188,10 +189,20 @@ std::string summary_text(const StudyReport& report) {
                         fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]);
   }
   text += ".";
+  if (!report.rungs.empty()) text += " " + rungs_text(report);
   if (const auto& saved = report.record.saved; saved && saved->total() > 0) {
     text += fmt::format(" {} in {} proposals.", saved_phrase(*saved), grouped(report.record.trials + saved->total()));
   }
   return text;
+}
+
+std::string rungs_text(const StudyReport& report) {
+  std::vector<std::string> cheaper;
+  for (std::size_t k = report.rungs.size(); k-- > 1;) {
+    cheaper.push_back(fmt::format("{} at {:.3g}", grouped(report.rungs[k].trials), report.rungs[k].cost));
+  }
+  return fmt::format("Cheaper evaluations: {} of a whole one; all together the work of {:.1f}.", joined(cheaper, ", "),
+                     report.evaluations);
 }
 
 std::string saved_phrase(const SavedEvaluations& saved) {

@@ -55,6 +55,7 @@ std::string report_text(const StudyReport& report, const TextStyle& style);  // 
 std::string genome_text(const FrontMember& member);   // "kernel 3 5 · 7, depth 2", or the gene indices
 std::string summary_text(const StudyReport& report);  // one to three sentences
 // "1,200 evaluations saved, 1,000 by equal genes and 200 by equal functions"
+std::string rungs_text(const StudyReport& report);  // of one with rungs: a sentence on how much was evaluated cheaply
 std::string saved_phrase(const SavedEvaluations& saved);
 // The searcher's notes, a line each: its predictors' errors, its stage; empty where it has none.
 std::string searcher_notes_text(const StudyReport& report);

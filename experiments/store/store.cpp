@@ -65,6 +65,15 @@ std::vector<Objective> Store::Impl::objectives(StudyId study) {
   return objectives;
 }
 
+std::vector<double> Store::Impl::rung_costs(StudyId study) {
+  std::vector<double> costs;
+  Statement& rows = database.prepared("SELECT cost FROM rungs WHERE study = ? ORDER BY rung");
+  rows.add(study);
+  while (rows.step()) costs.push_back(rows.number(0));
+  if (costs.empty()) costs.push_back(1.0);
+  return costs;
+}
+
 std::vector<StudyRecord> Store::Impl::read_studies(Statement& rows) {
   std::vector<StudyRecord> records;
   while (rows.step()) {
@@ -88,6 +97,7 @@ std::vector<StudyRecord> Store::Impl::read_studies(Statement& rows) {
   }
   for (StudyRecord& record : records) {
     record.objectives = objectives(record.id);
+    record.rung_costs = rung_costs(record.id);
     const std::optional<Holder> holder = record.state == "running" ? holder_of(record.id) : std::nullopt;
     if (holder && liveness(*holder) == Liveness::dead) record.state = "interrupted";
   }
@@ -198,6 +208,13 @@ StudyId insert_study(Database& database, const StudyRecord& wanted, std::int64_t
   const StudyId id = insert.integer(0);
   insert.reset();
   insert_objectives(database, id, wanted.objectives);
+  for (std::size_t k = 0; wanted.rung_costs.size() > 1 && k < wanted.rung_costs.size(); ++k) {
+    database.prepared("INSERT INTO rungs VALUES (?, ?, ?)")
+        .add(id)
+        .add(static_cast<std::int64_t>(k))
+        .add(wanted.rung_costs[k])
+        .run();
+  }
   return id;
 }
 

@@ -53,8 +53,9 @@ struct StudyRecord {
   std::string state;  // "running", "interrupted" (also where what ran it has died), "done", "infeasible"
   std::vector<Objective> objectives;
   Environment environment;  // where it was begun; what open_study is given is the environment of this run
-  std::int64_t trials = 0;
-  std::optional<SavedEvaluations> saved;  // of the whole study; none where it began before they were counted
+  std::int64_t trials = 0;  // on every rung
+  std::vector<double> rung_costs = {1.0};  // of an evaluation on each rung, in whole ones
+  std::optional<SavedEvaluations> saved;   // of the whole study; none where it began before they were counted
 };
 
 // One timing of one design, with everything it holds for.
@@ -116,13 +117,17 @@ class Store {
   void append(StudyId study, std::span<const Trial> trials, std::span<const MeasurementRecord> measurements,
               const std::optional<Checkpoint>& checkpoint);
   std::optional<Checkpoint> checkpoint(StudyId study) const;
-  std::vector<Trial> load(StudyId study) const;  // in id order, values minimised
+  // The whole evaluations, those on rung 0, in id order, values minimised: the results of a study.
+  std::vector<Trial> load(StudyId study) const;
+  std::vector<Trial> load_every_rung(StudyId study) const;        // the cheaper ones between them too
+  std::vector<std::int64_t> trials_by_rung(StudyId study) const;  // how many, one a rung of the study
   std::optional<Trial> trial(StudyId study, std::int64_t id) const;
   // The constrained non-dominated set of one fidelity, kept up to date by append: read without reading every trial.
   std::vector<Trial> front(StudyId study, Fidelity fidelity) const;
   std::vector<MeasurementRecord> measurements(StudyId study) const;  // with the samples
-  // A stored timing of the same function, protocol and this environment, if there is one.
-  std::optional<MeasurementRecord> reusable(std::uint64_t function_hash, const std::string& protocol) const;
+  // A stored timing of the same function, protocol and this environment, if there is one; of one study, or of any.
+  std::optional<MeasurementRecord> reusable(std::uint64_t function_hash, const std::string& protocol,
+                                            std::optional<StudyId> study = {}) const;
 
   std::int64_t environment(const Environment& environment);        // finds or adds
   std::optional<Environment> environment_of(StudyId study) const;  // where it was begun

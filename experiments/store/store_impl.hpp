@@ -32,6 +32,7 @@ struct Store::Impl {
 
   HeldStudy& held(StudyId study);  // throws StoreError when it is not held
   std::vector<Objective> objectives(StudyId study);
+  std::vector<double> rung_costs(StudyId study);
   void read_values(StudyId study, Trial& trial, std::span<const Objective> objectives);
   void require_whole(const Trial& trial, std::size_t values) const;  // throws StoreError
   std::optional<Holder> holder_of(StudyId study);                    // who has the lock

@@ -44,16 +44,17 @@ std::vector<MeasurementRecord> Store::measurements(StudyId study) const {
   return records;
 }
 
-std::optional<MeasurementRecord> Store::reusable(std::uint64_t function_hash, const std::string& protocol) const {
+std::optional<MeasurementRecord> Store::reusable(std::uint64_t function_hash, const std::string& protocol,
+                                                 std::optional<StudyId> study) const {
   if (impl_->studies.empty()) return std::nullopt;
   Statement& row = impl_->database.prepared(
       "SELECT m.trial, m.objective, m.purpose, m.function_hash, m.protocol, e.fingerprint, m.measured_utc, m.outcome, "
       "m.reason, m.predicted, m.median_s, m.ci_low_s, m.ci_high_s, m.mad_s, m.samples_s, m.ops, m.sum_of_ops_s, "
       "m.arena_bytes, m.weight_bytes FROM measurements m JOIN environments e ON e.id = m.environment WHERE "
       "m.function_hash = ? AND m.protocol = ? AND m.environment = ? AND m.outcome = 'ok' AND m.purpose <> 'reuse' "
-      "ORDER "
-      "BY m.id DESC LIMIT 1");
-  row.add(function_hash).add(protocol).add(impl_->studies.back().environment);
+      "AND (m.study = ? OR ?) ORDER BY m.id DESC LIMIT 1");
+  row.add(function_hash).add(protocol).add(impl_->studies.back().environment).add(study.value_or(0));
+  row.add(!study.has_value());
   if (!row.step()) return std::nullopt;
   MeasurementRecord record = read_measurement(row);
   row.reset();

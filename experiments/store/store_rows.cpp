@@ -134,6 +134,7 @@ Trial read_trial(const Statement& row, const std::string& origin) {
   trial.fidelity = parse_fidelity(row.view(4), origin);
   trial.violation = row.number(5);
   trial.reason = row.view(6);
+  trial.rung = static_cast<int>(row.integer(7));
   return trial;
 }
 

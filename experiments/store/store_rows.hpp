@@ -22,7 +22,7 @@ std::vector<OpTime> parse_ops(const std::string& text);
 Status parse_status(std::string_view word, const std::string& origin);
 Fidelity parse_fidelity(std::string_view word, const std::string& origin);
 
-// A row of "id, genome, function_hash, status, fidelity, violation, reason" of trials; values are left empty.
+// A row of "id, genome, function_hash, status, fidelity, violation, reason, rung" of trials; values are left empty.
 Trial read_trial(const Statement& row, const std::string& origin);
 // The two columns from `column` on; none where they are NULL.
 std::optional<SavedEvaluations> read_saved(const Statement& row, int column);

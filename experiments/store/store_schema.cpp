@@ -137,6 +137,17 @@ ALTER TABLE studies ADD COLUMN saved_by_function INTEGER;
 ALTER TABLE checkpoints ADD COLUMN saved_by_genome INTEGER;
 ALTER TABLE checkpoints ADD COLUMN saved_by_function INTEGER;
 )sql",
+    // Rungs: how cheaply a trial was evaluated, 0 being the whole evaluation, which all were before; and what each rung
+    // of a study that has several costs, in whole evaluations.
+    R"sql(
+ALTER TABLE trials ADD COLUMN rung INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE rungs (
+  study INTEGER NOT NULL REFERENCES studies (id) ON DELETE CASCADE,
+  rung INTEGER NOT NULL,
+  cost REAL NOT NULL,
+  PRIMARY KEY (study, rung)
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 int version(Database& database) { return static_cast<int>(database.integer("PRAGMA user_version")); }

@@ -25,7 +25,7 @@ void Store::Impl::insert_trial(const HeldStudy& study, const Trial& trial) {
     }
   }
   write_genome(trial.genome, genome_text);
-  Statement& row = database.prepared("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  Statement& row = database.prepared("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
   row.add(study.id).add(trial.id).add(genome_text).add(trial.function_hash);
   row.add(status_names()[static_cast<std::size_t>(trial.status)]);
   row.add(fidelity_names()[static_cast<std::size_t>(trial.fidelity)]);
@@ -35,7 +35,7 @@ void Store::Impl::insert_trial(const HeldStudy& study, const Trial& trial) {
   } else {
     row.add(trial.reason);
   }
-  row.run();
+  row.add(trial.rung).run();
   Statement& value = database.prepared("INSERT INTO trial_values VALUES (?, ?, ?, ?)");
   for (std::size_t i = 0; i < trial.values.size(); ++i) {
     value.add(study.id).add(trial.id).add(static_cast<std::int64_t>(i));
@@ -49,7 +49,7 @@ void Store::Impl::load_fronts(HeldStudy& study) {
   for (std::size_t f = 0; f < fidelity_names().size(); ++f) {
     KeptFront kept{ParetoArchive(study.objectives, static_cast<Fidelity>(f)), {}};
     Statement& rows = database.prepared(
-        "SELECT t.id, genome, function_hash, status, t.fidelity, violation, reason FROM front f JOIN trials t ON "
+        "SELECT t.id, genome, function_hash, status, t.fidelity, violation, reason, rung FROM front f JOIN trials t ON "
         "t.study = f.study AND t.id = f.trial WHERE f.study = ? AND f.fidelity = ? ORDER BY t.id");
     rows.add(study.id).add(fidelity_names()[f]);
     std::vector<Trial> trials;
@@ -170,6 +170,12 @@ void Store::Impl::require_whole(const Trial& trial, std::size_t values) const {
 }
 
 std::vector<Trial> Store::load(StudyId study) const {
+  std::vector<Trial> trials = load_every_rung(study);
+  std::erase_if(trials, [](const Trial& trial) { return trial.rung != 0; });
+  return trials;
+}
+
+std::vector<Trial> Store::load_every_rung(StudyId study) const {
   Database& database = impl_->database;
   const std::vector<Objective> objectives = impl_->objectives(study);
   std::vector<Trial> trials;
@@ -178,8 +184,8 @@ std::vector<Trial> Store::load(StudyId study) const {
   if (alone) database.execute("BEGIN");
   try {
     Statement& rows = database.prepared(
-        "SELECT id, genome, function_hash, status, fidelity, violation, reason FROM trials WHERE study = ? ORDER BY "
-        "id");
+        "SELECT id, genome, function_hash, status, fidelity, violation, reason, rung FROM trials WHERE study = ? ORDER "
+        "BY id");
     rows.add(study);
     while (rows.step()) trials.push_back(read_trial(rows, path()));
     Statement& values =
@@ -205,9 +211,21 @@ std::vector<Trial> Store::load(StudyId study) const {
   return trials;
 }
 
+std::vector<std::int64_t> Store::trials_by_rung(StudyId study) const {
+  std::vector<std::int64_t> counts(impl_->rung_costs(study).size(), 0);
+  Statement& rows = impl_->database.prepared("SELECT rung, count(*) FROM trials WHERE study = ? GROUP BY rung");
+  rows.add(study);
+  while (rows.step()) {
+    const auto rung = static_cast<std::size_t>(rows.integer(0));
+    if (rung < counts.size()) counts[rung] = rows.integer(1);
+  }
+  return counts;
+}
+
 std::optional<Trial> Store::trial(StudyId study, std::int64_t id) const {
   Statement& row = impl_->database.prepared(
-      "SELECT id, genome, function_hash, status, fidelity, violation, reason FROM trials WHERE study = ? AND id = ?");
+      "SELECT id, genome, function_hash, status, fidelity, violation, reason, rung FROM trials WHERE study = ? AND id "
+      "= ?");
   row.add(study).add(id);
   if (!row.step()) return std::nullopt;
   Trial trial = read_trial(row, path());

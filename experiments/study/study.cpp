@@ -41,6 +41,7 @@ void Study::Impl::open() {
   wanted.command = command;
   wanted.program_version = hooks.program_version;
   wanted.objectives = objectives;
+  wanted.rung_costs = parts.rung_costs;
   wanted.environment = this_environment();
   const StudyRecord record = store.open_study(wanted);
   id = record.id;
@@ -56,7 +57,7 @@ void Study::Impl::open() {
 
 void Study::Impl::restore() {
   const std::optional<Checkpoint> checkpoint = store.checkpoint(id);
-  std::vector<Trial> all = store.load(id);
+  std::vector<Trial> all = store.load_every_rung(id);
   stored = resumed = static_cast<std::int64_t>(all.size());
   by_genome = FlatMap(all.size());
   by_function = FlatMap(all.size());
@@ -64,7 +65,7 @@ void Study::Impl::restore() {
   for (std::size_t f = 0; f < best.size(); ++f) archives.emplace_back(objectives, static_cast<Fidelity>(f));
   in_order = archives;
   best = {};
-  improved = 0;
+  told_cost = improved = stored_cost = 0;
   told = checkpoint ? static_cast<std::size_t>(checkpoint->first_trial) : 0;
   batch_number = checkpoint ? checkpoint->batch : 0;
   checkpointed.reset();
@@ -87,6 +88,7 @@ void Study::Impl::restore() {
     const auto place = static_cast<std::size_t>(trial.id);
     if (trials.size() < place) trials.resize(place, missing);
     trials.push_back(std::move(trial));
+    stored_cost += cost_of(trials.back());
     remember(trials.back());
   }
   const std::size_t there = std::min(told, trials.size());
@@ -97,23 +99,37 @@ void Study::Impl::restore() {
       throw StoreError(fmt::format("{}: trial {} of study '{}' is missing; the database was changed by another program",
                                    store.path(), i, config.name));
     }
-    by_genome.insert(hash_of(trials[i].genome), i);
-    by_function.insert(trials[i].function_hash, i);
+    by_genome.insert(at_rung(hash_of(trials[i].genome), trials[i].rung), i);
+    by_function.insert(at_rung(trials[i].function_hash, trials[i].rung), i);
+    told_cost += cost_of(trials[i]);
     follow(trials[i]);
   }
+}
+
+double Study::Impl::cost_of(const Trial& trial) const {
+  const auto rung = static_cast<std::size_t>(trial.rung);
+  if (rung < parts.rung_costs.size()) return parts.rung_costs[rung];
+  throw StoreError(
+      fmt::format("{}: trial {} of study '{}' is on a rung that the study has not; the database was "
+                  "changed by another program",
+                  store.path(), trial.id, config.name));
+}
+
+double Study::Impl::slack() const {
+  return std::min(0.5 * parts.rung_costs.back(), 1e-9 * (1.0 + static_cast<double>(config.stop.trials)));
 }
 
 void Study::Impl::remember(const Trial& trial) {
   const auto fidelity = static_cast<std::size_t>(trial.fidelity);
   archives[fidelity].add(trial);
-  if (trial.status != Status::ok) return;
+  if (trial.status != Status::ok || trial.rung != 0) return;
   std::optional<std::size_t>& first = best[fidelity];
   if (!first || trial.values[0] < trials[*first].values[0]) first = static_cast<std::size_t>(trial.id);
 }
 
 void Study::Impl::follow(const Trial& trial) {
   if (!config.stop.stagnation) return;
-  if (in_order[static_cast<std::size_t>(trial.fidelity)].add(trial)) improved = static_cast<std::size_t>(trial.id) + 1;
+  if (in_order[static_cast<std::size_t>(trial.fidelity)].add(trial)) improved = told_cost;
 }
 
 bool Study::Impl::must_pause() {
@@ -124,10 +140,9 @@ bool Study::Impl::must_pause() {
 std::optional<StudyResult::End> Study::Impl::stopped() {
   if (hooks.stop != nullptr && hooks.stop->load()) return End::interrupted;
   if (must_pause()) return End::wall_clock;
-  if (static_cast<std::int64_t>(told) >= config.stop.trials) return End::budget;
-  if (config.stop.stagnation && static_cast<std::int64_t>(told - improved) >= *config.stop.stagnation) {
-    return End::stagnation;
-  }
+  if (told_cost + slack() >= static_cast<double>(config.stop.trials)) return End::budget;
+  const auto patience = static_cast<double>(config.stop.stagnation.value_or(0));
+  if (config.stop.stagnation && told_cost - improved + slack() >= patience) return End::stagnation;
   if (parts.searcher->exhausted() || idle >= most_idle) return End::exhausted;
   return std::nullopt;
 }
@@ -136,6 +151,7 @@ void Study::Impl::progress() {
   if (!hooks.progress) return;
   StudyProgress now;
   now.trials = stored;
+  now.evaluations = stored_cost;
   now.budget = config.stop.trials;
   now.duplicates = saved.total();
   now.elapsed_s = std::chrono::duration<double>(Clock::now() - begin).count();
@@ -191,6 +207,7 @@ std::string Study::Impl::infeasibility(std::span<const Trial* const> all) const 
                          (reaches[i].met == reaches[*tightest].met && *reaches[i].excess > *reaches[*tightest].excess);
     if (tighter) tightest = i;
   }
+  if (all.empty()) return "no candidate was evaluated whole: the budget ended on cheaper rungs; raise \"stop.trials\"";
   if (!tightest) return "no candidate could be evaluated";
   const Objective& objective = objectives[*tightest];
   const Reach& reach = reaches[*tightest];
@@ -215,7 +232,7 @@ StudyResult Study::Impl::finish(End end) {
   std::map<std::string, std::int64_t> reasons;
   for (const Trial& trial : trials) {
     if (trial.id < 0) continue;
-    all.push_back(&trial);
+    if (trial.rung == 0) all.push_back(&trial);
     if (trial.status != Status::ok) ++reasons[trial.reason];
   }
   result.reasons.assign(reasons.begin(), reasons.end());
@@ -236,7 +253,7 @@ StudyResult Study::Impl::finish(End end) {
     result.fidelity = static_cast<Fidelity>(f);
   }
   const bool feasible = !result.front.empty();
-  if (!feasible && !all.empty() && end != End::interrupted) {
+  if (!feasible && stored > 0 && end != End::interrupted) {
     result.end = End::infeasible;
     result.infeasibility = infeasibility(all);
     if (!result.reasons.empty())

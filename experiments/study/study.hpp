@@ -9,6 +9,10 @@
 // A trial's fidelity: of the dearest of its evaluators where it passed every screen, else of the screen that held it
 // back. A candidate that breaks a limit by its cheap values is not timed; it is infeasible, with values where its
 // screens give the rest of them.
+//
+// Rungs: a searcher may ask for cheaper evaluations of candidates (Trial::rung) where objectives have them. Each is a
+// trial; a candidate is evaluated again on the next rung, and what is known of it on one answers only for that one.
+// Fronts and the best are of rung 0, the whole evaluations, and the stop rules count what trials cost in these.
 #pragma once
 
 #include <atomic>
@@ -29,6 +33,7 @@ namespace ridgeline {
 
 struct StudyProgress {
   std::int64_t trials = 0, budget = 0, duplicates = 0;
+  double evaluations = 0;  // what the trials cost, in whole evaluations; the budget is in these
   double elapsed_s = 0;
   const Trial* best = nullptr;  // by the first objective, feasible; null while there is none
   std::size_t front_size = 0;

@@ -17,6 +17,10 @@ std::uint64_t hash_of(const Genome& genome) {
   return hasher.value();
 }
 
+std::uint64_t at_rung(std::uint64_t hash, int rung) {
+  return rung == 0 ? hash : mix64(hash + static_cast<std::uint64_t>(rung) * 0x9e3779b97f4a7c15ULL);
+}
+
 Batch Study::Impl::ask() {
   Timer timer(*this, "ask");
   Batch batch;
@@ -27,6 +31,10 @@ Batch Study::Impl::ask() {
     if (saved_whole) batch.checkpoint->saved = saved;
   }
   batch.asked = parts.searcher->ask(batch_size);
+  batch.rung = parts.searcher->rung();
+  if (batch.rung < 0 || static_cast<std::size_t>(batch.rung) >= parts.rung_costs.size()) {
+    throw std::logic_error(fmt::format("searcher '{}' asks on a rung that is not there", config.searcher));
+  }
   return batch;
 }
 
@@ -37,11 +45,12 @@ void Study::Impl::identify(Batch& batch) {
   std::vector<std::uint64_t> hashes;
   FlatMap first(batch.asked.size());
   for (std::size_t i = 0; i < batch.asked.size(); ++i) {
-    hashes.push_back(hash_of(batch.asked[i]));
+    const std::uint64_t genome_hash = hash_of(batch.asked[i]);
+    hashes.push_back(at_rung(genome_hash, batch.rung));
     const bool alone = cache == StudyCache::off;
     batch.answers.push_back(alone ? later : by_genome.find(hashes[i]).value_or(later));
     if (alone || (batch.answers[i] == later && first.insert(hashes[i], i))) {
-      unknown.push_back({.position = i, .genome_hash = hashes[i]});
+      unknown.push_back({.position = i, .genome_hash = genome_hash});
     }
   }
   make_functions(batch, unknown);
@@ -71,20 +80,23 @@ void Study::Impl::make_functions(const Batch& batch, std::vector<Proposal>& unkn
   });
   if (cache == StudyCache::off || config.verify_cache) return;
   pool.for_each(unknown.size(), [&](std::size_t i) {
-    if (by_function.find(unknown[i].function_hash)) const Design freed = std::move(unknown[i].design);
+    if (by_function.find(at_rung(unknown[i].function_hash, batch.rung)))
+      const Design freed = std::move(unknown[i].design);
   });
 }
 
 void Study::Impl::number(Batch& batch, Proposal& proposal) {
   std::optional<std::size_t> known;
-  if (cache != StudyCache::off) known = by_function.find(proposal.function_hash);
+  const std::uint64_t function = at_rung(proposal.function_hash, batch.rung);
+  if (cache != StudyCache::off) known = by_function.find(function);
   if (!known) {
     known = told + batch.fresh.size();
-    by_function.insert(proposal.function_hash, *known);
+    by_function.insert(function, *known);
     BatchEvaluation fresh;
     fresh.trial.id = static_cast<std::int64_t>(*known);
     fresh.trial.genome = batch.asked[proposal.position];
     fresh.trial.function_hash = proposal.function_hash;
+    fresh.trial.rung = batch.rung;
     fresh.design = std::move(proposal.design);
     fresh.values.resize(objectives.size());
     fresh.estimates.resize(objectives.size());
@@ -97,7 +109,7 @@ void Study::Impl::number(Batch& batch, Proposal& proposal) {
   } else if (config.verify_cache && proposal.problem.empty()) {
     batch.hits.push_back({proposal.position, std::move(proposal.design)});
   }
-  by_genome.insert(proposal.genome_hash, *known);
+  by_genome.insert(at_rung(proposal.genome_hash, batch.rung), *known);
   batch.answers[proposal.position] = *known;
 }
 
@@ -108,7 +120,7 @@ void Study::Impl::check_hits(const Batch& batch) {
     const Trial& answer = trials[batch.answers[hit.position]];
     if (!answer.has_values()) continue;
     ++cache_check.checked;
-    const Candidate candidate{answer.id, &batch.asked[hit.position], &hit.design, 0};
+    const Candidate candidate{answer.id, &batch.asked[hit.position], &hit.design, 0, answer.rung};
     for (std::size_t i = 0; i < objectives.size(); ++i) {
       if (parts.from[i]->exclusive() || parts.screen[i]) continue;
       Score score;
@@ -149,11 +161,13 @@ bool Study::Impl::run_batch() {
   missing.id = -1;
   if (trials.size() < told + batch.fresh.size()) trials.resize(told + batch.fresh.size(), missing);
   bool any = false;
+  double cost = told_cost;
   for (BatchEvaluation& one : batch.fresh) {
     const Trial& stored_before = trials[static_cast<std::size_t>(one.trial.id)];
-    one.wanted = stored_before.id < 0 && one.trial.id < config.stop.trials;
+    cost += cost_of(one.trial);
+    one.wanted = stored_before.id < 0 && cost <= static_cast<double>(config.stop.trials) + slack();
     any = any || one.wanted;
-    if (stored_before.id >= 0 && stored_before.genome != one.trial.genome) {
+    if (stored_before.id >= 0 && (stored_before.genome != one.trial.genome || stored_before.rung != one.trial.rung)) {
       throw StoreError(
           fmt::format("{}: study '{}' does not go on as it was begun (trial {} is another candidate); it was "
                       "written by another version of the program",
@@ -191,7 +205,10 @@ void Study::Impl::tell(const Batch& batch) {
     answers.back().genome = batch.asked[i];  // of the same function as the trial's own
   }
   parts.searcher->tell(answers);
-  for (std::size_t i = told; i < told + batch.fresh.size(); ++i) follow(trials[i]);
+  for (std::size_t i = told; i < told + batch.fresh.size(); ++i) {
+    told_cost += cost_of(trials[i]);
+    follow(trials[i]);
+  }
   told += batch.fresh.size();
   ++batch_number;
 }
@@ -203,7 +220,12 @@ void Study::Impl::time_one(BatchEvaluation& evaluation) {
     if (!needs_timing(evaluation, i)) continue;
     Evaluator& evaluator = *parts.from[i];
     std::optional<MeasurementRecord> earlier;
-    if (evaluator.may_reuse()) earlier = store.reusable(evaluation.trial.function_hash, evaluator.protocol());
+    // What is the same on every rung is timed once.
+    const bool own = parts.rung_costs.size() > 1 && evaluator.rung_costs().size() == 1;
+    if (evaluator.may_reuse() || own) {
+      earlier = store.reusable(evaluation.trial.function_hash, evaluator.protocol(evaluation.trial.rung),
+                               evaluator.may_reuse() ? std::nullopt : std::optional(id));
+    }
     if (!earlier) {
       score(std::span(&self, 1), i, false);
       continue;
@@ -255,6 +277,7 @@ void Study::Impl::commit(std::span<BatchEvaluation* const> done, const std::opti
       remember(trials[place]);
     }
     stored += static_cast<std::int64_t>(done.size());
+    for (const BatchEvaluation* const one : done) stored_cost += cost_of(one->trial);
   }
   progress();
 }

@@ -16,6 +16,8 @@
 //
 // The space, the searcher's and the evaluators' own keys are described where they are: spaces/README.md, search/*.hpp,
 // experiments/evaluators.cpp. "stagnation" counts trials since the front last changed.
+// With a searcher that asks on rungs (evaluator.hpp) both stop rules count whole evaluations, a cheaper one as the
+// share of one that it costs, so that a number of trials is the same work for every searcher.
 //
 // "cache": which candidates are one, so that the first one's values answer the others: "functional" (the default),
 // whose networks compute the same function; "genome", only equal genomes, for tables that give candidates of one
@@ -61,7 +63,7 @@ struct ObjectiveConfig {
 };
 
 struct StopRules {
-  std::int64_t trials = 100;               // distinct trials in the study, resumed ones included
+  std::int64_t trials = 100;               // whole evaluations of distinct trials in the study, resumed ones included
   std::optional<double> wall_s;            // of this run
   std::optional<std::int64_t> stagnation;  // stop after so many trials without a new front member
 };

@@ -44,12 +44,15 @@ struct CacheHit {
 struct Batch {
   std::optional<Checkpoint> checkpoint;
   std::vector<Genome> asked;
+  int rung = 0;                        // of all of them
   std::vector<std::size_t> answers;    // the trial that answers each
   std::vector<BatchEvaluation> fresh;  // those not known before, in order of ids
   std::vector<CacheHit> hits;          // of "verify_cache"
 };
 
 std::uint64_t hash_of(const Genome& genome);
+// What a candidate or function with this hash is known by on a rung.
+std::uint64_t at_rung(std::uint64_t hash, int rung);
 
 // A searcher that proposes so many known candidates in a row has nothing new to say.
 inline constexpr std::size_t most_idle = 50'000;
@@ -69,6 +72,8 @@ struct Study::Impl {
   void remember(const Trial& trial);  // stored: for the fronts and the best
   void follow(const Trial& trial);    // told: for stagnation
   void progress();
+  double cost_of(const Trial& trial) const;  // in whole evaluations
+  double slack() const;                      // less than any evaluation costs, more than sums are off
   StudyResult finish(End end);
   std::string infeasibility(std::span<const Trial* const> all) const;
 
@@ -121,13 +126,15 @@ struct Study::Impl {
   std::vector<Trial> trials;                       // by id; of the batch under way those with id -1 are not done
   std::size_t told = 0;                            // trials of complete batches
   std::optional<std::size_t> checkpointed;         // told, of the last checkpoint stored
-  FlatMap by_genome, by_function;                  // hash -> trial, of complete batches and the one under way
+  FlatMap by_genome, by_function;                  // hash at a rung -> trial, of all batches with the one under way
   std::vector<ParetoArchive> archives;             // by fidelity, of everything stored
   std::array<std::optional<std::size_t>, 3> best;  // by fidelity: trial with the best first objective
   std::vector<ParetoArchive> in_order;  // by fidelity, of everything told, for stagnation: in order of ids, so
                                         // that it does not depend on the order of timing
-  std::size_t improved = 0;             // trials when a front in order last changed
+  double told_cost = 0;                 // of trials of complete batches, in whole evaluations
+  double improved = 0;                  // told_cost when a front in order last changed
   std::int64_t stored = 0;              // trials in the store
+  double stored_cost = 0;
   std::int64_t resumed = 0, reused = 0;
   CacheCheck cache_check;
   SavedEvaluations saved;   // of the whole study

@@ -95,6 +95,32 @@ void refuse_early(const StudyConfig& config, const Resources& resources, JsonDoc
   *parts.space = same.refusing([exit = parts.early_exit](const Genome& genome) { return (*exit)(genome); });
 }
 
+// What the objectives' rungs cost together; notes where they do not go together.
+std::vector<double> shared_rung_costs(const StudyConfig& config, const StudyParts& parts,
+                                      std::vector<Problem>& problems, const std::string& origin) {
+  std::vector<double> costs = {1.0};
+  std::string first;
+  for (std::size_t i = 0; i < parts.from.size(); ++i) {
+    if (parts.screen[i] && parts.screen[i]->rung_costs().size() > 1) {
+      problems.push_back({origin, path_of(config, i) + ".screen", "one amount of work", "rungs, which a screen has not",
+                          "give them to \"from\""});
+    }
+    if (!parts.from[i] || parts.from[i]->rung_costs().size() == 1) continue;
+    const std::vector<double> own = parts.from[i]->rung_costs();
+    if (costs.size() == 1) {
+      costs = own;
+      first = config.objectives[i].objective.name;
+    } else if (own.size() != costs.size()) {
+      problems.push_back({origin, path_of(config, i) + ".from",
+                          fmt::format("{} rungs, as many as '{}' has", costs.size(), first), std::to_string(own.size()),
+                          "or one amount of work, for every rung"});
+      continue;
+    }
+    for (std::size_t k = 0; k < costs.size(); ++k) costs[k] = std::max(costs[k], own[k]);
+  }
+  return costs;
+}
+
 }  // namespace
 
 StudyParts make_parts(const StudyConfig& config, const Resources& resources, JsonDocument& document,
@@ -137,6 +163,7 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
                           "a screen is given whole batches: use \"cost\" or \"count\""});
     }
   }
+  parts.rung_costs = search.rung_costs = shared_rung_costs(config, parts, problems, document.origin());
   for (Problem& problem : problems) document.note(std::move(problem));
   if (parts.space) refuse_early(config, resources, document, parts);
   if (parts.space) search.warm = warm_start_of(config, *parts.space, document);
@@ -144,7 +171,9 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   const bool named = std::ranges::find(known, config.searcher, &SearcherEntry::name) != known.end();
   const bool counted =
       std::ranges::any_of(config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; });
-  if (parts.space && named && counted) {
+  // Without one of its evaluators nobody can tell which rungs a study has.
+  const bool whole = std::ranges::find(parts.from, nullptr) == parts.from.end();
+  if (parts.space && named && counted && (whole || !find_searcher(config.searcher).rungs)) {
     noting(document, "searcher", [&] {
       const auto seen = searcher_costs(search.options, config.precision, *parts.space, resources, search.origin);
       if (seen) parts.costs = seen->fingerprint();
@@ -172,6 +201,16 @@ std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts)
   }
   if (parts.costs != 0) identity.add(parts.costs);
   return identity.value();
+}
+
+std::vector<double> cost_through(std::span<const Trial> trials, std::span<const double> rung_costs) {
+  std::vector<double> through;
+  double sum = 0;
+  for (const Trial& trial : trials) {
+    sum += rung_costs[std::min(static_cast<std::size_t>(trial.rung), rung_costs.size() - 1)];
+    through.push_back(sum);
+  }
+  return through;
 }
 
 std::vector<Objective> objectives_of(const StudyConfig& config) {

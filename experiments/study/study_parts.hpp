@@ -23,6 +23,8 @@ struct StudyParts {
   std::uint64_t costs = 0;  // fingerprint of the devices whose costs the searcher looks at; 0: none
   std::vector<std::unique_ptr<Evaluator>> from;    // one an objective
   std::vector<std::unique_ptr<Evaluator>> screen;  // one an objective, null where it has none
+  // Of an evaluation on each rung that the objectives have, in whole ones: of the dearest of those that have rungs.
+  std::vector<double> rung_costs = {1.0};
 };
 
 // What an evaluator of the study is given beside its options.
@@ -41,6 +43,9 @@ StudyCache cache_of(const StudyConfig& config, const StudyParts& parts);
 // What a stored study is known by beside its space and name: its configuration and what its evaluators read.
 std::uint64_t study_identity(const StudyConfig& config, const StudyParts& parts);
 std::vector<Objective> objectives_of(const StudyConfig& config);
+
+// In whole evaluations: what all trials up to and with each cost. `trials` are on every rung, by id, from 0 on.
+std::vector<double> cost_through(std::span<const Trial> trials, std::span<const double> rung_costs);
 
 // Sets values (minimised), violation, reason and status of a trial that every evaluator gave an answer for, from one
 // natural value an objective; estimates (none, or one an objective) stand in for values that were not asked for because

@@ -89,7 +89,7 @@ void Study::Impl::score(std::span<BatchEvaluation* const> some, std::size_t obje
     if (one->trial.status != Status::ok) continue;
     alive.push_back(one);
     const std::uint64_t function = cache == StudyCache::off ? 0 : one->trial.function_hash;
-    candidates.push_back({one->trial.id, &one->trial.genome, &one->design, function});
+    candidates.push_back({one->trial.id, &one->trial.genome, &one->design, function, one->trial.rung});
   }
   std::vector<Score> scores(candidates.size());
   if (!candidates.empty()) evaluator.evaluate(candidates, scores);
@@ -105,7 +105,7 @@ void Study::Impl::score(std::span<BatchEvaluation* const> some, std::size_t obje
       MeasurementRecord record;
       record.trial_id = one.trial.id;
       record.function_hash = one.trial.function_hash;
-      record.protocol = evaluator.protocol();
+      record.protocol = evaluator.protocol(one.trial.rung);
       record.objective = objectives[objective].name;
       record.purpose = "search";
       record.predicted = one.estimates[objective];

@@ -26,7 +26,7 @@ std::vector<Verified> Study::Impl::verify(std::span<const Trial> front) {
         if (record.trial_id != trial.id || record.objective != objectives[i].name) continue;
         if (record.predicted) one.predicted = record.predicted;
         if (record.purpose != "verify" || record.environment != here) continue;
-        if (record.protocol != parts.from[i]->protocol()) continue;
+        if (record.protocol != parts.from[i]->protocol(0)) continue;
         one.again = record.measurement;
         done = true;
       }
@@ -54,7 +54,7 @@ std::vector<Verified> Study::Impl::verify(std::span<const Trial> front) {
     MeasurementRecord record;
     record.trial_id = verified[at].trial;
     record.function_hash = subjects[at]->function_hash;
-    record.protocol = parts.from[verified[at].objective]->protocol();
+    record.protocol = parts.from[verified[at].objective]->protocol(0);
     record.objective = objectives[verified[at].objective].name;
     record.purpose = "verify";
     record.predicted = verified[at].predicted;

@@ -281,7 +281,7 @@ void ParetoArchive::drop_dominated(std::size_t place) {
 }
 
 bool ParetoArchive::add(const Trial& trial) {
-  if (trial.status != Status::ok || trial.fidelity != fidelity_ || !trial.has_values()) return false;
+  if (trial.status != Status::ok || trial.rung != 0 || trial.fidelity != fidelity_ || !trial.has_values()) return false;
   const std::size_t m = counted_.size();
   if (trial.values.size() != values_) throw std::invalid_argument("ParetoArchive: a value for each objective expected");
   for (std::size_t k = 0; k < m; ++k) {

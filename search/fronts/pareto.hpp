@@ -43,9 +43,9 @@ class ParetoArchive {
   // counts.
   ParetoArchive(std::vector<Objective> objectives, Fidelity fidelity);
 
-  // Trials of another fidelity, without values or infeasible, are not taken. Returns whether the trial is now on the
-  // front. O(log n) for a trial that two objectives leave behind. Throws std::invalid_argument when the number of
-  // values is not that of the objectives or a counted one is not finite.
+  // Trials of another fidelity or a cheaper rung, without values or infeasible, are not taken. Returns whether the
+  // trial is now on the front. O(log n) for a trial that two objectives leave behind. Throws std::invalid_argument when
+  // the number of values is not that of the objectives or a counted one is not finite.
   bool add(const Trial& trial);
   std::span<const Trial> front() const { return front_; }  // by ascending counted values, the first of them first
 

@@ -179,10 +179,10 @@ TEST_F(EvaluatorTest, MeasuredTimesWholeNetworksHere) {
   ASSERT_EQ(again.size(), 2U);
   EXPECT_GT(calls, 0);
   EXPECT_GE(again[1].samples_s.size(), 5U);
-  const Json protocol = Json::parse(evaluator->protocol());
+  const Json protocol = Json::parse(evaluator->protocol(0));
   EXPECT_EQ(protocol["cache"], "hot");
   EXPECT_EQ(protocol["min_samples"], 5);
-  EXPECT_NE(evaluator->protocol(), make({{"evaluator", "measured"}, {"cache", "cold"}})->protocol());
+  EXPECT_NE(evaluator->protocol(0), make({{"evaluator", "measured"}, {"cache", "cold"}})->protocol(0));
 }
 
 TEST_F(EvaluatorTest, MistakesAreNamed) {

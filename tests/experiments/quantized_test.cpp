@@ -115,19 +115,32 @@ TEST(Quantized, NarrowedPlansAreTheSamePlans) {
 TEST(Quantized, AccuraciesAreThoseOfTheNetworksInTheirFormats) {
   const Plans plans;
   const std::string database = plans.data.scratch.path("q.db");
-  const StudyResult result = testing::run_study(plans.study("q"), database);
-  EXPECT_EQ(result.trials, 64);
+  EXPECT_EQ(testing::run_study(plans.study("whole"), database).trials, 64);
+  Json cheaper = plans.study("rungs");
+  cheaper["searcher"] = {{"name", "hyperband"}};
+  cheaper["objectives"][0]["from"]["images"] = {60, 30, 12};
+  cheaper["stop"]["trials"] = 10;
+  testing::run_study(cheaper, database);
+  const Store store(database, Store::Mode::read);
+  EXPECT_EQ(store.find("rungs")->rung_costs, (std::vector<double>{1.0, 0.5, 0.2}));
   const Dataset set = load_dataset(plans.data.folder);
   const SearchSpace space = SearchSpace::load(plans.space);
   TrainedModel model = load_trained_model(plans.model, resources());
   adapt(model, set);
-  for (const Trial& trial : testing::trials_of(database, "q")) {
-    Design design = space.decode(trial.genome);
-    calibrate(design, set.train, model.normalisation, 1);
-    const double expected =
-        evaluate_classifier(design, set.validation, model.normalisation, {.emulation = Emulation::missing}).accuracy;
-    EXPECT_DOUBLE_EQ(-trial.values[0], 100 * expected);
+  std::vector<int> seen(3);
+  for (const std::string study : {"whole", "rungs"}) {
+    for (const Trial& trial : testing::trials_of(database, study)) {
+      const std::size_t count = trial.rung == 0 ? 60 : trial.rung == 1 ? 30 : 12;
+      ++seen[static_cast<std::size_t>(trial.rung)];
+      Design design = space.decode(trial.genome);
+      calibrate(design, set.train, model.normalisation, 1);
+      const double expected = evaluate_classifier(design, calibration_images(set.validation, count),
+                                                  model.normalisation, {.emulation = Emulation::missing})
+                                  .accuracy;
+      EXPECT_DOUBLE_EQ(-trial.values[0], 100 * expected) << count << " images";
+    }
   }
+  EXPECT_GT(std::ranges::min(seen), 0);
 }
 
 TEST(Quantized, AnInterruptedSearchIsTheSame) {
@@ -164,6 +177,9 @@ TEST(Quantized, BadInputIsSaid) {
   EXPECT_THAT(study_of("model", "gone.onnx"), AllOf(HasSubstr("model"), HasSubstr("gone.onnx")));
   EXPECT_THAT(study_of("data", "nowhere"), AllOf(HasSubstr("data"), HasSubstr("nowhere")));
   EXPECT_THAT(study_of("images", 1000), AllOf(HasSubstr("images"), HasSubstr("at most 60")));
+  EXPECT_THAT(study_of("images", {1000, 100}), AllOf(HasSubstr("images"), HasSubstr("at most 60")));
+  EXPECT_THAT(study_of("images", {30, 30}), AllOf(HasSubstr("images"), HasSubstr("each less")));
+  EXPECT_THAT(study_of("images", {30, 7.5}), AllOf(HasSubstr("images"), HasSubstr("whole")));
   Json other = plans.study("q");
   other["space"] = "nasbench_macro";
   EXPECT_THAT(what_of([&] { testing::run_study(other, database); }), HasSubstr("networks without weights"));

@@ -93,7 +93,9 @@ inline void write_golden(const std::string& path) {
   Store store(path, Store::Mode::write);
   const StudyId study = store.open_study(some_record("golden")).id;
   const MeasurementRecord timing = some_measurement();
-  store.append(study, random_trials(12, 11), std::span(&timing, 1), Checkpoint{1, 0, {"s/1", Json{{"position", 12}}}});
+  store.append(study, random_trials(12, 11), std::span(&timing, 1),
+               Checkpoint{1, 0, {"s/1", Json{{"position", 12}}}, SavedEvaluations{1, 2}});
+  store.set_saved(study, {3, 4});
   const LayerLatency layer{"conv 3x3", "f32", 1, 0.5, 0.01, 20};
   store.put_layers("host", std::span(&layer, 1));
   store.set_state(study, "done");

@@ -255,7 +255,8 @@ TEST(Store, RemovesAStudyWithEverythingOfIt) {
   store.remove_study(study);
   EXPECT_EQ(store.studies().size(), 1U);
   EXPECT_EQ(store.load(other).size(), 30U);
-  for (const char* table : {"trials", "trial_values", "front", "checkpoints", "locks", "measurements", "objectives"}) {
+  for (const char* table :
+       {"trials", "trial_values", "front", "checkpoints", "locks", "measurements", "objectives", "rungs"}) {
     EXPECT_EQ(sql(path, std::string("SELECT count(*) FROM ") + table + " WHERE study = " + std::to_string(study)), "0")
         << table;
   }
@@ -268,31 +269,68 @@ TEST(Store, RefusesToWriteAStudyItDoesNotHold) {
   EXPECT_THROW(store.append(1, random_trials(1, 1), {}, std::nullopt), StoreError);
 }
 
-// The database of schema version 1 that is kept beside this file opens, migrates, and means what it meant. It is made
-// again, after a change that is meant to change it and only then, as schemas/README.md says.
-TEST(Store, OpensTheDatabaseOfSchemaVersion1) {
+// The databases of older schema versions that are kept beside this file open, migrate, and mean what they meant. They
+// are made again, after a change that is meant to change them and only then, as schemas/README.md says.
+class StoreMigration : public ::testing::TestWithParam<int> {};
+
+TEST_P(StoreMigration, OpensTheDatabaseOfSchemaVersion) {
   const Scratch scratch;
-  const std::string golden = std::string(RIDGELINE_SOURCE_DIR) + "/tests/experiments/schemas/v1.sqlite";
-  const std::string path = scratch.path("v1.db");
-  if (std::getenv("RIDGELINE_WRITE_GOLDEN") != nullptr) write_golden(golden);
+  const std::string version = std::to_string(GetParam());
+  const std::string golden = std::string(RIDGELINE_SOURCE_DIR) + "/tests/experiments/schemas/v" + version + ".sqlite";
+  const std::string path = scratch.path("old.db");
+  if (std::getenv("RIDGELINE_WRITE_GOLDEN") != nullptr && GetParam() == Store::schema_version()) write_golden(golden);
   std::filesystem::copy_file(golden, path);
   std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
-  ASSERT_EQ(sql(path, "PRAGMA user_version"), "1");
+  ASSERT_EQ(sql(path, "PRAGMA user_version"), version);
   for (const Store::Mode mode : {Store::Mode::read, Store::Mode::write}) {
     const Store store(path, mode);
     const StudyRecord record = store.find("golden").value();
     EXPECT_EQ(record.config_hash, 0x0123456789abcdefU);
     EXPECT_EQ(record.state, "done");
     EXPECT_EQ(record.trials, 12);
-    expect_same_trials(store.load(record.id), random_trials(12, 11));
+    EXPECT_EQ(record.rung_costs, std::vector<double>{1.0});
+    EXPECT_EQ(record.saved, GetParam() == 1 ? std::nullopt : std::optional(SavedEvaluations{3, 4}));
+    expect_same_trials(store.load(record.id), random_trials(12, 11));  // all of them whole evaluations
+    EXPECT_EQ(store.trials_by_rung(record.id), std::vector<std::int64_t>{12});
     EXPECT_EQ(store.front(record.id, Fidelity::measured).size(), 2U);
-    EXPECT_EQ(store.checkpoint(record.id)->state.data, (Json{{"position", 12}}));
+    const Checkpoint checkpoint = store.checkpoint(record.id).value();
+    EXPECT_EQ(checkpoint.state.data, (Json{{"position", 12}}));
+    EXPECT_EQ(checkpoint.saved, GetParam() == 1 ? std::nullopt : std::optional(SavedEvaluations{1, 2}));
     ASSERT_EQ(store.measurements(record.id).size(), 1U);
     EXPECT_EQ(store.measurements(record.id)[0].measurement.samples_s, some_measurement().measurement.samples_s);
     EXPECT_EQ(store.layers("host").size(), 1U);
   }
   EXPECT_EQ(sql(path, "PRAGMA user_version"), std::to_string(Store::schema_version()));
   EXPECT_EQ(sql(path, "PRAGMA integrity_check"), "ok");
+}
+
+INSTANTIATE_TEST_SUITE_P(Store, StoreMigration, ::testing::Range(1, 4));
+
+TEST(Store, EverySchemaVersionHasItsDatabase) { EXPECT_EQ(Store::schema_version(), 3); }
+
+TEST(Store, KeepsTheRungOfATrialAndWhatItCosts) {
+  const Scratch scratch;
+  const std::string path = scratch.path("a.db");
+  StudyRecord record = some_record("one");
+  record.rung_costs = {1.0, 0.25, 0.125};
+  std::vector<Trial> trials = random_trials(40, 3);
+  for (std::size_t i = 0; i < trials.size(); ++i) trials[i].rung = i < 30 ? 2 : i < 36 ? 1 : 0;
+  StudyId id = 0;
+  {
+    Store store(path, Store::Mode::write);
+    id = store.open_study(record).id;
+    store.append(id, trials, {}, Checkpoint{0, 0, {"s/1", Json::object()}});
+  }
+  const Store store(path, Store::Mode::read);
+  EXPECT_EQ(store.find("one")->rung_costs, record.rung_costs);
+  EXPECT_EQ(store.trials_by_rung(id), (std::vector<std::int64_t>{4, 6, 30}));
+  expect_same_trials(store.load_every_rung(id), trials);
+  const std::vector<Trial> whole(trials.begin() + 36, trials.end());
+  expect_same_trials(store.load(id), whole);
+  EXPECT_EQ(store.trial(id, 31)->rung, 1);
+  for (const Fidelity fidelity : {Fidelity::analytic, Fidelity::predicted, Fidelity::measured}) {
+    for (const Trial& member : store.front(id, fidelity)) EXPECT_GE(member.id, 36);
+  }
 }
 
 }  // namespace

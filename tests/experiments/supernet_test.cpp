@@ -114,6 +114,31 @@ TEST(SupernetTraining, GoesOnFromAnInterruptionBitForBit) {
   EXPECT_NE(what_of([&] { elastic.train(config, "whole"); }).find("training.supernet"), std::string::npos);
 }
 
+TEST(Supernet, OnARungAccuraciesAreThoseOnItsImages) {
+  const Elastic elastic;
+  const Supernet supernet = Supernet::load(elastic.trained(2), resources());
+  Json study = elastic.study("s");
+  study["searcher"] = {{"name", "successive-halving"}, {"candidates", 6}};
+  study["objectives"][0]["from"].update(Json{{"images", {60, 20}}, {"recalibration_images", 40}});
+  study["stop"]["trials"] = 6;
+  const std::string database = elastic.data.scratch.path("rungs.db");
+  testing::run_study(study, database);
+  const Dataset set = load_dataset(elastic.data.folder);
+  const Recalibration recalibration(set.train, supernet.normalisation(), 40, 1);
+  std::vector<int> seen(2);
+  for (const Trial& trial : testing::trials_of(database, "s")) {
+    ++seen[static_cast<std::size_t>(trial.rung)];
+    const Design design = supernet.candidate(trial.genome, recalibration).design;
+    const LabelledImages images = calibration_images(set.validation, trial.rung == 0 ? 60 : 20);
+    const double expected = evaluate_classifier(design, images, supernet.normalisation(), {}).accuracy;
+    EXPECT_NEAR(-trial.values[0], 100 * expected, 1e-9) << "rung " << trial.rung;
+  }
+  EXPECT_GT(seen[0], 0);
+  EXPECT_GT(seen[1], seen[0]);
+  const Store store(database, Store::Mode::read);
+  EXPECT_EQ(store.find("s")->rung_costs, (std::vector<double>{1.0, 0.6}));  // with the images of recalibration
+}
+
 TEST(Supernet, AnExtractedCandidateIsTheSupernetsOwn) {
   const Elastic elastic;
   const std::string path = elastic.trained(2);

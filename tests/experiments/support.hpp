@@ -120,14 +120,14 @@ inline StudyResult run_study(const Json& study, const std::string& database, Stu
 
 inline std::vector<Trial> trials_of(const std::string& database, const std::string& name) {
   const Store store(database, Store::Mode::read);
-  return store.load(store.find(name).value().id);
+  return store.load_every_rung(store.find(name).value().id);
 }
 
 inline std::string describe_trial(const Trial& trial) {
   std::string text = std::to_string(trial.id) + " [";
   for (const auto gene : trial.genome.genes) text += std::to_string(gene);
   text += "] " + std::to_string(trial.function_hash) + " " + status_names()[static_cast<std::size_t>(trial.status)] +
-          " " + fidelity_names()[static_cast<std::size_t>(trial.fidelity)];
+          " " + fidelity_names()[static_cast<std::size_t>(trial.fidelity)] + " rung " + std::to_string(trial.rung);
   char number[40];
   for (const double value : trial.values) {
     std::snprintf(number, sizeof number, " %a", value);

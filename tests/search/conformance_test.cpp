@@ -45,6 +45,7 @@ class Search {
       Trial trial;
       trial.id = static_cast<std::int64_t>(history.size());
       trial.genome = genome;
+      trial.rung = searcher.rung();
       judge_(trial);
       history.push_back(genome);
       trials.push_back(std::move(trial));
@@ -342,12 +343,17 @@ TEST_P(Conformance, ChecksTheOrderOfCallsAndTheShapeOfTrials) {
   EXPECT_THROW(searcher->save(), std::logic_error);
   EXPECT_THROW(searcher->tell({}), std::logic_error);
   for (const std::vector<double>& values : {std::vector<double>{}, {1.0}, {1.0, 2.0, 3.0}, {1.0, std::nan("")}}) {
-    const Trial trial = ok_trial(0, asked[0], values);
+    Trial trial = ok_trial(0, asked[0], values);
+    trial.rung = searcher->rung();
     EXPECT_THROW(searcher->tell({&trial, 1}), std::logic_error);
   }
-  const Trial stranger = ok_trial(0, Genome{std::vector<std::uint16_t>(77, 0)}, {1.0, 2.0});
+  Trial stranger = ok_trial(0, Genome{std::vector<std::uint16_t>(77, 0)}, {1.0, 2.0});
+  stranger.rung = searcher->rung();
   EXPECT_THROW(searcher->tell({&stranger, 1}), std::logic_error);
-  const Trial trial = ok_trial(0, asked[0], {1.0, 2.0});
+  Trial trial = ok_trial(0, asked[0], {1.0, 2.0});
+  trial.rung = searcher->rung() + 1;
+  EXPECT_THROW(searcher->tell({&trial, 1}), std::logic_error);
+  trial.rung = searcher->rung();
   searcher->tell({&trial, 1});
   EXPECT_NO_THROW(searcher->save());
 }

@@ -61,6 +61,7 @@ inline bool step(Searcher& searcher, std::size_t n, const Judge& judge, std::vec
     trials.emplace_back();
     trials.back().id = static_cast<std::int64_t>(history.size() + trials.size() - 1);
     trials.back().genome = genome;
+    trials.back().rung = searcher.rung();
     judge(trials.back());
   }
   searcher.tell(trials);

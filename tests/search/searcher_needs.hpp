@@ -17,6 +17,7 @@ struct Needs {
   bool limits = false;               // of the objectives
   int garbled = 3000;                // states to try
   std::size_t most_bytes = 16'384;   // of a saved state: its weights where there are some, not its history
+  bool rungs = false;                // to be offered some
 };
 
 inline Needs needs_of(const std::string& searcher) {
@@ -60,6 +61,11 @@ inline Needs needs_of(const std::string& searcher) {
     return {small, {}, false, 200, 131'072};
   }
   if (searcher == "hype") return {{{"samples", 200}}};
+  if (find_searcher(searcher).rungs) {
+    Needs needs;
+    needs.rungs = true;
+    return needs;
+  }
   if (searcher == "tpe") return {{{"memory", 24}}, {}, false, 700};
   return {};
 }
@@ -83,6 +89,7 @@ inline SearcherSetup setup_of(const std::string& searcher, std::size_t objective
   SearcherSetup setup = setup_for(objectives, seed);
   const Needs needs = needs_of(searcher);
   setup.options = needs.options;
+  if (needs.rungs) setup.rung_costs = {1.0, 1.0 / 3.0, 1.0 / 9.0};
   for (Objective& objective : setup.objectives) {
     if (needs.limits) objective.limit = 30.0;
   }
