@@ -117,7 +117,10 @@ class RungSearch final : public SearcherBase {
 
   void write(Json& data) const override {
     std::string members;
-    for (const Genome& genome : members_) members += (members.empty() ? "" : " ") + text_.write(genome.genes);
+    for (const Genome& genome : members_) {
+      if (!members.empty()) members += ' ';
+      members += text_.write(genome.genes);
+    }
     data["bracket"] = bracket_;
     data["step"] = step_;
     data["members"] = std::move(members);
