@@ -189,7 +189,7 @@ std::string summary_text(const StudyReport& report) {
                         fidelity_names()[static_cast<std::size_t>(report.front_fidelity)]);
   }
   text += ".";
-  if (!report.rungs.empty()) text += " " + rungs_text(report);
+  if (!report.rungs.empty()) text += fmt::format(" {}", rungs_text(report));
   if (const auto& saved = report.record.saved; saved && saved->total() > 0) {
     text += fmt::format(" {} in {} proposals.", saved_phrase(*saved), grouped(report.record.trials + saved->total()));
   }
