@@ -6,6 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "predictors/row_checks.hpp"
 #include "spaces/config_error.hpp"
 
 namespace ridgeline {
@@ -15,6 +16,7 @@ constexpr const char* signature = "transfer/2";
 constexpr double least_error = std::numeric_limits<double>::min();
 
 constexpr std::array<double, 3> penalties{0.3, 1.0, 3.0};
+constexpr double reach = 10.0;  // predictions are up to so many times beyond the costs seen
 
 void check_costs(const Eigen::Ref<const Eigen::MatrixXd>& costs) {
   if (!costs.allFinite() || (costs.size() > 0 && !(costs.minCoeff() > 0))) {
@@ -27,13 +29,27 @@ double scale_of(const Eigen::ArrayXd& values) {
   return deviation > 1e-12 * std::max(1.0, values.abs().maxCoeff()) ? deviation : 1.0;
 }
 
-// Coefficients of the first columns of X, 0 for the others, and an intercept, which no penalty draws.
-Eigen::VectorXd combine(const Eigen::MatrixXd& X, Eigen::Index columns, const Eigen::VectorXd& y, double penalty) {
+// Columns of a description of rows, and what is combined of them: costs or their logarithms.
+struct Kind {
+  Eigen::Index first, count;
+  bool logarithmic;
+};
+
+// A description has costs, amounts, logarithms of costs.
+std::vector<Kind> kinds_of(Eigen::Index devices, Eigen::Index amounts) {
+  std::vector<Kind> kinds{{0, devices, false}, {devices + amounts, devices, true}};
+  if (amounts > 0) kinds.push_back({0, devices + amounts, false});
+  return kinds;
+}
+
+// Coefficients of the kind's columns of X, 0 for the others, and an intercept, which no penalty draws.
+Eigen::VectorXd combine(const Eigen::MatrixXd& X, const Kind& kind, const Eigen::VectorXd& y, double penalty) {
   const Eigen::RowVectorXd centre = X.colwise().mean();
-  const Eigen::MatrixXd centred = (X.rowwise() - centre).leftCols(columns);
+  const Eigen::MatrixXd centred = (X.rowwise() - centre).middleCols(kind.first, kind.count);
   const Eigen::VectorXd off = y.array() - y.mean();
   Eigen::VectorXd combination = Eigen::VectorXd::Zero(X.cols() + 1);
-  combination.head(columns) = nonnegative_ridge(centred, off, penalty, 1.0 / static_cast<double>(columns));
+  const double prior = 1.0 / static_cast<double>(kind.count);
+  combination.segment(kind.first, kind.count) = nonnegative_ridge(centred, off, penalty, prior);
   combination[X.cols()] = y.mean() - centre * combination.head(X.cols());
   return combination;
 }
@@ -81,46 +97,72 @@ DeviceTransfer::DeviceTransfer(const Eigen::Ref<const Eigen::MatrixXd>& pool, Ei
   if (pool.rows() == 0 || amounts < 0 || pool.cols() <= amounts) {
     throw std::invalid_argument("transfer: no designs, or no other device");
   }
-  check_costs(pool.leftCols(pool.cols() - amounts));
-  centre_ = pool.colwise().mean().transpose();
-  scale_.resize(pool.cols());
-  for (Eigen::Index j = 0; j < pool.cols(); ++j) scale_[j] = scale_of(pool.col(j).array());
+  devices_ = pool.cols() - amounts;
+  const Eigen::MatrixXd rows = described(pool);
+  centre_ = rows.colwise().mean().transpose();
+  scale_.resize(rows.cols());
+  for (Eigen::Index j = 0; j < rows.cols(); ++j) scale_[j] = scale_of(rows.col(j).array());
+}
+
+Eigen::MatrixXd DeviceTransfer::described(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
+  if (X.cols() != devices_ + amounts_) {
+    throw std::invalid_argument("transfer: another number of devices or amounts than in the pool");
+  }
+  check_costs(X.leftCols(devices_));
+  if (!X.allFinite()) throw std::invalid_argument("transfer: amounts must be finite");
+  Eigen::MatrixXd rows(X.rows(), 2 * devices_ + amounts_);
+  rows << X, X.leftCols(devices_).array().log().matrix();
+  return rows;
 }
 
 Eigen::MatrixXd DeviceTransfer::standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
-  if (X.cols() != centre_.size()) throw std::invalid_argument("transfer: another number of devices than in the pool");
-  check_costs(X.leftCols(X.cols() - amounts_));
-  if (!X.allFinite()) throw std::invalid_argument("transfer: amounts must be finite");
-  return (X.rowwise() - centre_.transpose()) * scale_.cwiseInverse().asDiagonal();
+  return (described(X).rowwise() - centre_.transpose()) * scale_.cwiseInverse().asDiagonal();
 }
 
-Eigen::ArrayXd DeviceTransfer::positive(const Eigen::ArrayXd& values) const {
-  return (values < least_).select(least_ * (values / least_ - 1.0).exp().max(1e-300), values);
+// Within reach of the costs seen: what is below a tenth of the least goes on towards 0 from there.
+Eigen::ArrayXXd DeviceTransfer::within_reach(const Eigen::ArrayXXd& costs) const {
+  const double low = least_ / reach, high = most_ * reach;
+  return (costs < low).select(low * (costs / low - 1.0).exp().max(1e-300), costs.min(high));
+}
+
+// By combination, a column each.
+Eigen::MatrixXd DeviceTransfer::costs_of(const Eigen::MatrixXd& rows) const {
+  Eigen::MatrixXd each = rows * combinations_.topRows(rows.cols());
+  each.rowwise() += combinations_.row(rows.cols());
+  const auto kinds = kinds_of(devices_, amounts_);
+  for (Eigen::Index c = 0; c < each.cols(); ++c) {
+    if (kinds[static_cast<std::size_t>(c) / penalties.size()].logarithmic) {
+      each.col(c) = each.col(c).array().min(std::log(most_ * reach)).exp();
+    }
+  }
+  return each;
 }
 
 void DeviceTransfer::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen::Ref<const Eigen::VectorXd>& y) {
-  if (X.rows() != y.size()) throw std::invalid_argument("transfer: as many values as rows are needed");
-  if (X.rows() == 0) throw std::invalid_argument("transfer: no rows");
+  check_fit("transfer", X, y);
   check_costs(y);
   const Eigen::MatrixXd rows = standardised(X);
-  const double unit = scale_of(y.array());  // so that equal coefficients are a prior whatever the new device
-  const Eigen::VectorXd values = y / unit;
-  const Eigen::Index count = rows.rows(), kinds = amounts_ > 0 ? 2 : 1;
-  const auto each = static_cast<Eigen::Index>(penalties.size());
-  least_ = 0.1 * y.minCoeff();
-  combinations_.resize(rows.cols() + 1, kinds * each);
+  const Eigen::VectorXd logs = y.array().log();
+  const Eigen::Index count = rows.rows();
+  const auto kinds = kinds_of(devices_, amounts_);
+  least_ = y.minCoeff();
+  most_ = y.maxCoeff();
+  combinations_.resize(rows.cols() + 1, static_cast<Eigen::Index>(kinds.size() * penalties.size()));
   Eigen::MatrixXd left_out = Eigen::MatrixXd::Zero(count, combinations_.cols());
   for (Eigen::Index c = 0; c < combinations_.cols(); ++c) {
-    const Eigen::Index columns = c < each ? rows.cols() - amounts_ : rows.cols();
-    const double penalty = penalties[static_cast<std::size_t>(c % each)];
-    combinations_.col(c) = combine(rows, columns, values, penalty) * unit;
+    const Kind& kind = kinds[static_cast<std::size_t>(c) / penalties.size()];
+    const double penalty = penalties[static_cast<std::size_t>(c) % penalties.size()];
+    const Eigen::VectorXd& target = kind.logarithmic ? logs : Eigen::VectorXd(y);
+    const double unit = scale_of(target.array());  // so that equal coefficients are a prior whatever the new device
+    combinations_.col(c) = combine(rows, kind, target / unit, penalty) * unit;
     for (Eigen::Index i = 0; i < count && count > 1; ++i) {
       const auto kept = all_but(count, i);
-      const Eigen::VectorXd without = combine(rows(kept, Eigen::all), columns, values(kept), penalty);
-      left_out(i, c) = value_of(without, rows.row(i)) * unit - y[i];
+      const Eigen::VectorXd without = combine(rows(kept, Eigen::all), kind, target(kept) / unit, penalty);
+      const double found = value_of(without, rows.row(i)) * unit;
+      left_out(i, c) = (kind.logarithmic ? std::exp(std::min(found, std::log(most_ * reach))) : found) - y[i];
     }
   }
-  const Eigen::ArrayXd errors = left_out.array().abs().colwise().mean().transpose().max(1e-12 * unit);
+  const Eigen::ArrayXd errors = left_out.array().abs().colwise().mean().transpose().max(1e-12 * scale_of(y.array()));
   shares_ = (errors / errors.minCoeff()).pow(-8.0);
   shares_ /= shares_.sum();
   left_out_ = std::max((left_out * shares_).squaredNorm() / static_cast<double>(count), least_error);
@@ -128,23 +170,16 @@ void DeviceTransfer::fit(const Eigen::Ref<const Eigen::MatrixXd>& X, const Eigen
 
 Prediction DeviceTransfer::predict(const Eigen::Ref<const Eigen::MatrixXd>& X) const {
   if (shares_.size() == 0) throw std::logic_error("transfer: predict before fit");
-  const Eigen::MatrixXd rows = standardised(X);
-  Eigen::MatrixXd each = rows * combinations_.topRows(rows.cols());
-  each.rowwise() += combinations_.row(rows.cols());
+  const Eigen::MatrixXd each = costs_of(standardised(X));
   const Eigen::VectorXd mean = each * shares_;
   const Eigen::MatrixXd squares = (each.colwise() - mean).cwiseAbs2();
   const Eigen::VectorXd apart = squares * shares_;
-  return {positive(mean.array()), (apart.array() + left_out_).sqrt()};
+  return {within_reach(mean.array()).matrix(), (apart.array() + left_out_).sqrt()};
 }
 
 double DeviceTransfer::left_out_error() const {
   if (shares_.size() == 0) throw std::logic_error("transfer: no fit yet");
   return left_out_;
-}
-
-Eigen::VectorXd DeviceTransfer::coefficients() const {
-  if (shares_.size() == 0) throw std::logic_error("transfer: no fit yet");
-  return combinations_.topRows(centre_.size()) * shares_;
 }
 
 Json DeviceTransfer::save() const {
@@ -155,7 +190,7 @@ Json DeviceTransfer::save() const {
   };
   return {{"signature", signature}, {"amounts", amounts_},     {"centre", list(centre_)},
           {"scale", list(scale_)},  {"shares", list(shares_)}, {"combinations", list(combinations_)},
-          {"least", least_},        {"left_out", left_out_}};
+          {"least", least_},        {"most", most_},           {"left_out", left_out_}};
 }
 
 void DeviceTransfer::load(const Json& state) {
@@ -167,11 +202,15 @@ void DeviceTransfer::load(const Json& state) {
   const std::vector<double> centre = root.numbers("centre"), scale = root.numbers("scale"),
                             combinations = root.numbers("combinations"), shares = root.numbers("shares");
   const double least = root.number("least", {.least = least_error});
+  const double most = root.number("most", {.least = least});
   const double left_out = root.number("left_out", {.least = least_error});
   const auto amounts = root.integer("amounts", {.least = 0, .most = static_cast<std::int64_t>(scale.size())});
+  const auto columns = static_cast<std::int64_t>(centre.size()) - amounts;  // costs and their logarithms
   const bool above = std::ranges::all_of(scale, [](double value) { return value > 0; });
-  if (centre.empty() || static_cast<std::size_t>(amounts) >= centre.size() || scale.size() != centre.size() || !above ||
-      shares.empty() || combinations.size() != shares.size() * (centre.size() + 1)) {
+  const bool devices = columns >= 2 && columns % 2 == 0;
+  if (!devices || scale.size() != centre.size() || !above ||
+      shares.size() != penalties.size() * kinds_of(columns / 2, amounts).size() ||
+      combinations.size() != shares.size() * (centre.size() + 1)) {
     root.note("combinations", "lengths that fit, and scales above 0", "others");
   }
   root.finish();
@@ -184,7 +223,9 @@ void DeviceTransfer::load(const Json& state) {
   shares_ = vector(shares);
   combinations_ = Eigen::Map<const Eigen::MatrixXd>(combinations.data(), centre_.size() + 1, shares_.size());
   amounts_ = amounts;
+  devices_ = columns / 2;
   least_ = least;
+  most_ = most;
   left_out_ = left_out;
 }
 

@@ -3,9 +3,10 @@
 //
 // The cost is a combination of the others' costs, each in units of its own spread, with coefficients that are nowhere
 // negative, as what is slower on one device is seldom faster on another, each drawn towards the same coefficient by a
-// penalty; and of the same with amounts of the design itself beside them, its operators of each kind, say, for what
-// another mix of them decides on the new device. Of either kind there are three, by their penalties. A prediction is
-// their mean, weighted by the inverse eighth power of their mean absolute leave-one-out errors.
+// penalty. There are three kinds: of the costs; of their logarithms, for the logarithm; and of the costs and amounts of
+// the design itself, its operators of each kind, say, for what another mix of them decides on the new device. Of each
+// kind there are three, by their penalties. A prediction is their mean, weighted by the inverse eighth power of their
+// mean absolute leave-one-out errors.
 #pragma once
 
 #include <Eigen/Core>
@@ -21,9 +22,9 @@ namespace ridgeline {
 Eigen::VectorXd nonnegative_ridge(const Eigen::Ref<const Eigen::MatrixXd>& X,
                                   const Eigen::Ref<const Eigen::VectorXd>& y, double penalty, double prior);
 
-// Features of a row: its costs on the other devices, positive, as are the values, then amounts of the design, not
-// negative where they are costly. fit() refuses costs that are not positive by std::invalid_argument. Predictions are
-// positive: what a combination puts below a tenth of the least cost seen goes on towards 0 from there.
+// Features of a row: its costs on the other devices, positive, as are the values, then amounts of the design, which
+// make it no cheaper. fit() refuses costs that are not positive by std::invalid_argument. Predictions are positive:
+// what is below a tenth of the least cost seen goes on towards 0 from there, and ten times the largest is the most.
 class DeviceTransfer final : public Predictor {
  public:
   // `pool`: m x (d + amounts), a row for each design there is, or for some: what features are in units of. The last
@@ -37,18 +38,19 @@ class DeviceTransfer final : public Predictor {
   Json save() const override;
   void load(const Json& state) override;
 
-  // How much of the prediction each feature decides, in units of its spread: the mean coefficients. d + amounts.
-  Eigen::VectorXd coefficients() const;
+  Eigen::Index devices() const { return devices_; }
 
  private:
+  Eigen::MatrixXd described(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
   Eigen::MatrixXd standardised(const Eigen::Ref<const Eigen::MatrixXd>& X) const;
-  Eigen::ArrayXd positive(const Eigen::ArrayXd& values) const;
+  Eigen::ArrayXXd within_reach(const Eigen::ArrayXXd& costs) const;
+  Eigen::MatrixXd costs_of(const Eigen::MatrixXd& rows) const;
 
-  Eigen::Index amounts_;
-  Eigen::VectorXd centre_, scale_;  // d + amounts
-  Eigen::MatrixXd combinations_;    // (d + amounts + 1) x combinations: coefficients, then the intercept
+  Eigen::Index devices_ = 0, amounts_;
+  Eigen::VectorXd centre_, scale_;  // of costs, amounts and logarithms of costs
+  Eigen::MatrixXd combinations_;    // (those + 1) x combinations: coefficients, then the intercept
   Eigen::VectorXd shares_;          // of the combinations; empty before fit
-  double least_ = 1;                // a tenth of the least cost seen
+  double least_ = 1, most_ = 1;     // costs seen
   double left_out_ = 0;
 };
 

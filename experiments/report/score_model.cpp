@@ -74,9 +74,9 @@ class TransferModel final : public ScoreModel {
   Json save() const override { return transfer_->save(); }
   void load(const Json& state) override {
     transfer_->load(state);
-    if (transfer_->coefficients().size() == static_cast<Eigen::Index>(others_->source().names.size())) return;
+    if (transfer_->devices() == static_cast<Eigen::Index>(others_->source().names.size())) return;
     throw ConfigError({"transfer state", "centre", "as many devices as are named",
-                       std::to_string(transfer_->coefficients().size()), "train it again"});
+                       std::to_string(transfer_->devices()), "train it again"});
   }
 
  private:

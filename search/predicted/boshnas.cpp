@@ -192,7 +192,7 @@ class Boshnas final : public SearcherBase {
   NearestGenomes nearest_;
   std::size_t initial_ = 0, starts_ = 0, near_ = 0;
   double aleatoric_ = 0.5, epistemic_ = 1.0, uncertain_ = 0.1, random_ = 0.1;
-  DescentOptions descent_;
+  InputDescentOptions descent_;
   MlpOptions networks_;
   bool shaped_ = true;
   std::vector<std::size_t> modelled_;

@@ -75,7 +75,7 @@ Eigen::VectorXd ConfidenceBounds::operator()(const Eigen::Ref<const Eigen::Matri
 }
 
 Eigen::MatrixXd descended(const ConfidenceBounds& bounds, Eigen::MatrixXd X, std::span<const Aim> aims,
-                          const DescentOptions& options, Rng& rng) {
+                          const InputDescentOptions& options, Rng& rng) {
   Eigen::MatrixXd best = X, gradient;
   Eigen::VectorXd least = Eigen::VectorXd::Constant(X.rows(), std::numeric_limits<double>::infinity());
   Eigen::ArrayXXd first = Eigen::ArrayXXd::Zero(X.rows(), X.cols()), second = first;

@@ -46,7 +46,7 @@ class ConfidenceBounds {
   double aleatoric_, epistemic_;
 };
 
-struct DescentOptions {
+struct InputDescentOptions {
   std::size_t steps = 30;
   double rate = 0.1;         // of the range of a feature, at most twice that a step
   bool second_order = true;  // AdaHessian (Yao et al., AAAI 2021), else Adam
@@ -55,6 +55,6 @@ struct DescentOptions {
 // Each row of X on its own, kept from 0 to 1: the best point that it passed, itself among them. AdaHessian's diagonal
 // of the Hessian is z * Hz for a z of random signs (Hutchinson), Hz by central differences of the gradient.
 Eigen::MatrixXd descended(const ConfidenceBounds& bounds, Eigen::MatrixXd X, std::span<const Aim> aims,
-                          const DescentOptions& options, Rng& rng);
+                          const InputDescentOptions& options, Rng& rng);
 
 }  // namespace ridgeline
