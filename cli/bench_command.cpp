@@ -7,6 +7,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/version.hpp"
 #include "experiments/bench/report.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 
 struct BenchCommand {
   std::string study, database, html, cache, reach;
-  std::vector<std::string> overrides, searchers, grids, reference;
+  std::vector<std::string> overrides, searchers, grids, reference, warm_start;
   std::vector<std::int64_t> at;
   BenchOptions options;
   std::optional<std::int64_t> asks;
@@ -45,7 +46,7 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
                        fmt::to_string(options.first_seed), ""});
   }
   const BenchProblem problem(config, cli.resources, cache_named(command.cache));
-  const BenchSettings settings = bench_settings(problem, command.searchers, command.grids);
+  const BenchSettings settings = bench_settings(problem, command.searchers, command.grids, command.warm_start);
   check_bench_reference(problem, command.reference);
   BenchRequest request{options.budget.evaluations, command.at, command.reference, {}};
   if (!command.reach.empty()) request.reach = reach_setting(settings.settings, command.reach);
@@ -75,6 +76,7 @@ BenchReport run(const CommandLine& cli, const BenchCommand& command, const Inter
   report.threads = result.threads;
   report.elapsed_s = result.elapsed_s;
   report.interrupted = result.interrupted;
+  report.begun = result.begun;
   report.command = cli.command;
   report.program_version = program_version();
   return report;
@@ -111,6 +113,7 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
       "  ridgeline bench nasbench201_gold6226 --evaluations 300 --at 100 --reference accuracy=50 "
       "--reference latency_s=1.1x\n"
       "  ridgeline bench zdt1 --searcher nsga2 --grid nsga2.population=20,50,100 --evaluations 1000 --seeds 20\n"
+      "  ridgeline bench nasbench201_gold6226 --searcher mcts --db runs.db --warm-start nasbench201_accuracy\n"
       "  ridgeline bench separable --searcher \"nsga2 population=1000 offspring=1000\" --cache off --evaluations "
       "1000000 --seeds 1 --threads 1");
   command->add_option("study", options->study, "study file, or the name of a shipped one: the problem")->required();
@@ -120,9 +123,13 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
       "a searcher, with options after its name: \"nsga2 population=50\"; default: all that can run the study");
   command->add_option("--grid", options->grids,
                       "values of a searcher's option, each a setting: nsga2.population=20,50");
-  command->add_option("--seeds", options->options.seeds, "runs of each setting")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{1'000'000}))
-      ->capture_default_str();
+  command
+      ->add_option("--warm-start", options->warm_start,
+                   "run every searcher once more, beginning with the best of the nearest of these studies stored in "
+                   "--db ('*': of all others); may be repeated")
+      ->type_name("STUDY")
+      ->allow_extra_args(false);
+  add_seeds_option(*command, options->options.seeds, "runs of each setting");
   command->add_option("--first-seed", options->first_seed, "seed of the first run; default: the study's");
   command->add_option("--evaluations", options->options.budget.evaluations, "distinct evaluations of a run")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
@@ -149,9 +156,7 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
       ->add_option("--enumerate", options->options.most_enumerated,
                    "compute the exact answer of spaces of at most so many combinations")
       ->capture_default_str();
-  command->add_option("--threads", options->options.threads, "threads, each a run at a time; 0: all")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
+  add_all_threads_option(*command, options->options.threads, "threads, each a run at a time");
   command
       ->add_option("--db", options->database,
                    "keep every run as a study in this database; what is there is not run again")
@@ -159,7 +164,7 @@ void add_bench_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--out,--html", options->html, "write one self-contained HTML file")->type_name("FILE");
   auto* markdown = command->add_flag("--md,--markdown", options->markdown, "print Markdown");
   command->add_flag("--json", options->json, "print JSON: stable keys, SI units")->excludes(markdown);
-  command->add_flag("--quiet", options->quiet, "no progress");
+  add_quiet_option(*command, options->quiet);
   command->callback([&cli, options] { cli.action = [&cli, options] { return bench(cli, *options); }; });
 }
 

@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/calibration/calibrate.hpp"
 #include "experiments/calibration/device_check.hpp"
 #include "experiments/calibration/device_conformance.hpp"
@@ -246,9 +247,7 @@ void add_calibration_commands(CLI::App& device, CommandLine& cli) {
   calibrate->add_option("--format", flags->formats, "number format; may be repeated")
       ->allow_extra_args(false)
       ->capture_default_str();
-  calibrate->add_option("--threads", flags->threads, "threads, pinned")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_pinned_threads_option(*calibrate, flags->threads);
   calibrate->add_option("--budget", flags->budget_s, "seconds for everything")
       ->check(CLI::Range(10.0, 86400.0))
       ->capture_default_str();
@@ -256,7 +255,7 @@ void add_calibration_commands(CLI::App& device, CommandLine& cli) {
   calibrate->add_option("--name", flags->name, "name of the device")->capture_default_str();
   calibrate->add_option("--out", flags->out, "device file to write")->capture_default_str();
   calibrate->add_option("--db", flags->database, "also store the layer latencies in this database");
-  calibrate->add_flag("--quiet", flags->quiet, "no progress and no result; errors only");
+  add_silent_option(*calibrate, flags->quiet);
   add_json_option(*calibrate, flags->json);
   calibrate->callback([&cli, flags] { cli.action = [&cli, flags] { return calibrate_host(cli, *flags); }; });
 
@@ -278,14 +277,12 @@ void add_calibration_commands(CLI::App& device, CommandLine& cli) {
   check->add_option("--format", checked->formats, "number format; may be repeated")
       ->allow_extra_args(false)
       ->capture_default_str();
-  check->add_option("--threads", checked->check.threads, "threads, pinned")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_pinned_threads_option(*check, checked->check.threads);
   check->add_option("--seed", checked->check.seed, "seed of the networks")->capture_default_str();
   check->add_option("--seconds", checked->check.seconds, "seconds to time for, all networks of a format together")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  check->add_flag("--quiet", checked->quiet, "no progress");
+  add_quiet_option(*check, checked->quiet);
   for (const char* name : {"--n", "--format", "--threads", "--seed", "--seconds"}) {
     check->get_option(name)->needs(space);
   }

@@ -3,6 +3,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/report/front_choices.hpp"
 #include "experiments/report/report_units.hpp"
 
@@ -99,10 +100,8 @@ void add_choices_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--members", flags->options.members, "how many networks of the front are timed, spread over it")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  command->add_option("--threads", flags->options.threads, "threads, pinned")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_pinned_threads_option(*command, flags->options.threads);
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return show(cli, *flags); }; });
 }

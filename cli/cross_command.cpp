@@ -3,6 +3,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/report/cross_device.hpp"
 #include "experiments/report/report_units.hpp"
 
@@ -67,7 +68,7 @@ void add_cross_command(CLI::App& app, CommandLine& cli) {
   command->add_option("study", flags->options.studies, "names of stored studies of one quality, each with its own cost")
       ->required();
   add_database_option(*command, flags->database);
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return show(cli, *flags); }; });
 }

@@ -8,6 +8,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/data/contact_sheet.hpp"
 #include "experiments/data/glyphs.hpp"
 #include "spaces/hash.hpp"
@@ -175,10 +176,8 @@ void add_make_glyphs(CLI::App& make, CommandLine& cli) {
   glyphs->add_option("--test", flags->options.test, "images that are kept for the end")->capture_default_str();
   glyphs->add_option("--fonts", flags->options.fonts, "folder that holds Debian's fonts/ and texmf/")
       ->capture_default_str();
-  glyphs->add_option("--threads", flags->options.threads, "threads, 0: all; changes nothing but the time")
-      ->check(CLI::Range(0, 1024))
-      ->capture_default_str();
-  glyphs->add_flag("--quiet", flags->quiet, "no progress");
+  add_all_threads_option(*glyphs, flags->options.threads, "threads, which change nothing but the time");
+  add_quiet_option(*glyphs, flags->quiet);
   add_json_option(*glyphs, flags->json);
   glyphs->callback([&cli, flags] { cli.action = [&cli, flags] { return make_glyph_set(cli, *flags); }; });
 }
@@ -199,7 +198,7 @@ void add_data_commands(CLI::App& app, CommandLine& cli) {
   show->add_option("path", flags->path, "folder, dataset.json or .npz file")->required();
   show->add_option("--sheet", flags->sheet, "also write a picture: a row a class, the first images of train (PNG)");
   show->add_flag("--test", flags->test, "also read the test split");
-  show->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*show, flags->quiet);
   add_json_option(*show, flags->json);
   show->callback([&cli, flags] { cli.action = [&cli, flags] { return show_dataset(cli, *flags); }; });
 }

@@ -8,6 +8,7 @@
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/device_costs.hpp"
 #include "experiments/report/report_space.hpp"
 #include "hwmodels/spatial/array_simulation.hpp"
@@ -221,7 +222,7 @@ void add_mapping_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--device", flags->device, "device file, or the name of a shipped device: systolic or spatial")
       ->required();
   command->add_flag("--simulate", flags->simulate, "systolic arrays: stalls of every layer, cycle by cycle");
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return show_mapping(cli, *flags); }; });
 }

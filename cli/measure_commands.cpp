@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/design_options.hpp"
 #include "cli/operators.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/calibration/device_conformance.hpp"
 #include "experiments/device_costs.hpp"
 #include "experiments/report/report_formats.hpp"
@@ -156,9 +157,7 @@ void add_measure_commands(CLI::App& app, CommandLine& cli) {
   add_genome_options(*timed, timing->design);
   add_format_option(*timed, timing->design);
   MeasureOptions& protocol = timing->measure;
-  timed->add_option("--threads", protocol.threads, "threads, pinned")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_pinned_threads_option(*timed, protocol.threads);
   timed->add_flag("--cold", timing->cold, "empty the caches before every run; default: hot");
   timed->add_option("--target", protocol.target_s, "seconds to time for")
       ->check(CLI::PositiveNumber)

@@ -3,6 +3,7 @@
 
 #include "cli/command_line.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/quantization/patch_plan.hpp"
 #include "experiments/training/trained_model.hpp"
 #include "hwmodels/mcu.hpp"
@@ -72,9 +73,7 @@ void add_search_options(CLI::App& command, PatchesFlags& flags) {
   command.add_option("--images", options.images, "validation images that the plans are run on; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command.add_option("--threads", options.threads, "threads, pinned")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
+  add_pinned_threads_option(command, options.threads);
 }
 
 }  // namespace
@@ -98,7 +97,7 @@ void add_patches_command(CLI::App& app, CommandLine& cli) {
       ->check(CLI::PositiveNumber);
   command->add_flag("--stream-input", flags->stream_input, "patches get their part of the input from outside the SRAM");
   add_search_options(*command, *flags);
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return show_patches(cli, *flags); }; });
 }

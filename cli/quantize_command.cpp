@@ -8,6 +8,7 @@
 #include "cli/output_file.hpp"
 #include "cli/post_training_options.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/version.hpp"
 #include "experiments/quantization/quantize_report.hpp"
 #include "experiments/report/report.hpp"
@@ -123,7 +124,7 @@ void add_quantize_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--time-budget", flags->config.wall_s, "stop searching after so many seconds")
       ->check(CLI::PositiveNumber);
   command->add_option("--seed", flags->config.seed, "of the search")->capture_default_str();
-  command->add_flag("--quiet", flags->quiet, "no progress and no result; errors only");
+  add_silent_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return run_quantize(cli, *flags); }; });
 }

@@ -11,6 +11,7 @@
 #include "cli/output_file.hpp"
 #include "cli/post_training_options.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/train_options.hpp"
 #include "experiments/quantization/post_training.hpp"
 #include "experiments/quantization/sensitivity_file.hpp"
@@ -399,7 +400,7 @@ void add_sensitivity_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--problem", flags->problem,
                       "folder for the table and a problem for each measure, for ridgeline allocate");
   add_threads_option(*command, flags->options.threads);
-  command->add_flag("--quiet", flags->quiet, "no progress and no result; errors only");
+  add_silent_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags, command] {
     cli.action = [&cli, flags, command] { return run_sensitivity(cli, *flags, *command); };

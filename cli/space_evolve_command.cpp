@@ -6,6 +6,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/report/evolved_space.hpp"
 #include "experiments/report/narrowed_space.hpp"
 #include "experiments/report/report.hpp"
@@ -169,7 +170,7 @@ void add_space_evolve_command(CLI::App& spaces, CommandLine& cli) {
       ->capture_default_str();
   command->add_option("--seed", search.seed, "seed of the evolution")->capture_default_str();
   command->add_option("--top", flags->top, "sub-spaces to show")->check(CLI::Range(1, 1000))->capture_default_str();
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return evolve(cli, *flags); }; });
 }

@@ -4,6 +4,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "experiments/report/narrowed_space.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/report/report_units.hpp"
@@ -148,7 +149,7 @@ void add_space_shrink_command(CLI::App& spaces, CommandLine& cli) {
   command->add_option("--predictor", flags->options.predictor, "what predicts the objectives: auto, or a name")
       ->capture_default_str();
   command->add_option("--seed", shrinking.seed, "seed of the candidates that are drawn")->capture_default_str();
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return shrink(cli, *flags); }; });
 }

@@ -8,6 +8,7 @@
 #include "cli/command_line.hpp"
 #include "cli/output_file.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/train_options.hpp"
 #include "cli/version.hpp"
 #include "experiments/report/report_formats.hpp"
@@ -190,7 +191,7 @@ void add_rank(CLI::App& app, CommandLine& cli) {
   command->add_option("--seed", flags->config.seed, "of the candidates")->capture_default_str();
   add_threads_option(*command, flags->config.alone.threads);
   add_training_options(*command, flags->config.alone);
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return rank(cli, *flags); }; });
 }
@@ -326,7 +327,7 @@ void add_winners(CLI::App& app, CommandLine& cli) {
       ->needs(tune)
       ->capture_default_str();
   add_threads_option(*command, options.threads);
-  command->add_flag("--quiet", flags->quiet, "no progress");
+  add_quiet_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return winners(cli, *flags); }; });
 }

@@ -8,6 +8,7 @@
 #include "cli/output_file.hpp"
 #include "cli/post_training_options.hpp"
 #include "cli/progress.hpp"
+#include "cli/shared_options.hpp"
 #include "cli/version.hpp"
 #include "experiments/quantization/format_sweep.hpp"
 #include "experiments/report/report_html.hpp"
@@ -177,7 +178,7 @@ void add_sweep_command(CLI::App& app, CommandLine& cli) {
   command->add_option("--seed", config.seed, "of a search with --trials")->capture_default_str();
   command->add_option("--csv", flags->csv, "write every pair as CSV")->type_name("FILE");
   command->add_option("--html", flags->html, "write the study's report as one HTML file")->type_name("FILE");
-  command->add_flag("--quiet", flags->quiet, "no progress and no result; errors only");
+  add_silent_option(*command, flags->quiet);
   add_json_option(*command, flags->json);
   command->callback([&cli, flags] { cli.action = [&cli, flags] { return run_sweep(cli, *flags); }; });
 }

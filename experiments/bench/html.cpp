@@ -1,42 +1,11 @@
 #include <fmt/format.h>
 
 #include "experiments/bench/report.hpp"
-#include "experiments/report/report_assets.hpp"
 #include "experiments/report/report_markup.hpp"
 #include "experiments/report/report_units.hpp"
 
 namespace ridgeline {
 namespace {
-
-constexpr std::string_view page = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="ridgeline">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{title}} – Ridgeline</title>
-<style>
-{{style}}</style>
-</head>
-<body>
-<main>
-<header>
-<div class="eyebrow">Ridgeline benchmark</div>
-<h1>{{title}}</h1>
-<p class="lead">{{summary}}</p>
-</header>
-{{sections}}
-<section>
-<h2>How to read this</h2>
-{{notes}}
-<pre>{{command}}</pre>
-</section>
-<footer>{{footer}}</footer>
-</main>
-</body>
-</html>
-)";
 
 std::string table_html(const BenchTable& table) {
   std::string html = "<div class=\"scroll\"><table><thead><tr>";
@@ -75,14 +44,11 @@ std::string bench_html(const BenchReport& report) {
                   report.about.empty() ? "" : ". ", report.figures.rows.size(), report.figures.seeds,
                   report.figures.seeds == 1 ? "" : "s", grouped(report.budget.evaluations), report.space,
                   size_text(report.log10_size));
-  return filled_page(page, {{"title", html_escaped(report.study)},
-                            {"style", std::string(report_style)},
-                            {"summary", html_escaped(summary)},
-                            {"sections", sections},
-                            {"notes", notes},
-                            {"command", html_escaped(report.command)},
-                            {"footer", html_escaped("Made by Ridgeline " + report.program_version +
-                                                    "; nothing is loaded from elsewhere.")}});
+  sections += "<section>\n<h2>How to read this</h2>\n" + notes + "<pre>" + html_escaped(report.command) +
+              "</pre>\n</section>\n<footer>" +
+              html_escaped("Made by Ridgeline " + report.program_version + "; nothing is loaded from elsewhere.") +
+              "</footer>\n";
+  return html_page({"benchmark", report.study, summary, sections});
 }
 
 }  // namespace ridgeline

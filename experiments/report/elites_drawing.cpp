@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "experiments/report/elites.hpp"
-#include "experiments/report/report_assets.hpp"
 #include "experiments/report/report_markup.hpp"
 
 namespace ridgeline {
@@ -180,37 +179,10 @@ class HeatMap {
   std::string text_;
 };
 
-constexpr std::string_view page = R"(<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="ridgeline">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{{title}} – Ridgeline</title>
-<style>
-{{style}}
+constexpr std::string_view own_style = R"(
 .map svg { width: 100%; height: auto; display: block; }
 td { white-space: nowrap; }
 td.wide { white-space: normal; }
-</style>
-</head>
-<body>
-<main>
-<header>
-<div class="eyebrow">Ridgeline archive</div>
-<h1>{{title}}</h1>
-<p class="lead">{{summary}}</p>
-</header>
-<div class="panel map">{{map}}</div>
-{{answers}}
-<section>
-<h2>The best of each kind</h2>
-{{table}}
-</section>
-</main>
-</body>
-</html>
 )";
 
 std::string rows_html(const ElitesReport& report) {
@@ -260,12 +232,9 @@ std::string elites_svg(const ElitesReport& report) { return HeatMap(report).svg(
 std::string elites_html(const ElitesReport& report) {
   const std::string title =
       fmt::format("{}: best {} of each kind", report.study, report.objectives[report.score].label);
-  return filled_page(page, {{"title", html_escaped(title)},
-                            {"style", std::string(report_style)},
-                            {"summary", html_escaped(elites_summary(report))},
-                            {"map", elites_svg(report)},
-                            {"answers", answers_html(report)},
-                            {"table", rows_html(report)}});
+  const std::string body = "<div class=\"panel map\">" + elites_svg(report) + "</div>\n" + answers_html(report) +
+                           "<section>\n<h2>The best of each kind</h2>\n" + rows_html(report) + "\n</section>\n";
+  return html_page({"archive", title, elites_summary(report), body, own_style});
 }
 
 }  // namespace ridgeline

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "experiments/report/report_assets.hpp"
+
 namespace ridgeline {
 namespace {
 
@@ -87,6 +89,37 @@ std::string filled_page(std::string_view page, const std::map<std::string, std::
     at = close + 2;
   }
   return html;
+}
+
+std::string html_page(const HtmlPage& page) {
+  constexpr std::string_view frame = R"(<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="ridgeline">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{{title}} – Ridgeline</title>
+<style>
+{{style}}{{extra_style}}</style>
+</head>
+<body>
+<main>
+<header>
+<div class="eyebrow">Ridgeline {{kind}}</div>
+<h1>{{title}}</h1>
+{{lead}}</header>
+{{body}}</main>
+</body>
+</html>
+)";
+  const std::string lead = page.lead.empty() ? "" : "<p class=\"lead\">" + html_escaped(page.lead) + "</p>\n";
+  return filled_page(frame, {{"title", html_escaped(page.title)},
+                             {"style", std::string(report_style)},
+                             {"extra_style", std::string(page.extra_style)},
+                             {"kind", html_escaped(page.kind)},
+                             {"lead", lead},
+                             {"body", page.body}});
 }
 
 std::string csv_line(const std::vector<std::string>& cells) {

@@ -22,6 +22,15 @@ std::string html_panel(std::string_view id, std::string_view label, std::string_
 // Puts texts into the page's {{name}} markers in one pass, so that a marker inside a user's text stays text.
 std::string filled_page(std::string_view page, const std::map<std::string, std::string, std::less<>>& texts);
 
+// A page without a script, in the style of all reports, which loads nothing from elsewhere.
+struct HtmlPage {
+  std::string kind;                   // above the title: "benchmark"
+  std::string title, lead;            // plain text; an empty lead is left out
+  std::string body;                   // markup
+  std::string_view extra_style = "";  // CSS of this page alone
+};
+std::string html_page(const HtmlPage& page);
+
 std::string csv_line(const std::vector<std::string>& cells);  // RFC 4180, with its line end
 std::string exact_text(double value);                         // the shortest that reads back as the same number
 

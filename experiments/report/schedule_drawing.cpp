@@ -139,13 +139,13 @@ std::string schedule_html(const ScheduleReport& report) {
               html_cell(fmt::format("{:.2f}", place.finish_s * 1e6), true) + "</tr>\n";
     }
   }
-  return fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n<style>body{{font-family:"
-      "system-ui,sans-serif;margin:2em}}table{{border-collapse:collapse}}td,th{{padding:2px 12px;text-align:left}}"
-      "td.n,th:nth-child(n+4){{text-align:right}}svg{{max-width:100%;height:auto}}</style></head><body>\n{1}<table><tr>"
-      "<th>accelerator</th><th>network</th><th>layer</th><th>start (µs)</th><th>end (µs)</th></tr>\n{2}</table>"
-      "</body></html>\n",
-      html_escaped(report.network + " on " + report.device), schedule_svg(report), rows);
+  const std::string body = "<div class=\"panel\">" + schedule_svg(report) +
+                           "</div>\n<section>\n<h2>What runs when</h2>\n<div class=\"scroll\"><table><thead><tr>"
+                           "<th>accelerator</th><th>network</th><th>layer</th><th class=\"n\">start (µs)</th>"
+                           "<th class=\"n\">end (µs)</th></tr></thead><tbody>\n" +
+                           rows + "</tbody></table></div>\n</section>\n";
+  return html_page({"schedule", report.network + " on " + report.device, "", body,
+                    ".panel svg { width: 100%; height: auto; display: block; }\n"});
 }
 
 }  // namespace ridgeline

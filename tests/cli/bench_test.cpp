@@ -43,7 +43,7 @@ TEST_F(Bench, KeepsRunsAndDoesNotRepeatThem) {
 }
 
 TEST_F(Bench, SaysWhatOthersNeedToReachASearcher) {
-  const nlohmann::json reach = parsed(run({"zdt1", "--searcher", "nsga2", "--seeds", "3", "--evaluations", "200",
+  const nlohmann::json reach = parsed(run({"separable", "--searcher", "nsga2", "--seeds", "3", "--evaluations", "200",
                                            "--at", "100", "--reach", "random", "--json"}))
                                    .at("reach");
   EXPECT_EQ(reach.at("searcher"), "random");
@@ -51,9 +51,32 @@ TEST_F(Bench, SaysWhatOthersNeedToReachASearcher) {
   EXPECT_EQ(reach.at("targets")[1].at("at"), 200);
   EXPECT_EQ(reach.at("targets")[1].at("rows")[0].at("label"), "nsga2");
   EXPECT_GT(reach.at("targets")[1].at("rows")[0].at("ratio"), 1.0);
-  const Outcome unknown = run({"zdt1", "--searcher", "nsga2", "--reach", "nsga3"});
+  const Outcome unknown = run({"separable", "--searcher", "nsga2", "--reach", "nsga3"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("a searcher that is run"));
+}
+
+TEST_F(Bench, RunsSearchersWithAWarmStartAndWithout) {
+  const Outcome before =
+      run_ridgeline({"search", "separable", "--name", "before", "--trials", "40", "--db", "runs.db", "--quiet"},
+                    {folder_.path(), {}, 0, ""});
+  ASSERT_EQ(before.code, 0) << before.err;
+  const std::vector<std::string> words{"separable",     "--searcher", "nsga2",        "--seeds", "2",
+                                       "--evaluations", "60",         "--warm-start", "before",  "--json"};
+  std::vector<std::string> stored = words;
+  stored.insert(stored.end(), {"--db", "runs.db"});
+  const nlohmann::json made = parsed(run(stored));
+  EXPECT_THAT(made.at("warm_start"), HasSubstr("began with 20 candidates of 'before'"));
+  ASSERT_EQ(made.at("rows").size(), 3U);
+  EXPECT_EQ(made.at("rows")[1].at("label"), "nsga2 warm-start=before");
+  EXPECT_GT(made.at("rows")[1].at("at")[0].at("mean"), made.at("rows")[0].at("at")[0].at("mean"));
+  const Outcome nowhere = run(words);
+  EXPECT_EQ(nowhere.code, 2);
+  EXPECT_THAT(nowhere.err, HasSubstr("--db FILE"));
+  stored[2] = "exhaustive";
+  const Outcome cold = run(stored);
+  EXPECT_EQ(cold.code, 2);
+  EXPECT_THAT(cold.err, AllOf(HasSubstr("--warm-start"), HasSubstr("'exhaustive'")));
 }
 
 TEST_F(Bench, SaysWhatIsWrong) {

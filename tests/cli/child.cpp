@@ -1,7 +1,5 @@
 #include "child.hpp"
 
-#include <gtest/gtest.h>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -12,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 namespace ridgeline {
@@ -104,6 +103,21 @@ bool TemporaryFolder::has(const std::string& name) const { return fs::exists(fil
 
 std::size_t TemporaryFolder::entries() const {
   return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+}
+
+Outcome ProgramTest::run(const std::vector<std::string>& arguments) const {
+  return run_ridgeline(arguments, {folder_.path(), {{"LC_ALL", "C.UTF-8"}}, 0, ""});
+}
+
+void ProgramTest::search(const std::string& study) const {
+  folder_.write("study.json", study);
+  const Outcome outcome = run({"search", "./study.json", "--quiet"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+}
+
+std::string ProgramTest::contents(const std::string& name) const {
+  std::ifstream file(folder_.file(name), std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string counting_study(const std::string& name, const std::string& space, int trials) {

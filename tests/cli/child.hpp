@@ -1,6 +1,8 @@
 // Runs the built program as a user would and catches what it says.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -42,6 +44,17 @@ class TemporaryFolder {
 
  private:
   std::string path_;
+};
+
+// What tests of one command share: a folder to run in, and what is asked of the program there.
+class ProgramTest : public ::testing::Test {
+ protected:
+  Outcome run(const std::vector<std::string>& arguments) const;
+  nlohmann::json parsed(const std::vector<std::string>& arguments) const { return parsed(run(arguments)); }
+  static nlohmann::json parsed(const Outcome& outcome) { return ridgeline::parsed(outcome); }
+  void search(const std::string& study) const;          // a study's JSON, to its end
+  std::string contents(const std::string& name) const;  // of a file in the folder
+  TemporaryFolder folder_;
 };
 
 // A study that only computes: two objectives by counting, on a space of any size.

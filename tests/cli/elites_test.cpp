@@ -2,9 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "child.hpp"
 
 namespace ridgeline {
@@ -14,20 +11,9 @@ using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class ElitesCommand : public ::testing::Test {
+class ElitesCommand : public ProgramTest {
  protected:
-  void SetUp() override {
-    folder_.write("study.json", counting_study("tiny", "nasbench201", 60));
-    ASSERT_EQ(run({"search", "./study.json", "--quiet"}).code, 0);
-  }
-  Outcome run(const std::vector<std::string>& arguments) const {
-    return run_ridgeline(arguments, {folder_.path(), {{"LC_ALL", "C.UTF-8"}}, 0, ""});
-  }
-  std::string contents(const std::string& name) const {
-    std::ifstream file(folder_.file(name), std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  TemporaryFolder folder_;
+  void SetUp() override { search(counting_study("tiny", "nasbench201", 60)); }
 };
 
 TEST_F(ElitesCommand, ShowsDrawsAndAnswers) {

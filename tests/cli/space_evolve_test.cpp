@@ -2,9 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "child.hpp"
 #include "spaces/search_space.hpp"
 
@@ -14,32 +11,10 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class SpaceEvolve : public ::testing::Test {
- protected:
-  Outcome run(const std::vector<std::string>& arguments) const {
-    return run_ridgeline(arguments, {folder_.path(), {{"LC_ALL", "C.UTF-8"}}, 0, ""});
-  }
-  Json parsed(const std::vector<std::string>& arguments) const {
-    const Outcome outcome = run(arguments);
-    EXPECT_EQ(outcome.code, 0) << outcome.err;
-    Json json = Json::parse(outcome.out, nullptr, false);
-    EXPECT_FALSE(json.is_discarded()) << outcome.out;
-    return json;
-  }
-  void search(const Json& study) const {
-    folder_.write("study.json", study.dump());
-    const Outcome outcome = run({"search", "./study.json", "--quiet"});
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-  }
-  std::string contents(const std::string& name) const {
-    std::ifstream file(folder_.file(name), std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  TemporaryFolder folder_;
-};
+class SpaceEvolve : public ProgramTest {};
 
 TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
-  search(Json::parse(counting_study("tiny", "nasbench201", 60)));
+  search(counting_study("tiny", "nasbench201", 60));
   const Json json = parsed({"space", "evolve", "tiny", "--evolve", "edge=3", "--evolve", "edge[0]=1", "--spaces", "8",
                             "--targets", "3", "--seed", "5", "--out", "fast.json", "--json"});
   EXPECT_EQ(json.at("targets").size(), 3U);
@@ -63,7 +38,7 @@ TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
     EXPECT_EQ(whole.violation(whole.from_json(one.at("genome"))), std::nullopt);
   }
   EXPECT_EQ(run({"estimate", "fast.json", "--device", "pixel_6"}).code, 0);
-  search(Json::parse(counting_study("narrow", "fast.json", 30)));
+  search(counting_study("narrow", "fast.json", 30));
   EXPECT_EQ(parsed({"runs", "show", "narrow", "--json"}).at("trials"), 30);
   EXPECT_EQ(run({"explain", "narrow", "3"}).code, 0);
 
@@ -78,7 +53,7 @@ TEST_F(SpaceEvolve, WritesASpaceThatOtherCommandsTake) {
 TEST_F(SpaceEvolve, TheSameSeedPrintsTheSame) {
   Json study = Json::parse(counting_study("tiny", "nasbench201", 40));
   study["choices"] = {{"edge", {"none", "nor_conv_1x1", "nor_conv_3x3"}}};
-  search(study);
+  search(study.dump());
   std::vector<std::string> arguments{"space", "evolve", "tiny",   "--evolve", "edge=1", "--spaces",
                                      "12",    "--out",  "a.json", "--top",    "2"};
   const Outcome first = run(arguments);
@@ -99,11 +74,11 @@ TEST_F(SpaceEvolve, TheSameSeedPrintsTheSame) {
 }
 
 TEST_F(SpaceEvolve, MistakesSayWhatToDo) {
-  search(Json::parse(counting_study("short", "nasbench201", 20)));
+  search(counting_study("short", "nasbench201", 20));
   Json single = Json::parse(counting_study("single", "nasbench201", 40));
   single["objectives"].erase(1);
-  search(single);
-  search(Json::parse(counting_study("tiny", "nasbench201", 40)));
+  search(single.dump());
+  search(counting_study("tiny", "nasbench201", 40));
   const auto refusal = [&](const std::string& study, const std::vector<std::string>& flags) {
     std::vector<std::string> arguments{"space", "evolve", study, "--out", "x.json"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());

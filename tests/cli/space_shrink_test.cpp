@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
 #include "child.hpp"
 #include "spaces/search_space.hpp"
@@ -15,29 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-class SpaceShrink : public ::testing::Test {
- protected:
-  Outcome run(const std::vector<std::string>& arguments) const {
-    return run_ridgeline(arguments, {folder_.path(), {{"LC_ALL", "C.UTF-8"}}, 0, ""});
-  }
-  Json parsed(const std::vector<std::string>& arguments) const {
-    const Outcome outcome = run(arguments);
-    EXPECT_EQ(outcome.code, 0) << outcome.err;
-    Json json = Json::parse(outcome.out, nullptr, false);
-    EXPECT_FALSE(json.is_discarded()) << outcome.out;
-    return json;
-  }
-  void search(const std::string& study) const {
-    folder_.write("study.json", study);
-    const Outcome outcome = run({"search", "./study.json", "--quiet"});
-    ASSERT_EQ(outcome.code, 0) << outcome.err;
-  }
-  std::string contents(const std::string& name) const {
-    std::ifstream file(folder_.file(name), std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  TemporaryFolder folder_;
-};
+class SpaceShrink : public ProgramTest {};
 
 TEST_F(SpaceShrink, WritesASpaceThatSearchTakes) {
   search(counting_study("tiny", "nasbench201", 60));
