@@ -12,6 +12,7 @@
 #include "experiments/worker_pool.hpp"
 #include "predictors/agreement.hpp"
 #include "predictors/device_transfer.hpp"
+#include "search/predicted/genome_features.hpp"
 
 namespace ridgeline {
 namespace {

@@ -1,6 +1,7 @@
 // What candidates are predicted from: features of networks counted again, and the choice between sets of features.
 #include <gtest/gtest.h>
 
+#include "search/predicted/genome_features.hpp"
 #include "search/predicted/network_features.hpp"
 #include "search/predicted/predicted_evolution.hpp"
 #include "spaces/counts.hpp"
