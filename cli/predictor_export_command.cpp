@@ -5,6 +5,7 @@
 #include "cli/output_file.hpp"
 #include "cli/version.hpp"
 #include "experiments/report/predictor_export.hpp"
+#include "experiments/report/report_explain.hpp"
 #include "experiments/report/stored_study.hpp"
 
 namespace ridgeline {
