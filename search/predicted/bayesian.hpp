@@ -8,8 +8,7 @@
 // - "predictor" ("gp", or "auto", "ridge", "xgboost", "mlp"), "features" ("pairs", or "auto", "genes", "architecture",
 //   "network", "costs" ...), "device" and "shaped" (true), as in search/predicted/linas.hpp;
 // - "acquisition" ("improvement", or "parego", or "thompson": each candidate is worth values that are drawn for it
-// alone
-//   from what is predicted, independent Thompson sampling; several objectives by weights that are drawn for each
+//   alone from what is predicted, independent Thompson sampling; several objectives by weights that are drawn for each
 //   proposal);
 // - "noisy" (false): the front is that of the predicted means of what was told, not of the values told (the plug-in of
 //   Vazquez, Villemonteix, Sidorkiewicz and Walter, 2008);
