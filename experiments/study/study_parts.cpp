@@ -171,7 +171,7 @@ StudyParts make_parts(const StudyConfig& config, const Resources& resources, Jso
   const bool counted =
       std::ranges::any_of(config.objectives, [](const ObjectiveConfig& one) { return !one.objective.constraint_only; });
   // Without one of its evaluators nobody can tell which rungs a study has.
-  const bool whole = std::ranges::find(parts.from, nullptr) == parts.from.end();
+  const bool whole = std::ranges::all_of(parts.from, [](const auto& from) { return from != nullptr; });
   if (parts.space && named && counted && (whole || !find_searcher(config.searcher).rungs)) {
     noting(document, "searcher", [&] { parts.searcher = make_searcher(config.searcher, *parts.space, search); });
   }
