@@ -22,12 +22,9 @@ class PredictorEvaluator : public Evaluator {
   std::string unit() const override { return score_.unit; }
 
   void evaluate(std::span<const Candidate> candidates, std::span<Score> scores) override {
-    std::vector<Genome> genomes;
-    genomes.reserve(candidates.size());
-    for (const Candidate& candidate : candidates) genomes.push_back(*candidate.genome);
-    const Eigen::VectorXd values = score_.predict(genomes);
     for (std::size_t i = 0; i < scores.size(); ++i) {
-      scores[i].value = values[static_cast<Eigen::Index>(i)];
+      // One at a time, so that the last bits of a value do not depend on what it is asked with.
+      scores[i].value = score_.predict({candidates[i].genome, 1})[0];
       if (std::isfinite(scores[i].value)) continue;
       scores[i] = {};
       scores[i].status = Status::unsupported;

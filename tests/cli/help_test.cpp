@@ -58,7 +58,7 @@ TEST(Help, EveryCommandIsThere) {
   EXPECT_THAT(subcommands(run_ridgeline({"device", "--help"}).out),
               UnorderedElementsAre("list", "show", "calibrate", "check"));
   EXPECT_THAT(subcommands(run_ridgeline({"predictor", "--help"}).out),
-              UnorderedElementsAre("train", "eval", "graph", "curve", "list"));
+              UnorderedElementsAre("train", "eval", "export", "graph", "curve", "list"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "--help"}).out), UnorderedElementsAre("make", "show"));
   EXPECT_THAT(subcommands(run_ridgeline({"data", "make", "--help"}).out), UnorderedElementsAre("glyphs"));
 }
@@ -71,7 +71,7 @@ TEST(Help, EveryCommandShowsAnExampleOfItself) {
     ASSERT_NE(example, std::string::npos) << joined(words);
     EXPECT_THAT(help.substr(example), HasSubstr(joined(words))) << joined(words);
   });
-  EXPECT_EQ(commands, 57);
+  EXPECT_EQ(commands, 58);
 }
 
 // An example that uses a flag which does not exist would teach a mistake.

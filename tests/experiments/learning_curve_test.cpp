@@ -83,12 +83,12 @@ TEST_F(LearningCurveTest, ThreadsChangeNothing) {
   }
 }
 
-// The other device takes 3 c^2 where this one takes c: a straight line of logarithms.
+// The other device takes 3 c^2 where this one takes c: a straight line of logarithms, beside combinations that are none.
 TEST_F(LearningCurveTest, TransferFindsAMonotoneDevice) {
   const CurveData all = data("latency_s", {"others"});
   EXPECT_EQ(all.from, std::vector<std::string>{"latency_s_other"});
   const LearningCurve curve = learning_curve(all, options());
-  EXPECT_GT(figure(curve.points[0], "spearman"), 0.9999);
+  EXPECT_GT(figure(curve.points[0], "spearman"), 0.999);
   EXPECT_LT(figure(curve.points[1], "percentage_error"), 1.0);
 }
 
