@@ -75,8 +75,8 @@ class TransferModel final : public ScoreModel {
   void load(const Json& state) override {
     transfer_->load(state);
     if (transfer_->devices() == static_cast<Eigen::Index>(others_->source().names.size())) return;
-    throw ConfigError({"transfer state", "centre", "as many devices as are named",
-                       std::to_string(transfer_->devices()), "train it again"});
+    throw ConfigError({"transfer state", "centre", "as many devices as are named", std::to_string(transfer_->devices()),
+                       "train it again"});
   }
 
  private:

@@ -83,7 +83,8 @@ TEST_F(LearningCurveTest, ThreadsChangeNothing) {
   }
 }
 
-// The other device takes 3 c^2 where this one takes c: a straight line of logarithms, beside combinations that are none.
+// The other device takes 3 c^2 where this one takes c: a straight line of logarithms, beside combinations that are
+// none.
 TEST_F(LearningCurveTest, TransferFindsAMonotoneDevice) {
   const CurveData all = data("latency_s", {"others"});
   EXPECT_EQ(all.from, std::vector<std::string>{"latency_s_other"});
