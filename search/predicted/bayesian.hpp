@@ -5,8 +5,8 @@
 // (Schonlau, Welch and Jones, 1998), alone until something keeps them.
 //
 // Options:
-// - "predictor" ("gp", or "auto", "ridge", "xgboost", "mlp"), "features" ("pairs", or "auto", "genes", "architecture",
-//   "network", "costs" ...), "device" and "shaped" (true), as in search/predicted/linas.hpp;
+// - "predictor" ("gp", or "auto", "ridge", "xgboost", "mlp"), "features" ("genes+profile", which building networks
+//   makes slower than "pairs", or "auto", "genes", "architecture", "costs" ...), "device" and "shaped" (true), as in search/predicted/linas.hpp;
 // - "acquisition" ("improvement", or "parego", or "thompson": each candidate is worth values that are drawn for it
 //   alone from what is predicted, independent Thompson sampling; several objectives by weights that are drawn for each
 //   proposal);
