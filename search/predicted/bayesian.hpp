@@ -6,7 +6,8 @@
 //
 // Options:
 // - "predictor" ("gp", or "auto", "ridge", "xgboost", "mlp"), "features" ("genes+profile", which building networks
-//   makes slower than "pairs", or "auto", "genes", "architecture", "costs" ...), "device" and "shaped" (true), as in search/predicted/linas.hpp;
+//   makes slower than "pairs", or "auto", "genes", "architecture", "costs" ...), "device" and "shaped" (true), as in
+//   search/predicted/linas.hpp;
 // - "acquisition" ("improvement", or "parego", or "thompson": each candidate is worth values that are drawn for it
 //   alone from what is predicted, independent Thompson sampling; several objectives by weights that are drawn for each
 //   proposal);
