@@ -6,6 +6,7 @@
 #include "search/predicted/network_features.hpp"
 #include "search/predicted/path_features.hpp"
 #include "search/predicted/path_profile.hpp"
+#include "spaces/config_error.hpp"
 
 namespace ridgeline {
 namespace {
@@ -21,6 +22,38 @@ std::shared_ptr<const FeatureSet> joined(std::shared_ptr<const FeatureSet> first
 }
 
 }  // namespace
+
+std::vector<std::string> NamedFeatures::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, column] : columns_) names.push_back(name);
+  return names;
+}
+
+Eigen::MatrixXd NamedFeatures::rows(std::span<const Genome> genomes) const {
+  Eigen::MatrixXd rows =
+      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(size()));
+  for (std::size_t i = 0; i < genomes.size(); ++i) {
+    for (const auto& [name, value] : described(genomes[i])) {
+      const auto column = columns_.find(name);
+      if (column != columns_.end()) rows(static_cast<Eigen::Index>(i), column->second) = value;
+    }
+  }
+  return rows;
+}
+
+std::map<std::string, double> NamedFeatures::described(const Genome& genome) const {
+  try {
+    return describe(space_->decode(genome));
+  } catch (const ConfigError&) {
+    return {};
+  }
+}
+
+void NamedFeatures::add_column(const std::string& name) {
+  if (!columns_.emplace(name, 0).second) return;
+  Eigen::Index next = 0;
+  for (auto& [known, column] : columns_) column = next++;
+}
 
 JoinedFeatures::JoinedFeatures(std::shared_ptr<const FeatureSet> first, std::shared_ptr<const FeatureSet> second,
                                std::size_t repeats)

@@ -2,6 +2,7 @@
 // that they were made for.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,6 +21,26 @@ class FeatureSet {
   virtual std::vector<std::string> names() const = 0;
   // genomes.size() x size(), a row a genome, all finite. The genomes must be of the space.
   virtual Eigen::MatrixXd rows(std::span<const Genome> genomes) const = 0;
+};
+
+// Features by name of what a candidate decodes to; those without a column do not count. All 0 for a candidate that does
+// not decode: the study will find the same, and say why.
+class NamedFeatures : public FeatureSet {
+ public:
+  std::size_t size() const final { return columns_.size(); }
+  std::vector<std::string> names() const final;
+  Eigen::MatrixXd rows(std::span<const Genome> genomes) const final;
+
+ protected:
+  explicit NamedFeatures(const SearchSpace& space) : space_(&space) {}
+  std::map<std::string, double> described(const Genome& genome) const;
+  void add_column(const std::string& name);  // columns stand in the order of their names
+
+ private:
+  virtual std::map<std::string, double> describe(const Design& design) const = 0;
+
+  const SearchSpace* space_;
+  std::map<std::string, Eigen::Index> columns_;
 };
 
 // The columns of one set, then those of another, each `repeats` times: to a predictor that scales what it looks at they

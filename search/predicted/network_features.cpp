@@ -1,6 +1,5 @@
 #include "search/predicted/network_features.hpp"
 
-#include "spaces/config_error.hpp"
 #include "spaces/counts.hpp"
 
 namespace ridgeline {
@@ -44,15 +43,6 @@ Amounts amounts_of(const Design& design) {
   return amounts;
 }
 
-// Nothing where the genome does not decode: the study will find the same, and say why.
-Amounts amounts_of(const SearchSpace& space, const Genome& genome) {
-  try {
-    return amounts_of(space.decode(genome));
-  } catch (const ConfigError&) {
-    return {};
-  }
-}
-
 }  // namespace
 
 std::string operator_class(const Network& network, NodeId node) {
@@ -63,30 +53,12 @@ std::string operator_class(const Network& network, NodeId node) {
   return name + (op.kernel == std::array<int, 2>{1, 1} ? " pointwise" : "");
 }
 
-NetworkFeatures::NetworkFeatures(const SearchSpace& space, std::span<const Genome> known) : space_(&space) {
+NetworkFeatures::NetworkFeatures(const SearchSpace& space, std::span<const Genome> known) : NamedFeatures(space) {
   for (const Genome& genome : known) {
-    for (const auto& [name, amount] : amounts_of(space, genome)) columns_.emplace(name, 0);
+    for (const auto& [name, amount] : described(genome)) add_column(name);
   }
-  Eigen::Index next = 0;
-  for (auto& [name, column] : columns_) column = next++;
 }
 
-std::vector<std::string> NetworkFeatures::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, column] : columns_) names.push_back(name);
-  return names;
-}
-
-Eigen::MatrixXd NetworkFeatures::rows(std::span<const Genome> genomes) const {
-  Eigen::MatrixXd rows =
-      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(size()));
-  for (std::size_t i = 0; i < genomes.size(); ++i) {
-    for (const auto& [name, amount] : amounts_of(*space_, genomes[i])) {
-      const auto column = columns_.find(name);
-      if (column != columns_.end()) rows(static_cast<Eigen::Index>(i), column->second) = amount;
-    }
-  }
-  return rows;
-}
+std::map<std::string, double> NetworkFeatures::describe(const Design& design) const { return amounts_of(design); }
 
 }  // namespace ridgeline

@@ -21,20 +21,15 @@ namespace ridgeline {
 std::string operator_class(const Network& network, NodeId node);
 
 // Pure and thread-safe once made.
-class NetworkFeatures final : public FeatureSet {
+class NetworkFeatures final : public NamedFeatures {
  public:
   // The features are those that the networks of `known` have; what only other candidates have does not count, as
-  // nothing is known of it. None where nothing decodes. The space must outlive this.
+  // nothing is known of it: "macs of conv2d depthwise int8@channel/int8". None where nothing decodes. The space must
+  // outlive this.
   NetworkFeatures(const SearchSpace& space, std::span<const Genome> known);
 
-  std::size_t size() const override { return columns_.size(); }
-  std::vector<std::string> names()
-      const override;  // "macs of conv2d depthwise int8@channel/int8": in the order of columns
-  Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
-
  private:
-  const SearchSpace* space_;
-  std::map<std::string, Eigen::Index> columns_;
+  std::map<std::string, double> describe(const Design& design) const override;
 };
 
 }  // namespace ridgeline

@@ -6,7 +6,6 @@
 #include <set>
 
 #include "search/predicted/network_paths.hpp"
-#include "spaces/config_error.hpp"
 
 namespace ridgeline {
 namespace {
@@ -64,15 +63,6 @@ void count_part(const Paths& paths, const Shape& end, std::map<std::string, doub
   }
 }
 
-// Nothing where the genome does not decode: the study will find the same, and say why.
-std::map<std::string, double> counts_of(const SearchSpace& space, const Genome& genome) {
-  try {
-    return path_counts(space.decode(genome).network);
-  } catch (const ConfigError&) {
-    return {};
-  }
-}
-
 }  // namespace
 
 std::map<std::string, double> path_counts(const Network& network) {
@@ -107,11 +97,11 @@ std::map<std::string, double> path_counts(const Network& network) {
   return counts;
 }
 
-PathFeatures::PathFeatures(const SearchSpace& space) : space_(&space) {
+PathFeatures::PathFeatures(const SearchSpace& space) : NamedFeatures(space) {
   Rng rng(1, "paths");
   std::map<std::string, std::vector<double>> counts;  // by path, one a candidate
   for (std::size_t i = 0; i < drawn; ++i) {
-    for (const auto& [name, count] : counts_of(space, space.sample(rng))) {
+    for (const auto& [name, count] : described(space.sample(rng))) {
       std::vector<double>& column = counts[name];
       column.resize(drawn, 0.0);
       column[i] = count;
@@ -125,27 +115,9 @@ PathFeatures::PathFeatures(const SearchSpace& space) : space_(&space) {
   }
   std::ranges::sort(kept);
   if (kept.size() > most_columns) kept.resize(most_columns);
-  for (const auto& [without, name] : kept) columns_.emplace(name, 0);
-  Eigen::Index next = 0;
-  for (auto& [name, column] : columns_) column = next++;
+  for (const auto& [without, name] : kept) add_column(name);
 }
 
-std::vector<std::string> PathFeatures::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, column] : columns_) names.push_back(name);
-  return names;
-}
-
-Eigen::MatrixXd PathFeatures::rows(std::span<const Genome> genomes) const {
-  Eigen::MatrixXd rows =
-      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(size()));
-  for (std::size_t i = 0; i < genomes.size(); ++i) {
-    for (const auto& [name, count] : counts_of(*space_, genomes[i])) {
-      const auto column = columns_.find(name);
-      if (column != columns_.end()) rows(static_cast<Eigen::Index>(i), column->second) = count;
-    }
-  }
-  return rows;
-}
+std::map<std::string, double> PathFeatures::describe(const Design& design) const { return path_counts(design.network); }
 
 }  // namespace ridgeline

@@ -24,18 +24,13 @@ namespace ridgeline {
 // described by the shortest of them.
 std::map<std::string, double> path_counts(const Network& network);
 
-class PathFeatures final : public FeatureSet {
+class PathFeatures final : public NamedFeatures {
  public:
   // The space must outlive this. No features where all networks are alike.
   explicit PathFeatures(const SearchSpace& space);
 
-  std::size_t size() const override { return columns_.size(); }
-  std::vector<std::string> names() const override;
-  Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
-
  private:
-  const SearchSpace* space_;
-  std::map<std::string, Eigen::Index> columns_;
+  std::map<std::string, double> describe(const Design& design) const override;
 };
 
 }  // namespace ridgeline

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "search/predicted/network_paths.hpp"
-#include "spaces/config_error.hpp"
 
 namespace ridgeline {
 namespace {
@@ -85,15 +84,6 @@ void pass(Ways& ways, std::span<const std::size_t> groups) {
   }
 }
 
-// Nothing where the genome does not decode: the study will find the same, and say why.
-std::map<std::string, double> profile_of(const SearchSpace& space, const Genome& genome) {
-  try {
-    return path_profile(space.decode(genome).network);
-  } catch (const ConfigError&) {
-    return {};
-  }
-}
-
 }  // namespace
 
 std::map<std::string, double> path_profile(const Network& network) {
@@ -136,35 +126,17 @@ std::map<std::string, double> path_profile(const Network& network) {
   return profile;
 }
 
-PathProfile::PathProfile(const SearchSpace& space) : space_(&space) {
+PathProfile::PathProfile(const SearchSpace& space) : NamedFeatures(space) {
   Rng rng(1, "path profile");
   for (int i = 0; i < drawn; ++i) {
-    for (const auto& [name, value] : profile_of(space, space.sample(rng))) columns_.emplace(name, 0);
+    for (const auto& [name, value] : described(space.sample(rng))) add_column(name);
   }
-  Eigen::Index next = 0;
-  for (auto& [name, column] : columns_) column = next++;
 }
 
-std::vector<std::string> PathProfile::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, column] : columns_) names.push_back(name);
-  return names;
-}
+std::map<std::string, double> PathProfile::describe(const Design& design) const { return path_profile(design.network); }
 
 bool PathProfile::is_amount(const std::string& name) {
   return name.starts_with(number_of) || name == sums || name == any_path;
-}
-
-Eigen::MatrixXd PathProfile::rows(std::span<const Genome> genomes) const {
-  Eigen::MatrixXd rows =
-      Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(genomes.size()), static_cast<Eigen::Index>(size()));
-  for (std::size_t i = 0; i < genomes.size(); ++i) {
-    for (const auto& [name, value] : profile_of(*space_, genomes[i])) {
-      const auto column = columns_.find(name);
-      if (column != columns_.end()) rows(static_cast<Eigen::Index>(i), column->second) = value;
-    }
-  }
-  return rows;
 }
 
 }  // namespace ridgeline

@@ -21,20 +21,16 @@ namespace ridgeline {
 std::map<std::string, double> path_profile(const Network& network);
 
 // Pure and thread-safe once made.
-class PathProfile final : public FeatureSet {
+class PathProfile final : public NamedFeatures {
  public:
   // The features are those of 100 random candidates, so that the space alone decides them; none where nothing decodes.
   // The space must outlive this.
   explicit PathProfile(const SearchSpace& space);
 
-  std::size_t size() const override { return columns_.size(); }
-  std::vector<std::string> names() const override;
   static bool is_amount(const std::string& name);  // a number of operators, sums or whether there is a path
-  Eigen::MatrixXd rows(std::span<const Genome> genomes) const override;
 
  private:
-  const SearchSpace* space_;
-  std::map<std::string, Eigen::Index> columns_;
+  std::map<std::string, double> describe(const Design& design) const override;
 };
 
 }  // namespace ridgeline
